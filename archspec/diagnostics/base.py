@@ -1,0 +1,76 @@
+"""The shape of a diagnostic: a value that is collected, located when shown, never raised."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+Severity = Literal["error", "warning", "note"]
+SpecPath = tuple[str | int, ...]
+
+
+class Position(NamedTuple):
+    """A place in a text; both numbers start at 1."""
+
+    line: int
+    column: int
+
+
+class Diagnostic:
+    """One problem in a spec: what is wrong (`message`), where, and what would mend it (`help`).
+
+    A subclass is a kind of problem: its docstring is its page in `docs/diagnostics.md`, its
+    `template` the message with the facts left open. Subclasses are plain classes, not
+    dataclasses, because every cold start of `check` pays for the whole catalogue.
+
+    `where` is a path into the spec (`("layers", 2, "padding")`); line and column are looked up
+    only when it is shown. `on_key` points at the key instead of its value, and `at` is for
+    problems met before there is any path (YAML that cannot be parsed). `offset` counts the
+    characters from the start of a value to the fault inside it.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    severity: ClassVar[Severity] = "error"
+    template: ClassVar[str]
+    advice: ClassVar[str] = ""
+
+    __slots__ = ("at", "facts", "help", "offset", "on_key", "path", "where")
+
+    def __init__(
+        self,
+        where: SpecPath,
+        *,
+        on_key: bool = False,
+        at: Position | None = None,
+        offset: int = 0,
+        path: str = "",
+        help: str | None = None,  # noqa: A002 - the field's name in the JSON schema
+        **facts: object,
+    ) -> None:
+        self.where = where
+        self.on_key = on_key
+        self.at = at
+        self.offset = offset
+        self.path = path
+        self.facts: Mapping[str, object] = facts
+        self.help = self.advice.format(**facts) if help is None else help
+
+    @property
+    def message(self) -> str:
+        """The problem in one sentence, with its numbers."""
+        return self.template.format(**self.facts)
+
+    def __repr__(self) -> str:
+        return f"<{self.code} {self.name} at {self.where}: {self.message}>"
+
+
+class Fault(Exception):
+    """Raised by an op about itself; the pass that asked turns it into a located diagnostic.
+
+    `attribute` is the attribute to point at, or None for the whole row.
+    """
+
+    def __init__(self, kind: type[Diagnostic], attribute: str | None = None, **facts: Any) -> None:
+        super().__init__(kind.name)
+        self.kind = kind
+        self.attribute = attribute
+        self.facts = facts

@@ -1,0 +1,44 @@
+"""AS4xx: claims, that is what somebody published against what is computed."""
+
+from archspec.diagnostics.base import Diagnostic
+
+
+class ClaimFails(Diagnostic):
+    """A published figure is not what the table gives.
+
+    Either the figure, or its convention, or the table is wrong: the arithmetic is shown so that
+    one can tell which.
+    """
+
+    code = "AS401"
+    name = "claim-fails"
+    template = "{metric} is claimed to be {claimed}, but {arithmetic}"
+
+
+class UnknownMetric(Diagnostic):
+    """A claim speaks of something that is not computed."""
+
+    code = "AS402"
+    name = "unknown-metric"
+    template = "there is no metric `{metric}` to claim for {owner}"
+
+
+class ClaimUnverifiable(Diagnostic):
+    """A claim cannot be checked since what it speaks of could not be computed.
+
+    It does not hold then; the errors that stand in its way are shown beside it.
+    """
+
+    code = "AS403"
+    name = "claim-unverifiable"
+    severity = "note"
+    template = "{metric} is claimed to be {claimed}, but it could not be computed"
+    advice = "mend the errors above first"
+
+
+class UnknownConvention(Diagnostic):
+    """A claim names a way of counting that archspec does not know."""
+
+    code = "AS404"
+    name = "unknown-convention"
+    template = "there is no convention `{convention}` for {metric}"

@@ -1,0 +1,162 @@
+"""AS2xx: problems of what is written: keys, names, values, expressions."""
+
+from archspec.diagnostics.base import Diagnostic
+
+
+class WrongType(Diagnostic):
+    """A value has another form than the one its place asks for."""
+
+    code = "AS201"
+    name = "wrong-type"
+    template = "{what} has to be {wanted}, not {found}"
+
+
+class UnknownKey(Diagnostic):
+    """A key that means nothing here. It is never ignored: a typo would become a default."""
+
+    code = "AS202"
+    name = "unknown-key"
+    template = "{owner} has no key `{key}`"
+
+
+class MissingKey(Diagnostic):
+    """Something required is not given."""
+
+    code = "AS203"
+    name = "missing-key"
+    template = "{owner} needs `{key}`"
+
+
+class UnknownOp(Diagnostic):
+    """The row's `op` is not one of the operations archspec knows."""
+
+    code = "AS204"
+    name = "unknown-op"
+    template = "there is no op `{op}`"
+
+
+class NoOp(Diagnostic):
+    """A row says neither which `op` it is nor which `layers` it groups."""
+
+    code = "AS205"
+    name = "row-without-op"
+    template = "this row has neither an `op` nor `layers`"
+    advice = "say what the step does, `op: conv2d` for example, or give a group its `layers`"
+
+
+class InvalidValue(Diagnostic):
+    """An attribute of an op has a value it cannot take."""
+
+    code = "AS206"
+    name = "invalid-value"
+    template = "{problem}"
+
+
+class InvalidName(Diagnostic):
+    """A step's name cannot be the name of a module in PyTorch.
+
+    Names become attributes of the generated class and parts of the parameter names, so they
+    are Python identifiers (or whole numbers, as in `nn.Sequential`).
+    """
+
+    code = "AS207"
+    name = "invalid-name"
+    template = "`{name}` cannot be the name of a step: {reason}"
+
+
+class DuplicateName(Diagnostic):
+    """Two steps of one body have the same name."""
+
+    code = "AS208"
+    name = "duplicate-name"
+    template = "there is already a step `{name}` in this body"
+    advice = "give one of the two another name"
+
+
+class ColumnsMissing(Diagnostic):
+    """A row is written as a list, but no `columns` say what its cells mean."""
+
+    code = "AS209"
+    name = "columns-missing"
+    template = "this row is a list, but no `columns` say what its cells mean"
+    advice = (
+        "add `columns: [name, op, kernel_size, out_channels, padding, stride]` beside `layers`, "
+        "or write the row as a mapping"
+    )
+
+
+class TooManyCells(Diagnostic):
+    """A list row has more cells than there are columns."""
+
+    code = "AS210"
+    name = "too-many-cells"
+    template = "this row has {cells} cells, but there are {columns} columns"
+    advice = "remove a cell, or name one more column"
+
+
+class InvalidExpression(Diagnostic):
+    """An expression cannot be read or computed.
+
+    The grammar is small on purpose: numbers, names, arithmetic, comparison, and/or/not,
+    `a if c else b`, indexing, and a few functions. See `docs/language.md`.
+    """
+
+    code = "AS211"
+    name = "invalid-expression"
+    template = "`{text}`: {problem}"
+
+
+class UnknownVersion(Diagnostic):
+    """`archspec:` gives the version of the language, which is 1."""
+
+    code = "AS212"
+    name = "unknown-version"
+    template = "this spec is written for version {version} of the language; this program reads 1"
+    advice = "write `archspec: 1`"
+
+
+class UnknownVariable(Diagnostic):
+    """`--set` names a variable that the spec does not have."""
+
+    code = "AS213"
+    name = "unknown-variable"
+    template = "the spec has no variable `{name}`"
+
+
+class EmptyBody(Diagnostic):
+    """A body has no steps."""
+
+    code = "AS214"
+    name = "empty-body"
+    template = "{owner} has no steps"
+    advice = "write at least one row"
+
+
+class PaddingReadAsBeforeAfter(Diagnostic):
+    """`padding: [a, b]` beside a kernel that is not square is easily misread.
+
+    In a layer table `[a, b]` is *before* and *after*, on both axes (AlexNet's `[1, 2]`); in
+    PyTorch a pair is *height* and *width*. Beside `kernel_size: [1, 7]`, `padding: [0, 3]` was
+    probably meant per axis.
+    """
+
+    code = "AS215"
+    name = "ambiguous-padding"
+    severity = "warning"
+    template = (
+        "padding [{a}, {b}] is read as {a} before and {b} after, on both axes, beside a "
+        "{kernel} kernel"
+    )
+    advice = (
+        "per axis is written {{height: {a}, width: {b}}}; to keep this reading and silence the "
+        "warning write [[{a}, {b}], [{a}, {b}]]"
+    )
+
+
+class TooManySteps(Diagnostic):
+    """The spec unfolds to more steps than are analysed."""
+
+    code = "AS216"
+    name = "too-many-steps"
+    template = "the network has more than {limit} steps"
+    advice = "no convolutional network of the literature comes near that; shorten the table"
