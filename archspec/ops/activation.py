@@ -1,0 +1,130 @@
+"""Activations: element by element (softmax along one dimension); shapes stay as they are."""
+
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import PlainValidator
+
+from archspec.diagnostics import Fault
+from archspec.diagnostics.shapes import AxisMissing
+from archspec.ops.base import Counts, Op, Shape, View, show
+from archspec.ops.fields import Number, spell
+
+
+class Activation(Op):
+    """A function applied to every element."""
+
+    def counts(self, shape: Shape, output: Shape) -> Counts:
+        del output
+        return Counts(activation=prod(shape))
+
+
+class ReLU(Activation):
+    """`max(0, x)`, `nn.ReLU`."""
+
+    op_name: ClassVar = "relu"
+
+
+class ReLU6(Activation):
+    """`min(max(0, x), 6)`, `nn.ReLU6`."""
+
+    op_name: ClassVar = "relu6"
+
+
+class LeakyReLU(Activation):
+    """`x` above zero and `negative_slope·x` below, `nn.LeakyReLU`."""
+
+    op_name: ClassVar = "leaky_relu"
+
+    negative_slope: Number = 0.01
+
+
+class ELU(Activation):
+    """`x` above zero and `alpha·(exp(x) − 1)` below, `nn.ELU`."""
+
+    op_name: ClassVar = "elu"
+
+    alpha: Number = 1.0
+
+
+def _approximation(value: object) -> str:
+    if value not in ("none", "tanh"):
+        raise ValueError(f"approximate has to be none or tanh, not {spell(value)}")
+    return str(value)
+
+
+class GELU(Activation):
+    """`x·Φ(x)`, `nn.GELU`; `approximate: tanh` for the approximation."""
+
+    op_name: ClassVar = "gelu"
+    words: ClassVar = {"approximate": frozenset({"none", "tanh"})}
+
+    approximate: Annotated[Literal["none", "tanh"], PlainValidator(_approximation)] = "none"
+
+
+class SiLU(Activation):
+    """`x·sigmoid(x)`, also called swish, `nn.SiLU`."""
+
+    op_name: ClassVar = "silu"
+
+
+class Hardswish(Activation):
+    """`x·relu6(x + 3)/6`, `nn.Hardswish`."""
+
+    op_name: ClassVar = "hardswish"
+
+
+class Hardsigmoid(Activation):
+    """`relu6(x + 3)/6`, `nn.Hardsigmoid`."""
+
+    op_name: ClassVar = "hardsigmoid"
+
+
+class Sigmoid(Activation):
+    """`1/(1 + exp(−x))`, `nn.Sigmoid`."""
+
+    op_name: ClassVar = "sigmoid"
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent, `nn.Tanh`."""
+
+    op_name: ClassVar = "tanh"
+
+
+def _dimension(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"dim has to be a whole number, not {spell(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+class Softmax(Activation):
+    """Exponentials that sum to 1 along `dim` (1: the channels or classes), `nn.Softmax`."""
+
+    op_name: ClassVar = "softmax"
+
+    dim: Annotated[int, PlainValidator(_dimension)] = 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if not (1 <= self.dim <= len(shape) or -len(shape) <= self.dim <= -1):
+            raise Fault(
+                AxisMissing,
+                "dim",
+                op=self.op_name,
+                dim=self.dim,
+                shape=show(shape),
+                first=1,
+                last=len(shape),
+            )
+        return shape
+
+    def view(self, shape: Shape) -> View:
+        """Along the channels of a map each place sees itself; along anything else, all of it."""
+        channels = self.dim == 1 or self.dim == -len(shape)
+        return None if channels and len(shape) == 3 else "global"
+
+
+class LogSoftmax(Softmax):
+    """The logarithm of softmax, `nn.LogSoftmax`."""
+
+    op_name: ClassVar = "log_softmax"

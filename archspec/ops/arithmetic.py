@@ -1,0 +1,49 @@
+"""The arithmetic of a window that slides along one axis, in whole numbers only.
+
+All sizes are in elements of the input map. `before` and `after` are the padding at the two ends
+(top/left and bottom/right).
+"""
+
+
+def extent(kernel: int, dilation: int) -> int:
+    """How many elements a dilated kernel spans: `dilation·(kernel − 1) + 1`."""
+    return dilation * (kernel - 1) + 1
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """TensorFlow's 'same' padding: the output is ⌈size/stride⌉, an odd element goes to the end."""
+    output = -(-size // stride)
+    total = max((output - 1) * stride + extent(kernel, dilation) - size, 0)
+    return total // 2, total - total // 2
+
+
+def window_output(
+    size: int,
+    kernel: int,
+    stride: int = 1,
+    before: int = 0,
+    after: int = 0,
+    dilation: int = 1,
+    *,
+    ceil_mode: bool = False,
+) -> int:
+    """The output size `⌊(W − F + P_before + P_after)/S⌋ + 1`, F being the dilated extent.
+
+    With `ceil_mode` the division rounds up, but a window never starts in the padding after the
+    input (PyTorch's rule, `pooling_output_shape`). The result is below 1 where nothing fits.
+    """
+    span = size + before + after - extent(kernel, dilation)
+    if not ceil_mode:
+        return span // stride + 1
+    output = -(-span // stride) + 1
+    return output - 1 if (output - 1) * stride >= size + before else output
+
+
+def unread(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> int:
+    """How many elements at the end of the padded input no window reaches (floor division)."""
+    return (size + before + after - extent(kernel, dilation)) % stride
+
+
+def padding_for(size: int, wanted: int, kernel: int, stride: int, dilation: int = 1) -> int:
+    """The total padding with which `size` gives exactly `wanted` windows (may be negative)."""
+    return (wanted - 1) * stride + extent(kernel, dilation) - size

@@ -1,0 +1,157 @@
+"""What an op is: attributes in PyTorch's names, and the mathematical facts the passes ask for."""
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from archspec.diagnostics import Diagnostic, Fault
+from archspec.diagnostics.shapes import NotAMap
+
+Shape = tuple[int, ...]
+"""A tensor's sizes without the batch: (C, H, W) for a map, (F,) for a vector."""
+
+MAX_SIZE = 10**9
+"""The largest value an attribute may have; it keeps the arithmetic in small numbers."""
+
+
+class Tensor(NamedTuple):
+    """A parameter or buffer a module would hold, named as in PyTorch's `state_dict`."""
+
+    name: str
+    shape: Shape
+    trainable: bool = True
+
+    @property
+    def numel(self) -> int:
+        """How many numbers it holds; a scalar is one."""
+        return prod(self.shape)
+
+
+class Window(NamedTuple):
+    """How far one output element looks along one axis, in elements of the op's input."""
+
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    dilation: int = 1
+
+
+class Counts(NamedTuple):
+    """Operations per sample, by kind; what other tools report are weighted sums of these."""
+
+    macs: int = 0
+    bias: int = 0
+    norm: int = 0
+    activation: int = 0
+    pool: int = 0
+
+    def __add__(self, other: tuple[object, ...]) -> "Counts":
+        assert isinstance(other, Counts)
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Text(NamedTuple):
+    """One step of arithmetic with the numbers in it: `what` is computed, `how`."""
+
+    what: str
+    how: str
+
+
+View = Literal["global"] | tuple[Window, Window] | None
+"""What an output element sees: the whole map, a window (height, width), or its own place only."""
+
+
+class Remark(NamedTuple):
+    """A finding that is no error: what kind, which attribute brings it about, its facts."""
+
+    kind: type[Diagnostic]
+    attribute: str
+    facts: dict[str, Any]
+
+
+class Op(BaseModel):
+    """An operation of a layer table.
+
+    A subclass declares its attributes as pydantic fields with PyTorch's names and defaults, and
+    answers the passes' questions. Instances know nothing of their inputs; every method that
+    needs shapes takes them, so that one row can be asked about any input.
+
+    Schemas are built at the first use of an op (`defer_build`): a check of AlexNet pays for the
+    seven ops it names, not for all there are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    op_name: ClassVar[str]
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Other accepted names of attributes."""
+    words: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Attributes that take a word (`padding: same`); any other text is an expression."""
+    weighted: ClassVar[bool] = False
+    """Whether the op counts as a layer in the literature: convolutions and linear layers."""
+    overwritable: ClassVar[bool] = False
+    """Whether autograd does without this op's output, so that the next op may work in place."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The output's shape for an input of `shape`; raises `Fault` where they do not fit."""
+        return shape
+
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        """Parameters and buffers for an input of `shape`, in PyTorch's order."""
+        del shape
+        return ()
+
+    def counts(self, shape: Shape, output: Shape) -> Counts:
+        """Operations for one sample of `shape` that gives `output`."""
+        del shape, output
+        return Counts()
+
+    def view(self, shape: Shape) -> View:
+        """What one output element sees of the input map."""
+        del shape
+        return None
+
+    def remarks(self, shape: Shape) -> Iterator[Remark]:
+        """Findings that are no errors."""
+        del shape
+        return iter(())
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        """The arithmetic of the output shape, with the numbers in it."""
+        output = self.output_shape(shape)
+        yield Text("output", f"the shape stays {show(output)}")
+
+    def explain_params(self, shape: Shape) -> Iterator[Text]:
+        """The arithmetic of the parameter count; nothing where there are none."""
+        del shape
+        return iter(())
+
+    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+        """The arithmetic of the multiply-accumulates; nothing where there are none."""
+        del shape
+        return iter(())
+
+    def mend(self, shape: Shape, wanted: Shape) -> str:
+        """What would make the output of `shape` be `wanted`; empty when nothing simple would."""
+        del shape, wanted
+        return ""
+
+
+def show(shape: Shape) -> str:
+    """A shape as text: `96×55×55`."""
+    return "×".join(map(str, shape))
+
+
+def thousands(number: int) -> str:
+    """A count with spaces between its thousands: `62 378 344`."""
+    return f"{number:,}".replace(",", " ")
+
+
+def require_map(op: str, shape: Shape) -> tuple[int, int, int]:
+    """Channels, height and width of a map, or a `Fault` when the shape is none."""
+    if len(shape) != 3:
+        raise Fault(NotAMap, op=op, shape=show(shape))
+    channels, height, width = shape
+    return channels, height, width
