@@ -1,0 +1,1 @@
+"""From YAML text to a spec, with the place of everything that is written."""

@@ -1,0 +1,237 @@
+"""Plain data → Spec: the grammar of a spec's keys, with every fault collected."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.language import (
+    ColumnsMissing,
+    EmptyBody,
+    MissingKey,
+    NoOp,
+    TooManyCells,
+    UnknownKey,
+    UnknownVersion,
+    WrongType,
+)
+from archspec.language.model import Body, Claim, Spec, Step
+from archspec.language.source import Data, Document
+
+VERSION = 1
+SUGAR = ("norm", "activation", "dropout")
+"""Steps that a row may carry, in the order in which they follow it."""
+CLAIM_COLUMNS = ("output", "params")
+"""Columns of a table that claim instead of define."""
+
+_SPEC_KEYS = (
+    *("archspec", "name", "source", "description", "input", "vars", "defaults"),
+    *("columns", "layers", "expect"),
+)
+_GROUP_KEYS = ("name", "layers", "columns", "expect")
+_CLAIM_KEYS = ("value", "source", "convention", "tolerance")
+_SHARED_CLAIM_KEYS = ("source", "convention", "tolerance")
+_NAMES = {
+    dict: "a mapping",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    type(None): "empty",
+}
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Help for a word that is none of the known ones."""
+    choices = list(known)
+    close = get_close_matches(word, choices, n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known here: {', '.join(choices)}" if choices else ""
+
+
+def describe(value: Data) -> str:
+    """What kind of thing a value is, for messages."""
+    return _NAMES.get(type(value), f"the number {value}")
+
+
+def parse(document: Document) -> tuple[Spec | None, list[Diagnostic]]:
+    """Read a document as a spec; None when there is too little to go on."""
+    parser = _Parser()
+    spec = parser.spec(document.data) if document.data is not None or not document.faults else None
+    return spec, [*document.faults, *parser.faults]
+
+
+class _Parser:
+    def __init__(self) -> None:
+        self.faults: list[Diagnostic] = []
+
+    def fault(self, kind: type[Diagnostic], where: SpecPath, **facts: Any) -> None:
+        self.faults.append(kind(where, **facts))
+
+    def typed(self, value: Data, kind: type, where: SpecPath, what: str) -> bool:
+        """Whether a value has the type its place asks for; a fault when not."""
+        if type(value) is kind:
+            return True
+        self.fault(WrongType, where, what=what, wanted=_NAMES[kind], found=describe(value))
+        return False
+
+    def known(
+        self, data: Mapping[str, Data], keys: Iterable[str], at: SpecPath, owner: str
+    ) -> None:
+        keys = list(keys)
+        for key in data:
+            if key not in keys and "\0" not in key:  # \0 marks a duplicate, told already
+                where, help_ = (*at, key), suggest(key, keys)
+                self.fault(UnknownKey, where, on_key=True, owner=owner, key=key, help=help_)
+
+    def text(self, data: Mapping[str, Data], key: str, at: SpecPath) -> str | None:
+        value = data.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+        self.typed(value, str, (*at, key), f"`{key}`")
+        return None
+
+    def mapping(self, data: Mapping[str, Data], key: str, at: SpecPath) -> Mapping[str, Data]:
+        value = data.get(key)
+        if value is None or not self.typed(value, dict, (*at, key), f"`{key}`"):
+            return {}
+        return {k: v for k, v in value.items() if "\0" not in k}
+
+    def spec(self, data: Data) -> Spec | None:
+        if not self.typed(data, dict, (), "a spec"):
+            return None
+        self.known(data, _SPEC_KEYS, (), "a spec")
+        for key in ("archspec", "name", "input", "layers"):
+            if data.get(key) is None:
+                help_ = "write `archspec: 1`" if key == "archspec" else _MISSING[key]
+                self.fault(MissingKey, (), owner="a spec", key=key, help=help_)
+        if data.get("archspec") not in (None, VERSION) or data.get("archspec") is True:
+            self.fault(UnknownVersion, ("archspec",), version=data["archspec"])
+        columns = self.columns(data, (), None)
+        defaults = self.mapping(data, "defaults", ())
+        return Spec(
+            name=self.text(data, "name", ()) or "unnamed",
+            source=self.text(data, "source", ()),
+            description=self.text(data, "description", ()),
+            input=data.get("input"),
+            vars=self.mapping(data, "vars", ()),
+            defaults={op: self.mapping(defaults, op, ("defaults",)) for op in defaults},
+            body=self.body(data.get("layers"), ("layers",), columns, "the spec"),
+            claims=self.claims(data, ()),
+        )
+
+    def columns(
+        self, data: Mapping[str, Data], at: SpecPath, outer: tuple[str, ...] | None
+    ) -> tuple[str, ...] | None:
+        value = data.get("columns")
+        if value is None or not self.typed(value, list, (*at, "columns"), "`columns`"):
+            return outer
+        for i, cell in enumerate(value):
+            self.typed(cell, str, (*at, "columns", i), "a column's name")
+        repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
+        for column in sorted(repeated):
+            at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
+            self.fault(
+                UnknownKey, at_column, owner="`columns`", key=column, help="it is there twice"
+            )
+        return tuple(str(cell) for cell in value)
+
+    def body(self, data: Data, at: SpecPath, columns: tuple[str, ...] | None, owner: str) -> Body:
+        if data is None:
+            return Body(at, ())
+        if not self.typed(data, list, at, "`layers`"):
+            return Body(at, ())
+        if not data:
+            self.fault(EmptyBody, at, owner=owner)
+        steps = (self.step(row, (*at, i), columns) for i, row in enumerate(data))
+        return Body(at, tuple(step for step in steps if step is not None))
+
+    def step(self, row: Data, at: SpecPath, columns: tuple[str, ...] | None) -> Step | None:
+        if type(row) is dict:
+            return self.group(row, at, columns) if "layers" in row else self.row(row, at, None)
+        if type(row) is not list:
+            self.fault(
+                WrongType, at, what="a row", wanted="a mapping or a list", found=describe(row)
+            )
+            return None
+        if columns is None:
+            self.fault(ColumnsMissing, at)
+            return None
+        if len(row) > len(columns):
+            where = (*at, len(columns))
+            self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
+        cells = {c: v for c, v in zip(columns, row, strict=False) if v is not None}
+        return self.row(cells, at, columns)
+
+    def row(
+        self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None
+    ) -> Step | None:
+        op = row.get("op")
+        if op is None:
+            self.fault(NoOp, at)
+            return None
+        here = Step(at, None, None, {}, {}, columns=columns)
+        if not self.typed(op, str, here.where("op"), "`op`"):
+            return None
+        attributes, sugar = {}, {}
+        for key, value in row.items():
+            if key in SUGAR:
+                sugar[key] = value
+            elif key not in _ROW_KEYS and "\0" not in key:
+                attributes[key] = value
+        name = row.get("name")
+        claims = () if not _CLAIMING.intersection(row) else self.claims(row, at, here)
+        return Step(
+            at, None if name is None else str(name), op, attributes, sugar, None, claims, columns
+        )
+
+    def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
+        self.known(row, _GROUP_KEYS, at, "a group")
+        name = row.get("name")
+        body = self.body(
+            row["layers"],
+            (*at, "layers"),
+            self.columns(row, at, columns),
+            f"the group `{name or ''}`",
+        )
+        claims = self.claims(row, at)
+        return Step(at, None if name is None else str(name), None, {}, {}, body, claims)
+
+    def claims(
+        self, data: Mapping[str, Data], at: SpecPath, row: Step | None = None
+    ) -> tuple[Claim, ...]:
+        """The claims of `expect`, and of claimed columns where `row` is a row of ops."""
+        expected = self.mapping(data, "expect", at)
+        where = row.where("expect") if row else (*at, "expect")
+        shared = {key: expected[key] for key in _SHARED_CLAIM_KEYS if key in expected}
+        claims = [
+            self.claim(metric, value, (*where, metric), shared)
+            for metric, value in expected.items()
+            if metric not in _SHARED_CLAIM_KEYS
+        ]
+        if row:
+            columns = (column for column in CLAIM_COLUMNS if data.get(column) is not None)
+            claims += [Claim(column, data[column], row.where(column)) for column in columns]
+        return tuple(claims)
+
+    def claim(self, metric: str, value: Data, at: SpecPath, shared: Mapping[str, Data]) -> Claim:
+        stated = dict(shared)
+        if isinstance(value, dict):
+            self.known(value, _CLAIM_KEYS, at, "a claim")
+            if "value" not in value:
+                self.fault(MissingKey, at, owner="a claim", key="value", help="")
+            stated |= value
+            value, at = value.get("value"), (*at, "value") if "value" in value else at
+        source, convention = (self.text(stated, key, at) for key in ("source", "convention"))
+        return Claim(metric, value, at, source, convention, stated.get("tolerance"))
+
+
+_ROW_KEYS = frozenset({"name", "op", "expect", *SUGAR, *CLAIM_COLUMNS})
+_CLAIMING = frozenset({"expect", *CLAIM_COLUMNS})
+_MISSING = {
+    "name": "write `name: MyNet`; it becomes the name of the generated class",
+    "input": "write `input: [3, 224, 224]`: channels, height, width",
+    "layers": "write the rows of the table under `layers:`",
+}
