@@ -1,0 +1,93 @@
+"""What a spec means: one frozen structure, as a tree of scopes and as a list of nodes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from archspec.diagnostics import SpecPath
+from archspec.expressions import Value
+from archspec.language.model import Claim, Spec, Step
+from archspec.language.source import Data
+from archspec.ops import Op, Shape
+
+INPUT = -1
+"""The index that stands for the network's own input among a node's inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One executed step.
+
+    `path` is the module's name in PyTorch (`features.0`). `inputs` are indices of the nodes it
+    reads, or `INPUT`. `op` is None where the row is faulty: everything about it is unknown then.
+    `written` are the attributes as they stand in the spec, expressions included, after defaults;
+    `origins` says where each that does not stand in the row itself comes from.
+    """
+
+    index: int
+    name: str
+    path: str
+    op_name: str
+    op: Op | None
+    inputs: tuple[int, ...]
+    at: SpecPath
+    named: bool
+    written: Mapping[str, Data]
+    step: Step | None = None
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is claimed of this step."""
+        return self.step.claims if self.step else ()
+
+    def where(self, attribute: str) -> SpecPath:
+        """Where an attribute is written; the step's own place when it is not in its row."""
+        given = self.step is not None and attribute in self.step.attributes
+        return self.step.where(attribute) if given and self.step else self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A body with a name: the network itself (path ""), or a group."""
+
+    name: str
+    path: str
+    at: SpecPath
+    named: bool
+    children: tuple["Scope | Node", ...]
+    claims: tuple[Claim, ...] = ()
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes inside, in execution order."""
+        pending: list[Scope | Node] = [self]
+        while pending:
+            item = pending.pop()
+            if isinstance(item, Node):
+                yield item
+            else:
+                pending.extend(reversed(item.children))
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A spec with its variables bound and every step resolved.
+
+    `shapes[i]` is the output shape of `nodes[i]`, without the batch, None where it cannot be
+    known. Shapes are inferred while the network is built, since what a row means may depend on
+    the channels that arrive (`groups: in_channels`).
+    """
+
+    spec: Spec
+    input_shape: Shape | None
+    vars: Mapping[str, Value]
+    root: Scope
+    nodes: tuple[Node, ...]
+    shapes: tuple[Shape | None, ...]
+    outputs: Mapping[str, int]
+
+    def shape_of(self, index: int) -> Shape | None:
+        """The shape of a node's output, or of the network's input (`INPUT`)."""
+        return self.input_shape if index == INPUT else self.shapes[index]
+
+    def input_shapes(self, node: Node) -> tuple[Shape | None, ...]:
+        """The shapes that arrive at a node."""
+        return tuple(self.shape_of(index) for index in node.inputs)

@@ -1,0 +1,146 @@
+"""From what is written to what it is worth: expressions evaluated, attributes validated."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from archspec import expressions
+from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.language import (
+    InvalidExpression,
+    InvalidValue,
+    MissingKey,
+    UnknownKey,
+    UnknownOp,
+)
+from archspec.expressions import ExpressionError, Value
+from archspec.language.parse import SUGAR, suggest
+from archspec.language.source import Data
+from archspec.ops import OPS_BY_NAME, Op, Shape
+
+
+def evaluate(
+    value: Data, names: Mapping[str, Value], where: SpecPath, faults: list[Diagnostic]
+) -> Any:
+    """A written value with its expressions computed, at any depth; faults are collected."""
+    if type(value) is str:
+        try:
+            return expressions.evaluate(expressions.parse(value), names)
+        except ExpressionError as error:
+            fault = InvalidExpression(
+                where, offset=error.column, text=_short(value), problem=error.problem
+            )
+            faults.append(fault)
+            return None
+    if type(value) is list:
+        return [evaluate(item, names, (*where, i), faults) for i, item in enumerate(value)]
+    if type(value) is dict:
+        items = value.items()
+        return {key: evaluate(item, names, (*where, key), faults) for key, item in items}
+    return value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class OpFactory:
+    """Makes ops from what is written, under the spec's variables."""
+
+    def __init__(self, names: Mapping[str, Value], faults: list[Diagnostic]) -> None:
+        self.names = names
+        self.faults = faults
+
+    def op_class(self, name: str, where: SpecPath) -> type[Op] | None:
+        """The class of an op, or None with a fault at `where`."""
+        cls = OPS_BY_NAME.get(name)
+        if cls is None:
+            self.faults.append(UnknownOp(where, op=_short(name), help=suggest(name, OPS_BY_NAME)))
+        return cls
+
+    def make(
+        self,
+        cls: type[Op],
+        written: Mapping[str, Data],
+        places: Mapping[str, SpecPath],
+        row: SpecPath,
+        arriving: Shape | None,
+    ) -> Op | None:
+        """An op with its attributes, or None where one of them is faulty.
+
+        `places` says where each attribute stands; `row` is where a missing one is missed.
+        Expressions see the variables, and the channels of what arrives as `in_channels`.
+        """
+        names: Mapping[str, Value] = self.names
+        if any(type(value) is str for value in written.values()):
+            if arriving is None and _needs_channels(written.values()):
+                return None  # what arrives is unknown, and that has been told
+            names = {**self.names, "in_channels": arriving[0] if arriving else 0}
+        before = len(self.faults)
+        values = {
+            key: value
+            if type(value) is int or _is_word(cls, key, value)
+            else evaluate(value, names, places[key], self.faults)
+            for key, value in written.items()
+        }
+        faulty = len(self.faults) > before
+        try:
+            op = cls(**values)
+        except ValidationError as error:
+            self._report(cls, error, places, row, values, self.faults[before:])
+            return None
+        return None if faulty else op
+
+    def _report(
+        self,
+        cls: type[Op],
+        error: ValidationError,
+        places: Mapping[str, SpecPath],
+        row: SpecPath,
+        values: Collection[str],
+        told: Sequence[Diagnostic],
+    ) -> None:
+        for problem in error.errors(include_url=False):
+            key = str(problem["loc"][0]) if problem["loc"] else ""
+            place = places.get(key)
+            if place and any(fault.where[: len(place)] == place for fault in told):
+                continue  # its expression is faulty, and that has been told
+            if problem["type"] == "missing":
+                fault: Diagnostic = MissingKey(
+                    row, owner=cls.op_name, key=key, help=_missing(key, values)
+                )
+            elif problem["type"] == "extra_forbidden":
+                known = [*cls.model_fields, *cls.aliases, *SUGAR]
+                help_ = suggest(key, known)
+                fault = UnknownKey(places[key], on_key=True, owner=cls.op_name, key=key, help=help_)
+            else:
+                reason = str(problem["msg"]).removeprefix("Value error, ")
+                fault = InvalidValue(places[key], problem=_named(key, reason))
+            self.faults.append(fault)
+
+
+def _is_word(cls: type[Op], key: str, value: Data) -> bool:
+    return type(value) is str and value in cls.words.get(key, ())
+
+
+def _needs_channels(values: Iterable[Data]) -> bool:
+    return any(type(value) is str and "in_channels" in value for value in values)
+
+
+def _named(key: str, reason: str) -> str:
+    """A field's message with the attribute's name in it."""
+    if reason.startswith("this "):
+        return key + reason.removeprefix("this")
+    return reason if reason.startswith(key) else f"{key}: {reason}"
+
+
+def _missing(key: str, given: Collection[str]) -> str:
+    if key == "out_features" and "kernel_size" in given:
+        return "the width of a linear layer goes into out_features, not into kernel_size"
+    if key == "out_channels" and "out_features" in given:
+        return "a convolution's width is called out_channels"
+    return f"for example `{key}: {_EXAMPLES.get(key, 1)}`"
+
+
+_EXAMPLES = {"out_channels": 64, "kernel_size": 3, "out_features": 1000, "size": 5}
