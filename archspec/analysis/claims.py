@@ -1,0 +1,241 @@
+"""Claims: what somebody published, against what is computed."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.analysis.macs import CONVENTIONS, weigh
+from archspec.analysis.results import Results
+from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.claims import (
+    ClaimFails,
+    ClaimUnverifiable,
+    UnknownConvention,
+    UnknownMetric,
+)
+from archspec.diagnostics.language import InvalidValue
+from archspec.graph.network import Network, Node, Scope
+from archspec.graph.values import evaluate
+from archspec.language.model import Claim
+from archspec.language.parse import suggest
+from archspec.ops import show, thousands
+
+Figure = int | float | list[int] | str
+"""A figure as JSON has it: a number, a shape or size, or `global`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """A claim with what was computed for it; `path` is "" for a claim about the whole network."""
+
+    path: str
+    metric: str
+    claimed: Figure | None
+    computed: Figure | None
+    holds: bool
+    source: str | None
+    at: SpecPath
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a claim is about: one node, or all nodes of a scope."""
+
+    network: Network
+    results: Results
+    nodes: tuple[Node, ...]
+    path: str
+    single: bool
+
+
+def _output(subject: _Subject, _: str) -> Figure | None:
+    shape = subject.network.shapes[subject.nodes[-1].index] if subject.nodes else None
+    return None if shape is None else list(shape)
+
+
+def _receptive_field(subject: _Subject, _: str) -> Figure | None:
+    field = subject.results.fields[subject.nodes[-1].index] if subject.nodes else None
+    return field if field is None or field == "global" else list(field.size)
+
+
+def _macs(subject: _Subject, convention: str) -> Figure | None:
+    counts = subject.results.counts(subject.nodes)
+    return None if counts is None else weigh(counts, convention)
+
+
+def _total(field: str) -> Callable[[_Subject, str], Figure | None]:
+    def compute(subject: _Subject, _: str) -> Figure | None:
+        total: int | None = getattr(subject.results.totals(subject.nodes), field)
+        return total
+
+    return compute
+
+
+METRICS: dict[str, Callable[[_Subject, str], Figure | None]] = {
+    "output": _output,
+    "params": _total("num_params"),
+    "num_params": _total("num_params"),
+    "trainable_params": _total("trainable_params"),
+    "buffers": _total("buffers"),
+    "macs": _macs,
+    "receptive_field": _receptive_field,
+    "weighted_layers": _total("weighted_layers"),
+}
+_EXPLAINED = {
+    "output": "explain_output",
+    "params": "explain_params",
+    "num_params": "explain_params",
+    "macs": "explain_macs",
+}
+_SHAPE = re.compile(r"\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})+\s*")
+
+
+def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...], list[Diagnostic]]:
+    """Check every claim of a spec, in the order of the text."""
+    faults: list[Diagnostic] = []
+    verified = []
+    for subject, claim in _claims(network, results):
+        result = _verify(subject, claim, faults)
+        if result is not None:
+            verified.append(result)
+    return tuple(verified), faults
+
+
+def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Claim]]:
+    pending: list[Scope | Node] = [network.root]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Scope):
+            pending.extend(reversed(item.children))
+        if item.claims:
+            nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
+            subject = _Subject(network, results, nodes, item.path, isinstance(item, Node))
+            for claim in item.claims:
+                yield subject, claim
+
+
+def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimResult | None:
+    if claim.metric not in METRICS:
+        owner = f"`{subject.path}`" if subject.path else "the network"
+        help_ = suggest(claim.metric, METRICS)
+        fault = UnknownMetric(claim.at, on_key=True, metric=claim.metric, owner=owner, help=help_)
+        faults.append(fault)
+        return None
+    convention = claim.convention or "torchvision"
+    if claim.convention and (claim.metric != "macs" or convention not in CONVENTIONS):
+        known = suggest(convention, CONVENTIONS) if claim.metric == "macs" else ""
+        faults.append(
+            UnknownConvention(claim.at, convention=convention, metric=claim.metric, help=known)
+        )
+        return None
+    before = len(faults)
+    claimed = _claimed(claim, subject.network.vars, faults)
+    tolerance = _tolerance(claim, faults)
+    if len(faults) > before:
+        return None
+    computed = METRICS[claim.metric](subject, convention)
+    holds = computed is not None and _agree(claimed, computed, tolerance)
+    if computed is None:
+        faults.append(
+            ClaimUnverifiable(
+                claim.at, path=subject.path, metric=claim.metric, claimed=_spell(claimed)
+            )
+        )
+    elif not holds:
+        faults.append(_failure(subject, claim, claimed, computed))
+    return ClaimResult(subject.path, claim.metric, claimed, computed, holds, claim.source, claim.at)
+
+
+def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -> Figure | None:
+    """A claim's value in the form of JSON; `55×55×96` is read as papers write it, H×W×C."""
+    value = claim.value
+    if claim.metric == "receptive_field" and value == "global":
+        return "global"
+    if isinstance(value, str) and _SHAPE.fullmatch(value) and claim.metric == "output":
+        *map_size, channels = (int(part) for part in re.split("[x×]", value))
+        return [channels, *map_size]
+    value = evaluate(value, names, claim.at, faults)
+    shaped = claim.metric in ("output", "receptive_field")
+    if shaped and type(value) is int:
+        return [value] if claim.metric == "output" else [value, value]
+    if shaped and isinstance(value, list) and all(type(size) is int for size in value):
+        return value
+    if not shaped and isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if value is not None or claim.value is None:
+        wanted = "[channels, height, width]" if shaped else "a number"
+        problem = f"{claim.metric} is claimed as {wanted}, not {claim.value!r:.40}"
+        faults.append(InvalidValue(claim.at, problem=problem))
+    return None
+
+
+def _tolerance(claim: Claim, faults: list[Diagnostic]) -> float:
+    """The tolerance in the metric's own unit; `0.5%` is relative to the claimed value."""
+    written = claim.tolerance
+    if written is None:
+        return 0.0
+    if isinstance(written, int | float) and not isinstance(written, bool) and written >= 0:
+        return float(written)
+    percent = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)\s*%", str(written))
+    if percent and isinstance(claim.value, int | float):
+        return float(percent[1]) / 100 * abs(claim.value)
+    problem = f"a tolerance is a number or a percentage such as 0.5%, not {str(written)[:40]}"
+    faults.append(InvalidValue(claim.at, problem=problem))
+    return 0.0
+
+
+def _agree(claimed: Figure | None, computed: Figure, tolerance: float) -> bool:
+    if isinstance(claimed, int | float) and isinstance(computed, int | float):
+        return abs(claimed - computed) <= tolerance
+    return claimed == computed
+
+
+def _failure(
+    subject: _Subject, claim: Claim, claimed: Figure | None, computed: Figure
+) -> Diagnostic:
+    arithmetic = f"it is {_spell(computed)}"
+    help_ = _other_reading(subject, claim, claimed, computed)
+    node = subject.nodes[-1]
+    arriving = subject.network.shape_of(node.inputs[0])
+    if subject.single and node.op is not None and arriving is not None:
+        steps = (
+            getattr(node.op, _EXPLAINED[claim.metric])(arriving)
+            if (claim.metric in _EXPLAINED)
+            else ()
+        )
+        shown = "; ".join(step.how for step in steps)
+        arithmetic += f": {shown}" if shown else ""
+        if claim.metric == "output" and isinstance(claimed, list):
+            help_ = help_ or node.op.mend(arriving, tuple(claimed))
+    return ClaimFails(
+        claim.at,
+        path=subject.path,
+        metric=claim.metric,
+        claimed=_spell(claimed),
+        arithmetic=arithmetic,
+        help=help_,
+    )
+
+
+def _other_reading(
+    subject: _Subject, claim: Claim, claimed: Figure | None, computed: Figure
+) -> str:
+    """A convention or a rounding under which the claimed figure is the computed one after all."""
+    if not isinstance(claimed, int | float) or not isinstance(computed, int | float):
+        return ""
+    if claim.metric == "macs":
+        counts = subject.results.counts(subject.nodes)
+        for name, (whose, _) in CONVENTIONS.items():
+            if counts is not None and weigh(counts, name) == claimed:
+                return f"that is the count of {whose}; write `convention: {name}`"
+    if computed and abs(claimed - computed) <= abs(computed) / 100:
+        off = abs(claimed - computed) / computed * 100
+        return f"it is off by {off:.2g} %; if the figure is rounded, give it a `tolerance`"
+    return ""
+
+
+def _spell(figure: Figure | None) -> str:
+    if isinstance(figure, list):
+        return show(tuple(figure))
+    return thousands(figure) if isinstance(figure, int) else str(figure)

@@ -1,0 +1,42 @@
+"""What is not wrong but worth knowing: dropped columns, paddings that are easily misread."""
+
+from archspec.diagnostics import Diagnostic
+from archspec.diagnostics.language import PaddingReadAsBeforeAfter
+from archspec.graph.network import Network, Node
+from archspec.ops.sliding import Sliding
+
+
+def find(network: Network) -> list[Diagnostic]:
+    """Warnings and notes about the rows that could be worked out."""
+    findings: list[Diagnostic] = []
+    for node, output in zip(network.nodes, network.shapes, strict=True):
+        arriving = network.shape_of(node.inputs[0])
+        if node.op is None:
+            continue
+        _padding_order(node, findings)
+        if arriving is None or output is None:
+            continue
+        for kind, attribute, facts in node.op.remarks(arriving):
+            findings.append(kind(node.where(attribute), path=node.path, **facts))
+    return findings
+
+
+def _padding_order(node: Node, findings: list[Diagnostic]) -> None:
+    padding = node.written.get("padding")
+    if not isinstance(node.op, Sliding) or not isinstance(padding, list) or len(padding) != 2:
+        return
+    if any(isinstance(end, list) for end in padding) or isinstance(node.op.padding, str):
+        return
+    height, width = node.op.kernel_size
+    before, after = node.op.padding[0]
+    if height == width or before == after:
+        return
+    findings.append(
+        PaddingReadAsBeforeAfter(
+            node.where("padding"),
+            path=node.path,
+            a=before,
+            b=after,
+            kernel=f"{height}×{width}",
+        )
+    )

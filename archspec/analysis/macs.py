@@ -1,0 +1,30 @@
+"""Operations of every node, per sample; `Counts.macs` are the multiply-accumulates."""
+
+from archspec.graph.network import Network
+from archspec.ops import Counts
+
+CONVENTIONS: dict[str, tuple[str, Counts]] = {
+    # name: (who counts like that, weights of Counts(macs, bias, norm, activation, pool))
+    "torchvision": ("torchvision's _ops: multiply-accumulates", Counts(macs=1)),
+    "flop_counter": ("PyTorch's FlopCounterMode: 2 per multiply-accumulate", Counts(macs=2)),
+    "ptflops": ("ptflops (aten): multiply-accumulates and bias additions", Counts(macs=1, bias=1)),
+    "fvcore": ("fvcore: multiply-accumulates, 2 per normalised element", Counts(macs=1, norm=2)),
+}
+"""Ways of counting that published figures use, as weights of the counts."""
+
+
+def count_operations(network: Network) -> tuple[Counts | None, ...]:
+    """Operations of each node; None where its op or its input is unknown."""
+    counts: list[Counts | None] = []
+    for node, output in zip(network.nodes, network.shapes, strict=True):
+        arriving = network.shape_of(node.inputs[0])
+        known = node.op is not None and arriving is not None and output is not None
+        counts.append(node.op.counts(arriving, output) if known else None)  # type: ignore[union-attr,arg-type]  # known
+    return tuple(counts)
+
+
+def weigh(counts: Counts, convention: str) -> int:
+    """The counts as one figure, by the convention's weights."""
+    return sum(
+        count * weight for count, weight in zip(counts, CONVENTIONS[convention][1], strict=True)
+    )

@@ -1,0 +1,84 @@
+"""Everything the passes found out about a network, in one frozen structure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from archspec.analysis.macs import count_operations
+from archspec.analysis.memory import Memory, count_bytes
+from archspec.analysis.parameters import Parameters, count_parameters
+from archspec.analysis.receptive_field import Field, receptive_fields
+from archspec.graph.network import Network, Node
+from archspec.ops import Counts
+
+
+class Totals(NamedTuple):
+    """Sums over nodes; None where one of them is unknown.
+
+    `num_params` are all parameters, `buffers` the numbers that are stored but not trained,
+    `training_only_params` belong to heads that evaluation leaves out. `macs` are
+    multiply-accumulates per sample; `weighted_layers` counts convolutions and linear layers.
+    """
+
+    num_params: int | None
+    trainable_params: int | None
+    buffers: int | None
+    training_only_params: int | None
+    macs: int | None
+    weighted_layers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Results by node index, None where something is unknown."""
+
+    parameters: tuple[Parameters | None, ...]
+    operations: tuple[Counts | None, ...]
+    memory: tuple[Memory | None, ...]
+    fields: tuple[Field | None, ...]
+
+    def totals(self, nodes: Iterable[Node]) -> Totals:
+        """The sums over some nodes: the whole network's, or a group's."""
+        nodes = list(nodes)
+        held = _known(self.parameters[node.index] for node in nodes)
+        counts = self.counts(nodes)
+        trainable = None if held is None else sum(p.trainable for p in held)
+        return Totals(
+            num_params=trainable,
+            trainable_params=trainable,
+            buffers=None if held is None else sum(p.buffers for p in held),
+            training_only_params=None if held is None else 0,
+            macs=None if counts is None else counts.macs,
+            weighted_layers=sum(1 for node in nodes if node.op is not None and node.op.weighted),
+        )
+
+    def counts(self, nodes: Iterable[Node]) -> Counts | None:
+        """Operations of some nodes together."""
+        known = _known(self.operations[node.index] for node in nodes)
+        if known is None:
+            return None
+        return Counts(*(sum(column) for column in zip(*known, strict=True))) if known else Counts()
+
+    def bytes(self, nodes: Iterable[Node]) -> Memory | None:
+        """Bytes of some nodes together."""
+        known = _known(self.memory[node.index] for node in nodes)
+        if known is None:
+            return None
+        return Memory(sum(m.parameters for m in known), sum(m.activations for m in known))
+
+
+def _known(values: Iterable[Any]) -> list[Any] | None:
+    """The values, or None when one of them is unknown."""
+    listed = list(values)
+    return None if any(value is None for value in listed) else listed
+
+
+def analyse(network: Network) -> Results:
+    """Run every pass over a network."""
+    parameters = count_parameters(network)
+    return Results(
+        parameters=parameters,
+        operations=count_operations(network),
+        memory=count_bytes(network, parameters),
+        fields=receptive_fields(network),
+    )

@@ -1,0 +1,173 @@
+"""The Python interface: load, check, generate, build."""
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.analysis.claims import ClaimResult, verify
+from archspec.analysis.findings import find
+from archspec.analysis.results import Results, Totals, analyse
+from archspec.diagnostics import Diagnostic, Position
+from archspec.graph.build import build as build_network
+from archspec.graph.network import Network
+from archspec.language import loader
+from archspec.language.model import Spec
+from archspec.language.source import Document
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SpecError(ValueError):
+    """A spec has errors; `diagnostics` are all of them, and the message lists them."""
+
+    def __init__(self, document: Document, diagnostics: tuple[Diagnostic, ...]) -> None:
+        self.diagnostics = diagnostics
+        errors = [fault for fault in diagnostics if fault.severity == "error"]
+        lines = []
+        for fault in errors[:20]:
+            at = position(document, fault)
+            lines.append(f"{document.file}:{at.line}:{at.column}: {fault.message}")
+        if len(errors) > 20:
+            lines.append(f"… and {len(errors) - 20} more")
+        super().__init__("\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of a check. `network` and `results` are None for a text that is no spec.
+
+    `ok` is False when there is an error, a claim that fails being one.
+    """
+
+    name: str
+    file: str
+    variant: str | None
+    document: Document
+    network: Network | None
+    results: Results | None
+    claims: tuple[ClaimResult, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; warnings and notes do not count."""
+        return not any(fault.severity == "error" for fault in self.diagnostics)
+
+    @property
+    def totals(self) -> Totals:
+        """The sums over the whole network."""
+        if self.network is None or self.results is None:
+            return Totals(None, None, None, None, None, 0)
+        return self.results.totals(self.network.nodes)
+
+    def locate(self, diagnostic: Diagnostic) -> Position:
+        """Line and column of a diagnostic, from 1."""
+        return position(self.document, diagnostic)
+
+    def raise_for_errors(self) -> None:
+        """Raise `SpecError` unless `ok`."""
+        if not self.ok:
+            raise SpecError(self.document, self.diagnostics)
+
+
+def position(document: Document, diagnostic: Diagnostic) -> Position:
+    """Where a diagnostic points to in its text."""
+    if diagnostic.at is not None:
+        return diagnostic.at
+    line, column = document.locate(diagnostic.where, on_key=diagnostic.on_key)
+    return Position(line, column + diagnostic.offset)
+
+
+def check(spec: str | Path, overrides: Mapping[str, Any] | None = None) -> Check:
+    """Check a spec by name (`"alexnet"`) or path, with variables set by `overrides`.
+
+    Raises `archspec.SpecNotFound` when there is no such spec or it cannot be read; everything
+    that is wrong inside it is among the result's `diagnostics`.
+    """
+    with _collector_paused():
+        found, loaded = loader.load(spec)
+        return _check(loaded, found.name, overrides or {})
+
+
+def check_text(
+    text: str, file: str = "<text>", overrides: Mapping[str, Any] | None = None
+) -> Check:
+    """Check a spec given as text; `file` is what messages call it."""
+    with _collector_paused():
+        return _check(loader.load_text(text, file), Path(file).stem, overrides or {})
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without the cyclic collector: a spec is a tree, and walking it again and again costs.
+
+    It is what keeps a check of 100 000 rows linear in time.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
+    faults = list(loaded.faults)
+    network, results = None, None
+    claims: tuple[ClaimResult, ...] = ()
+    if loaded.spec is not None:
+        network, found = build_network(loaded.spec, overrides)
+        faults += found
+        results = analyse(network)
+        faults += find(network)
+        claims, failed = verify(network, results)
+        faults += failed
+    document = loaded.document
+    faults = _in_order(document, faults)
+    name = loaded.spec.name if loaded.spec else stem
+    return Check(
+        name, document.file, loaded.variant, document, network, results, claims, tuple(faults)
+    )
+
+
+def _in_order(document: Document, faults: list[Diagnostic]) -> list[Diagnostic]:
+    """Faults by place; one that every row repeats (in `defaults`) is told once."""
+    placed = {(position(document, fault), fault.code, fault.message): fault for fault in faults}
+    return [placed[key] for key in sorted(placed)]
+
+
+def load(spec: str | Path) -> Spec:
+    """The spec of a name or path, as written; raises `SpecError` or `SpecNotFound`."""
+    _, loaded = loader.load(spec)
+    errors = tuple(fault for fault in loaded.faults if fault.severity == "error")
+    if loaded.spec is None or errors:
+        raise SpecError(loaded.document, errors)
+    return loaded.spec
+
+
+def generate(
+    spec: str | Path, target: str = "torch", overrides: Mapping[str, Any] | None = None
+) -> str:
+    """The source of a module for a spec; needs no torch. Raises `SpecError` or `SpecNotFound`."""
+    from archspec.targets import TARGETS
+
+    checked = check(spec, overrides)
+    checked.raise_for_errors()
+    assert checked.network is not None
+    return TARGETS[target].generate(checked.network, checked.results)
+
+
+def build(spec: str | Path, **arguments: Any) -> "nn.Module":
+    """A `torch.nn.Module` for a spec: `build("alexnet", num_classes=5)`.
+
+    Variables of the spec may be given by name. Raises `SpecError` or `SpecNotFound`, and
+    ImportError where torch is not installed.
+    """
+    from archspec.targets.torch.run import instantiate
+
+    return instantiate(generate(spec, overrides=arguments), name=Path(spec).stem)
