@@ -3,9 +3,8 @@
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.analysis.claims import ClaimResult, verify
 from archspec.analysis.findings import find
@@ -36,8 +35,7 @@ class SpecError(ValueError):
         super().__init__("\n".join(lines))
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """The outcome of a check. `network` and `results` are None for a text that is no spec.
 
     `ok` is False when there is an error, a claim that fails being one.

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.analysis.macs import CONVENTIONS, weigh
 from archspec.analysis.results import Results
@@ -25,8 +24,7 @@ Figure = int | float | list[int] | str
 """A figure as JSON has it: a number, a shape or size, or `global`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimResult:
+class ClaimResult(NamedTuple):
     """A claim with what was computed for it; `path` is "" for a claim about the whole network."""
 
     path: str
@@ -38,8 +36,7 @@ class ClaimResult:
     at: SpecPath
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(NamedTuple):
     """What a claim is about: one node, or all nodes of a scope."""
 
     network: Network

@@ -1,7 +1,6 @@
 """Everything the passes found out about a network, in one frozen structure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archspec.analysis.macs import count_operations
@@ -28,8 +27,7 @@ class Totals(NamedTuple):
     weighted_layers: int
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(NamedTuple):
     """Results by node index, None where something is unknown."""
 
     parameters: tuple[Parameters | None, ...]

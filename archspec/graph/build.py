@@ -194,7 +194,7 @@ class _Builder:
         if role == "dropout" and not isinstance(value, dict):
             op_name, attributes = "dropout", {"p": value}
         elif isinstance(value, dict):
-            attributes = {k: v for k, v in value.items() if k != "op" and "\0" not in k}
+            attributes = {k: v for k, v in value.items() if k != "op"}
             op_name = value.get("op", "dropout" if role == "dropout" else None)
         if not isinstance(op_name, str):
             wanted = "the name of an op, or a mapping with `op`"

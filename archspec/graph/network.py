@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
@@ -45,8 +46,7 @@ class Node:
         return self.step.where(attribute) if given and self.step else self.at
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """A body with a name: the network itself (path ""), or a group."""
 
     name: str
@@ -67,8 +67,7 @@ class Scope:
                 pending.extend(reversed(item.children))
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """A spec with its variables bound and every step resolved.
 
     `shapes[i]` is the output shape of `nodes[i]`, without the batch, None where it cannot be

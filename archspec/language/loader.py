@@ -1,7 +1,7 @@
 """Where specs are found, and how their text is read."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from archspec.diagnostics import Diagnostic
 from archspec.language.model import Spec
@@ -16,8 +16,7 @@ class SpecNotFound(Exception):
     """No readable spec has that name; the message says what there is."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpecFile:
+class SpecFile(NamedTuple):
     """A spec that exists: its short name, its file, and the variant in it, if any."""
 
     name: str
@@ -33,8 +32,7 @@ class SpecFile:
             return self.file.as_posix()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A spec as written, its document (for positions), and every fault met so far."""
 
     document: Document

@@ -1,14 +1,14 @@
 """What was written: a spec as a tree of rows, every value still as it stands in the text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from archspec.diagnostics import SpecPath
 from archspec.language.source import Data
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A published figure: `metric` is claimed to be `value`, according to `source`."""
 
     metric: str
@@ -19,18 +19,7 @@ class Claim:
     tolerance: Data = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sugar:
-    """A step that a conv or linear row carries with it: `activation: relu`."""
-
-    role: str
-    op: str
-    attributes: Mapping[str, Data]
-    at: SpecPath
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One row: an op with its attributes, or a named group with a body of its own.
 
     `columns` are the names of the cells when the row is written as a list.
@@ -52,16 +41,14 @@ class Step:
         return (*self.at, key)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """Steps in order."""
 
     at: SpecPath
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(NamedTuple):
     """A whole spec: `input` is (C, H, W), `defaults` are attributes by op, `vars` in order."""
 
     name: str
@@ -69,6 +56,6 @@ class Spec:
     body: Body
     source: str | None = None
     description: str | None = None
-    vars: Mapping[str, Data] = field(default_factory=dict)
-    defaults: Mapping[str, Mapping[str, Data]] = field(default_factory=dict)
+    vars: Mapping[str, Data] = MappingProxyType({})
+    defaults: Mapping[str, Mapping[str, Data]] = MappingProxyType({})
     claims: tuple[Claim, ...] = ()

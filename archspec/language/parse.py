@@ -1,7 +1,6 @@
 """Plain data → Spec: the grammar of a spec's keys, with every fault collected."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
@@ -42,6 +41,8 @@ _NAMES = {
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Help for a word that is none of the known ones."""
+    from difflib import get_close_matches  # a spec without mistakes does not need it
+
     choices = list(known)
     close = get_close_matches(word, choices, n=1)
     if close:
@@ -80,7 +81,7 @@ class _Parser:
     ) -> None:
         keys = list(keys)
         for key in data:
-            if key not in keys and "\0" not in key:  # \0 marks a duplicate, told already
+            if key not in keys:
                 where, help_ = (*at, key), suggest(key, keys)
                 self.fault(UnknownKey, where, on_key=True, owner=owner, key=key, help=help_)
 
@@ -97,7 +98,8 @@ class _Parser:
         value = data.get(key)
         if value is None or not self.typed(value, dict, (*at, key), f"`{key}`"):
             return {}
-        return {k: v for k, v in value.items() if "\0" not in k}
+        typed: Mapping[str, Data] = value
+        return typed
 
     def spec(self, data: Data) -> Spec | None:
         if not self.typed(data, dict, (), "a spec"):
@@ -179,7 +181,7 @@ class _Parser:
         for key, value in row.items():
             if key in SUGAR:
                 sugar[key] = value
-            elif key not in _ROW_KEYS and "\0" not in key:
+            elif key not in _ROW_KEYS:
                 attributes[key] = value
         name = row.get("name")
         claims = () if not _CLAIMING.intersection(row) else self.claims(row, at, here)

@@ -7,9 +7,8 @@ needs no recursion, so neither nesting nor size can hurt.
 
 import re
 from array import array
-from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -58,8 +57,7 @@ class Marks:
         self.inner[index] = inner
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A text that was read: its data, and where everything stands."""
 
     text: str
@@ -111,7 +109,9 @@ def read(text: str, file: str = "<text>") -> Document:
         at = _place(text, error.position)
         problem = f"the character {_character(error)} is not allowed"
         reader.faults.append(YamlSyntax((), at=at, problem=problem))
-    complete = not any(isinstance(fault, YamlSyntax | TooDeep) for fault in reader.faults)
+    complete = not any(
+        isinstance(fault, YamlSyntax | TooDeep | KeyNotText) for fault in reader.faults
+    )
     return Document(
         text, file, reader.root if complete else None, reader.marks, tuple(reader.faults)
     )
@@ -146,6 +146,33 @@ class _Stop(Exception):
     """Ends reading early; the reason is among the faults."""
 
 
+class _Level:
+    """A list or mapping being read; in a mapping, the key that waits for its value."""
+
+    __slots__ = ("container", "key", "key_place", "marks")
+
+    def __init__(self, container: Data, marks: Marks) -> None:
+        self.container = container
+        self.marks = marks
+        self.key: str | None = None
+        self.key_place = 0
+
+    def put(self, value: Data, place: int, inner: Marks | None) -> None:
+        """Take the next value; that of a key given before is dropped, the first one stays."""
+        container, marks = self.container, self.marks
+        if marks.keys is None:
+            container.append(value)
+        else:
+            key, self.key = self.key, None
+            if key in container:
+                return
+            container[key] = value
+            marks.keys.append(self.key_place)
+        marks.values.append(place)
+        if inner is not None:
+            marks.nest(len(container) - 1, inner)
+
+
 class _Reader:
     """Consumes events and builds the data with an explicit stack."""
 
@@ -154,9 +181,7 @@ class _Reader:
         self.marks: Marks | None = None
         self.faults: list[Diagnostic] = []
         self.documents = 0
-        # one entry a level: the container, its marks, the key waiting for its value
-        self.stack: list[tuple[Data, Marks]] = []
-        self.keys: list[str | None] = []
+        self.stack: list[_Level] = []
 
     def run(self, text: str) -> None:
         try:
@@ -182,27 +207,16 @@ class _Reader:
     def scalar(self, event: Any) -> None:
         if event.anchor or event.tag:
             self._refuse(event)
-        value: Data = event.value
-        if event.implicit[0]:
-            value = _resolve(value)
-        stack = self.stack
-        if not stack:
-            self.root = value
-            return
-        container, marks = stack[-1]
-        mark = event.start_mark
-        place = (mark.line + 1) * _COLUMNS + mark.column + 1
-        if type(container) is list:
-            container.append(value)
-            marks.values.append(place)
-        elif self.keys[-1] is None:
-            self._key(event.value, container, marks, event, place)
-        else:
-            self._put(container, marks, value, place)
+        if self.stack:
+            level = self.stack[-1]
+            if level.marks.keys is not None and level.key is None:
+                self._key(level, event)
+                return
+        self._put(_resolve(event.value) if event.implicit[0] else event.value, event, None)
 
     def alias(self, event: Any) -> None:
         self.fault(AnchorOrAlias, event, what=f"the alias `*{event.anchor}`")
-        self._place(None, event)
+        self._value(None, event, None)
 
     def start(self, event: Any) -> None:
         if event.anchor or event.tag:
@@ -213,14 +227,12 @@ class _Reader:
         mapping = type(event) is yaml.MappingStartEvent
         container: Data = {} if mapping else []
         marks = Marks(mapping=mapping)
-        self._place(container, event, marks)
-        self.stack.append((container, marks))
-        self.keys.append(None)
+        self._value(container, event, marks)
+        self.stack.append(_Level(container, marks))
 
     def end(self, event: Any) -> None:
         del event
         self.stack.pop()
-        self.keys.pop()
 
     def _refuse(self, event: Any) -> None:
         if event.anchor:
@@ -228,42 +240,29 @@ class _Reader:
         if event.tag:
             self.fault(Tag, event, tag=event.tag)
 
-    def _place(self, value: Data, event: Any, inner: Marks | None = None) -> None:
-        """Put a container (or what stands for an alias) where the text has it."""
-        if not self.stack:
-            self.root, self.marks = value, inner
-            return
-        container, marks = self.stack[-1]
-        mark = event.start_mark
-        place = (mark.line + 1) * _COLUMNS + mark.column + 1
-        if type(container) is list:
-            if inner is not None:
-                marks.nest(len(container), inner)
-            container.append(value)
-            marks.values.append(place)
-            return
-        if self.keys[-1] is None:
+    def _value(self, value: Data, event: Any, inner: Marks | None) -> None:
+        """Put what cannot be a key."""
+        if self.stack and self.stack[-1].marks.keys is not None and self.stack[-1].key is None:
             found = "mapping" if type(value) is dict else "list" if type(value) is list else "alias"
             self.fault(KeyNotText, event, found=found)
             raise _Stop
-        if inner is not None:
-            marks.nest(len(container), inner)
-        self._put(container, marks, value, place)
+        self._put(value, event, inner)
 
-    def _key(self, key: str, container: Data, marks: Marks, event: Any, place: int) -> None:
-        if key in container:
-            assert marks.keys is not None
-            first = marks.keys[list(container).index(key)] // _COLUMNS
-            self.fault(DuplicateKey, event, key=key, first=first)
-            key = f"{key}\0{len(container)}"  # kept apart, so that the marks stay parallel
-        self.keys[-1] = key
-        assert marks.keys is not None
-        marks.keys.append(place)
+    def _put(self, value: Data, event: Any, inner: Marks | None) -> None:
+        if not self.stack:
+            self.root, self.marks = value, inner
+            return
+        mark = event.start_mark
+        self.stack[-1].put(value, (mark.line + 1) * _COLUMNS + mark.column + 1, inner)
 
-    def _put(self, container: Data, marks: Marks, value: Data, place: int) -> None:
-        container[self.keys[-1]] = value
-        marks.values.append(place)
-        self.keys[-1] = None
+    def _key(self, level: _Level, event: Any) -> None:
+        mark = event.start_mark
+        level.key = event.value
+        level.key_place = (mark.line + 1) * _COLUMNS + mark.column + 1
+        if level.key in level.container:
+            assert level.marks.keys is not None
+            first = level.marks.keys[list(level.container).index(level.key)] // _COLUMNS
+            self.fault(DuplicateKey, event, key=level.key, first=first)
 
 
 _HANDLERS: dict[type, Any] = {

@@ -1,7 +1,6 @@
 """Poolings: they keep the channels and have no parameters."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import ClassVar
 
 from archspec.diagnostics import Fault
@@ -88,7 +87,8 @@ class AdaptiveAvgPool2d(Op):
     def explain_output(self, shape: Shape) -> Iterator[Text]:
         yield Text("output", f"output_size = {show(self.output_size)}")
         for name, size, bins in zip(("height", "width"), shape[1:], self.output_size, strict=True):
-            how = f"each of {bins} outputs averages {Fraction(size, bins)} of {size}"
+            exact = f"{size}/{bins} = {size / bins:.4g}"
+            how = f"each of {bins} outputs averages {exact} of {size}"
             yield Text(name, how if size % bins == 0 else f"{how}, rounded outwards")
 
 
