@@ -1,7 +1,7 @@
 """The Python interface: load, check, generate, build."""
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +10,7 @@ from archspec.analysis.claims import ClaimResult, verify
 from archspec.analysis.findings import find
 from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Position
+from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.graph.build import build as build_network
 from archspec.graph.network import Network
 from archspec.language import loader
@@ -123,14 +124,27 @@ def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Ch
         faults += found
         results = analyse(network)
         faults += find(network)
-        claims, failed = verify(network, results)
-        faults += failed
+        changed = {
+            k for k, v in overrides.items() if k in network.vars and v != loaded.spec.vars[k]
+        }
+        claims, told = _set_aside(network, changed) if changed else verify(network, results)
+        faults += told
     document = loaded.document
     faults = _in_order(document, faults)
     name = loaded.spec.name if loaded.spec else stem
     return Check(
         name, document.file, loaded.variant, document, network, results, claims, tuple(faults)
     )
+
+
+def _set_aside(
+    network: Network, changed: Iterable[str]
+) -> tuple[tuple[ClaimResult, ...], list[Diagnostic]]:
+    """No claims, and a note if there are any: they are about the spec's own variables."""
+    if not any(item.claims for item in network.root.walk()):
+        return (), []
+    own = ", ".join(f"{name} = {network.spec.vars[name]}" for name in sorted(changed))
+    return (), [ClaimsNotVerified((), own=own)]
 
 
 def _in_order(document: Document, faults: list[Diagnostic]) -> list[Diagnostic]:

@@ -14,11 +14,12 @@ from archspec.diagnostics.claims import (
     UnknownMetric,
 )
 from archspec.diagnostics.language import InvalidValue
-from archspec.graph.network import Network, Node, Scope
+from archspec.graph.network import Network, Node
 from archspec.graph.values import evaluate
 from archspec.language.model import Claim
 from archspec.language.parse import suggest
 from archspec.ops import show, thousands
+from archspec.ops.fields import spell
 
 Figure = int | float | list[int] | str
 """A figure as JSON has it: a number, a shape or size, or `global`."""
@@ -100,11 +101,7 @@ def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...],
 
 
 def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Claim]]:
-    pending: list[Scope | Node] = [network.root]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, Scope):
-            pending.extend(reversed(item.children))
+    for item in network.root.walk():
         if item.claims:
             nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
             subject = _Subject(network, results, nodes, item.path, isinstance(item, Node))
@@ -145,26 +142,43 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
 
 
 def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -> Figure | None:
-    """A claim's value in the form of JSON; `55×55×96` is read as papers write it, H×W×C."""
-    value = claim.value
-    if claim.metric == "receptive_field" and value == "global":
-        return "global"
-    if isinstance(value, str) and _SHAPE.fullmatch(value) and claim.metric == "output":
-        *map_size, channels = (int(part) for part in re.split("[x×]", value))
-        return [channels, *map_size]
-    value = evaluate(value, names, claim.at, faults)
+    """A claim's value in the form of JSON, or None with a fault."""
     shaped = claim.metric in ("output", "receptive_field")
-    if shaped and type(value) is int:
-        return [value] if claim.metric == "output" else [value, value]
-    if shaped and isinstance(value, list) and all(type(size) is int for size in value):
-        return value
-    if not shaped and isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    if value is not None or claim.value is None:
-        wanted = "[channels, height, width]" if shaped else "a number"
-        problem = f"{claim.metric} is claimed as {wanted}, not {claim.value!r:.40}"
+    figure = _as_written(claim)
+    if figure is None:
+        before = len(faults)
+        value = evaluate(claim.value, names, claim.at, faults)
+        if len(faults) > before:
+            return None
+        figure = _shape(claim.metric, value) if shaped else _number(value)
+    if figure is None:
+        wanted = "[channels, height, width]" if claim.metric == "output" else "a number"
+        problem = f"{claim.metric} is claimed as {wanted}, not {spell(claim.value)}"
         faults.append(InvalidValue(claim.at, problem=problem))
-    return None
+    return figure
+
+
+def _as_written(claim: Claim) -> Figure | None:
+    """The texts that are no expressions: `global`, and a shape as papers write it, H×W×C."""
+    if claim.metric == "receptive_field" and claim.value == "global":
+        return "global"
+    if claim.metric != "output" or not isinstance(claim.value, str):
+        return None
+    if not _SHAPE.fullmatch(claim.value):
+        return None
+    *map_size, channels = (int(part) for part in re.split("[x×]", claim.value))
+    return [channels, *map_size]
+
+
+def _shape(metric: str, value: Any) -> list[int] | None:
+    if type(value) is int:
+        return [value] if metric == "output" else [value, value]
+    whole = isinstance(value, list) and all(type(size) is int for size in value)
+    return value if whole else None
+
+
+def _number(value: Any) -> int | float | None:
+    return value if type(value) in (int, float) else None
 
 
 def _tolerance(claim: Claim, faults: list[Diagnostic]) -> float:

@@ -9,10 +9,11 @@ of field r, stride j and offset o gives
 so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from archspec.graph.network import INPUT, Network
-from archspec.ops import View, Window
+from archspec.ops import Text, View, Window
 
 Pair = tuple[int, int]
 
@@ -61,3 +62,43 @@ def _widen(before: ReceptiveField, axis: int, window: Window) -> tuple[int, int,
     jump = before.stride[axis]
     size = before.size[axis] + window.dilation * (window.kernel - 1) * jump
     return size, jump * window.stride, before.offset[axis] - window.before * jump
+
+
+def explain(before: Field, view: View) -> Iterator[Text]:
+    """The step from the field of what arrives to that of the output, with the numbers in it."""
+    if view == "global":
+        yield Text("field", "global: every output sees all of its input")
+    elif before == "global":
+        yield Text("field", "global, as what arrives")
+    elif view is None:
+        yield Text("field", f"r' = r = {_spell(before.size)}: every place sees only itself")
+    elif view[0] == view[1] and all(low == high for low, high in before):
+        yield from _explain_axis(before, 1, view[1], "")
+    else:
+        yield from _explain_axis(before, 0, view[0], " height")
+        yield from _explain_axis(before, 1, view[1], " width")
+
+
+def _explain_axis(before: ReceptiveField, axis: int, window: Window, name: str) -> Iterator[Text]:
+    jump, offset = before.stride[axis], before.offset[axis]
+    size, stride, start = _widen(before, axis, window)
+    dilation = ("D·", f"{window.dilation}·") if window.dilation > 1 else ("", "")
+    step = f"{before.size[axis]} + {dilation[1]}({window.kernel} − 1)·{jump}"
+    yield Text(f"field{name}", f"r' = r + {dilation[0]}(F − 1)·j = {step} = {size}")
+    yield Text("", f"j' = j·S = {jump}·{window.stride} = {stride}")
+    first = f"o' = o − P·j = {_signed(offset)} − {window.before}·{jump} = {_signed(start)}"
+    last = start + size - 1
+    yield Text("", f"{first}: unit u sees {_place(stride, start)} to {_place(stride, last)}")
+
+
+def _place(stride: int, offset: int) -> str:
+    """`4·u − 1`."""
+    return f"{stride}·u {'−' if offset < 0 else '+'} {abs(offset)}"
+
+
+def _signed(number: int) -> str:
+    return f"−{-number}" if number < 0 else str(number)
+
+
+def _spell(sizes: Pair) -> str:
+    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}×{sizes[1]}"

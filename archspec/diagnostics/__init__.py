@@ -42,4 +42,5 @@ CATALOGUE: tuple[type[Diagnostic], ...] = (
     claims.UnknownMetric,
     claims.ClaimUnverifiable,
     claims.UnknownConvention,
+    claims.ClaimsNotVerified,
 )

@@ -42,3 +42,16 @@ class UnknownConvention(Diagnostic):
     code = "AS404"
     name = "unknown-convention"
     template = "there is no convention `{convention}` for {metric}"
+
+
+class ClaimsNotVerified(Diagnostic):
+    """Variables were set to other values than the spec's own, which its claims speak of.
+
+    A published figure is about the network as published: with `--set num_classes=5` it says
+    nothing any more, so that the claims are left aside, neither holding nor failing.
+    """
+
+    code = "AS405"
+    name = "claims-not-verified"
+    severity = "note"
+    template = "the claims are not verified: they speak of the network with {own}"

@@ -21,7 +21,7 @@ class NotAMap(Diagnostic):
 
     code = "AS302"
     name = "needs-a-map"
-    template = "{op} works on a map (channels, height, width), but {shape} arrives"
+    template = "{op} works on a map (channels, height, width), but a vector of {shape} arrives"
     advice = "move it before `flatten`"
 
 

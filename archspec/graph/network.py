@@ -56,15 +56,18 @@ class Scope(NamedTuple):
     children: tuple["Scope | Node", ...]
     claims: tuple[Claim, ...] = ()
 
-    def nodes(self) -> Iterator[Node]:
-        """All nodes inside, in execution order."""
+    def walk(self) -> Iterator["Scope | Node"]:
+        """The scope itself and everything inside, in the order of the text."""
         pending: list[Scope | Node] = [self]
         while pending:
             item = pending.pop()
-            if isinstance(item, Node):
-                yield item
-            else:
+            yield item
+            if isinstance(item, Scope):
                 pending.extend(reversed(item.children))
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes inside, in execution order."""
+        return (item for item in self.walk() if isinstance(item, Node))
 
 
 class Network(NamedTuple):

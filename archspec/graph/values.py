@@ -84,6 +84,7 @@ class OpFactory:
             else evaluate(value, names, places[key], self.faults)
             for key, value in written.items()
         }
+        _hint_at_words(cls, written, self.faults[before:], places)
         faulty = len(self.faults) > before
         try:
             op = cls(**values)
@@ -111,13 +112,27 @@ class OpFactory:
                     row, owner=cls.op_name, key=key, help=_missing(key, values)
                 )
             elif problem["type"] == "extra_forbidden":
-                known = [*cls.model_fields, *cls.aliases, *SUGAR]
+                known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
                 help_ = suggest(key, known)
                 fault = UnknownKey(places[key], on_key=True, owner=cls.op_name, key=key, help=help_)
             else:
                 reason = str(problem["msg"]).removeprefix("Value error, ")
                 fault = InvalidValue(places[key], problem=_named(key, reason))
             self.faults.append(fault)
+
+
+def _hint_at_words(
+    cls: type[Op],
+    written: Mapping[str, Data],
+    faults: Sequence[Diagnostic],
+    places: Mapping[str, SpecPath],
+) -> None:
+    """Say which words an attribute takes where its text was no expression: `samee`."""
+    for key, words in cls.words.items():
+        if type(written.get(key)) is str:
+            for fault in faults:
+                if fault.where == places[key]:
+                    fault.help = suggest(str(written[key]), sorted(words))
 
 
 def _is_word(cls: type[Op], key: str, value: Data) -> bool:

@@ -7,6 +7,7 @@ from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import (
     ColumnsMissing,
     EmptyBody,
+    InvalidValue,
     MissingKey,
     NoOp,
     TooManyCells,
@@ -120,7 +121,9 @@ class _Parser:
             input=data.get("input"),
             vars=self.mapping(data, "vars", ()),
             defaults={op: self.mapping(defaults, op, ("defaults",)) for op in defaults},
-            body=self.body(data.get("layers"), ("layers",), columns, "the spec"),
+            body=Body(("layers",), ())
+            if data.get("layers") is None  # told already
+            else self.body(data["layers"], ("layers",), columns, "the spec"),
             claims=self.claims(data, ()),
         )
 
@@ -135,14 +138,10 @@ class _Parser:
         repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
         for column in sorted(repeated):
             at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
-            self.fault(
-                UnknownKey, at_column, owner="`columns`", key=column, help="it is there twice"
-            )
+            self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
         return tuple(str(cell) for cell in value)
 
     def body(self, data: Data, at: SpecPath, columns: tuple[str, ...] | None, owner: str) -> Body:
-        if data is None:
-            return Body(at, ())
         if not self.typed(data, list, at, "`layers`"):
             return Body(at, ())
         if not data:

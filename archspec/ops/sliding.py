@@ -44,23 +44,18 @@ class Axis(NamedTuple):
 
     def formula(self) -> str:
         """`(224 − 11 + 1 + 2)/4 + 1 = 55`, showing where a fraction is rounded."""
-        spelt, exact = self._quotient()
-        rounding = "⌈⌉" if self.ceil_mode else "⌊⌋"
-        if exact == int(exact):
-            result = f"{int(exact)}"
-        else:
-            result = f"{exact:.4g} → {self.output} (rounded {'up' if rounding == '⌈⌉' else 'down'})"
-        if exact == int(exact) and self.output != int(exact):
-            result += f" → {self.output} (no window starts in the padding)"
-        return f"{spelt} = {result}"
-
-    def _quotient(self) -> tuple[str, float]:
-        span = extent(self.kernel, self.dilation)
-        window = str(span)
+        window = str(self.kernel)
         if self.dilation > 1:
             window = f"({self.dilation}·({self.kernel} − 1) + 1)"
-        spelt = f"({self.size} − {window} + {self.before} + {self.after})/{self.stride} + 1"
-        return spelt, (self.size - span + self.before + self.after) / self.stride + 1
+        span = self.size - extent(self.kernel, self.dilation) + self.before + self.after
+        exact = f"{span / self.stride + 1:.2f}".rstrip("0").rstrip(".").replace("-", "−")
+        result = exact
+        if span % self.stride:
+            result += f" → {self.output} (rounded {'up' if self.ceil_mode else 'down'})"
+        elif self.output != span // self.stride + 1:
+            result += f" → {self.output} (no window starts in the padding)"
+        padding = f"{self.before} + {self.after}"
+        return f"({self.size} − {window} + {padding})/{self.stride} + 1 = {result}"
 
 
 class Sliding(Op):
