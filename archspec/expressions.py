@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 MAX_LENGTH = 300
 MAX_DEPTH = 40
 MAX_MAGNITUDE = 1e15
+MAX_ITEMS = 1000
 
 Value = int | float | bool | Sequence[Any]
 """What an expression can give; sequences come from `vars` and from literal lists."""
@@ -203,7 +204,19 @@ def _check_call(node: ast.Call) -> None:
 def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
     """The value of an expression with `names` bound; raises `ExpressionError`."""
     result: Value = _evaluate(expression.tree, names)
+    if isinstance(result, list) and _is_huge(result):
+        raise ExpressionError(f"a list has at most {MAX_ITEMS} items, those of its lists included")
     return result
+
+
+def _is_huge(items: list[Any]) -> bool:
+    """Whether a list has too many items: `b: [a, a]`, `c: [b, b]`, … doubles with every line."""
+    pending, count = [items], 0
+    while pending and count <= MAX_ITEMS:
+        inner = pending.pop()
+        count += len(inner)
+        pending.extend(item for item in inner if isinstance(item, list))
+    return count > MAX_ITEMS
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Any:

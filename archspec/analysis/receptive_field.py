@@ -65,13 +65,16 @@ def _widen(before: ReceptiveField, axis: int, window: Window) -> tuple[int, int,
 
 
 def explain(before: Field, view: View) -> Iterator[Text]:
-    """The step from the field of what arrives to that of the output, with the numbers in it."""
+    """The step from the field of what arrives to that of the output, with the numbers in it.
+
+    Both axes in one where they agree, else height and width apart.
+    """
     if view == "global":
         yield Text("field", "global: every output sees all of its input")
     elif before == "global":
         yield Text("field", "global, as what arrives")
     elif view is None:
-        yield Text("field", f"r' = r = {_spell(before.size)}: every place sees only itself")
+        yield Text("field", f"r' = r = {_spell(before.size)}: each output looks at a single place")
     elif view[0] == view[1] and all(low == high for low, high in before):
         yield from _explain_axis(before, 1, view[1], "")
     else:
@@ -93,7 +96,8 @@ def _explain_axis(before: ReceptiveField, axis: int, window: Window, name: str) 
 
 def _place(stride: int, offset: int) -> str:
     """`4·u − 1`."""
-    return f"{stride}·u {'−' if offset < 0 else '+'} {abs(offset)}"
+    unit = "u" if stride == 1 else f"{stride}·u"
+    return unit if offset == 0 else f"{unit} {'−' if offset < 0 else '+'} {abs(offset)}"
 
 
 def _signed(number: int) -> str:

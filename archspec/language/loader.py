@@ -63,12 +63,12 @@ def find(name: str | Path) -> SpecFile:
     """The spec of a name (`alexnet`) or a path; raises `SpecNotFound`, with a suggestion."""
     path = Path(name)
     try:
-        exists = path.is_file()
-    except (OSError, ValueError):
-        exists = False
+        exists, is_folder = path.is_file(), path.is_dir()
+    except (OSError, ValueError):  # longer than any file's name, or with a NUL in it
+        exists, is_folder = False, False
     if exists:
         return SpecFile(path.stem, path)
-    if path.is_dir():
+    if is_folder:
         raise SpecNotFound(
             f"{path} is a folder; name the spec in it, for example {path}/alexnet.yaml"
         )

@@ -31,7 +31,10 @@ def spell(value: object) -> str:
         return "empty"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = f"[{', '.join(map(spell, value))}]" if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(spell(item) for item in value[:20])}]"  # more is cut off anyway
+    else:
+        text = str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
