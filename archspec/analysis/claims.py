@@ -128,7 +128,7 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     tolerance = _tolerance(claim, faults)
     if len(faults) > before:
         return None
-    computed = METRICS[claim.metric](subject, convention)
+    computed = METRICS[claim.metric](subject, convention) if subject.nodes else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
         faults.append(

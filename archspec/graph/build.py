@@ -10,6 +10,7 @@ from archspec.diagnostics.language import (
     InvalidName,
     InvalidValue,
     TooManySteps,
+    UnknownKey,
     UnknownOp,
     UnknownVariable,
     WrongType,
@@ -102,11 +103,19 @@ class _Builder:
         self._check_defaults()
 
     def _check_defaults(self) -> None:
-        for name in self.spec.defaults:
-            if name not in OPS_BY_NAME:
-                where = ("defaults", name)
+        for name, attributes in self.spec.defaults.items():
+            where: SpecPath = ("defaults", name)
+            cls = OPS_BY_NAME.get(name)
+            if cls is None:
                 help_ = suggest(name, OPS_BY_NAME)
                 self.faults.append(UnknownOp(where, on_key=True, op=name, help=help_))
+                continue
+            known = [*cls.model_fields, *cls.aliases, *SUGAR]
+            for key in attributes:  # also those of ops that no row uses
+                if key not in known:
+                    fault = UnknownKey((*where, key), on_key=True, owner=name, key=key)
+                    fault.help = suggest(key, known)
+                    self.faults.append(fault)
 
     def scope(
         self, body: Body, name: str, path: str, *, named: bool = True, claims: Any = ()

@@ -80,7 +80,7 @@ class OpFactory:
         before = len(self.faults)
         values = {
             key: value
-            if type(value) is int or _is_word(cls, key, value)
+            if type(value) is int or key not in cls.model_fields or _is_word(cls, key, value)
             else evaluate(value, names, places[key], self.faults)
             for key, value in written.items()
         }
