@@ -1,0 +1,90 @@
+"""What is wrong with a spec, as a compiler shows it: message, place, the line itself, help."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import Diagnostic
+from archspec.report import figures
+from archspec.report.excerpt import excerpt, split_lines
+from archspec.report.page import Page
+
+if TYPE_CHECKING:
+    from archspec.api import Check
+
+MOST_SHOWN = 50
+"""So many errors and warnings are shown with their lines; the rest is counted."""
+MOST_NOTES = 5
+
+
+def write_diagnostics(page: Page, check: "Check") -> None:
+    """Write errors and warnings with their source lines, then the notes, one line each.
+
+    All are in the order of the text. Beyond `MOST_SHOWN` and `MOST_NOTES` they are counted.
+    """
+    faults = [fault for fault in check.diagnostics if fault.severity != "note"]
+    notes = [fault for fault in check.diagnostics if fault.severity == "note"]
+    # A warning must not take an error's place.
+    kept = faults
+    if len(faults) > MOST_SHOWN:
+        errors = [fault for fault in faults if fault.severity == "error"]
+        kept = (errors or faults)[:MOST_SHOWN]
+    lines = split_lines(check.document.text) if kept else []
+    for fault in kept:
+        page.write()
+        _write_fault(page, check, fault, lines)
+    if len(kept) < len(faults):
+        page.write()
+        _write_rest(page, faults, len(kept))
+    if notes:
+        page.write()
+    for note in notes[:MOST_NOTES]:
+        _write_note(page, check, note)
+    if len(notes) > MOST_NOTES:
+        _write_rest(page, notes, MOST_NOTES)
+
+
+def _write_fault(page: Page, check: "Check", fault: Diagnostic, lines: Sequence[str]) -> None:
+    position = check.locate(fault)
+    heading = f"{fault.severity}[{fault.code}] {fault.name}: "
+    first, *more = page.wrap(page.clean(fault.message), len(heading), 4)
+    page.write(page.paint(heading, fault.severity) + page.paint(first, "bold"))
+    for line in more:
+        page.write(page.paint(line, "bold"))
+    margin = " " * len(str(position.line))
+    place = f"{page.clean(check.file)}:{position.line}:{position.column}"
+    layer = f" ({page.clean(fault.path)})" if fault.path else ""
+    page.write(f"{margin}{page.paint('-->', 'frame')} {place}{layer}")
+    bar = page.paint(f"{margin} |", "frame")
+    text = lines[position.line - 1] if position.line <= len(lines) else ""
+    # What is missing from the whole spec has no place in it: a comment there says nothing.
+    if not text[position.column - 1 :].startswith("#") and text.strip():
+        room = None if page.width is None else max(page.width - len(margin) - 3, 20)
+        shown = excerpt(page, text, position.column, single=fault.offset > 0, room=room)
+        page.write(bar)
+        page.write(f"{page.paint(f'{position.line} |', 'frame')} {shown.text}")
+        page.write(f"{bar} {page.paint(shown.mark, fault.severity)}")
+    if fault.help:
+        label = f"{margin} = help: "
+        first, *more = page.wrap(page.clean(fault.help), len(label), len(label))
+        page.write(f"{page.paint(f'{margin} =', 'frame')} {page.paint('help:', 'note')} {first}")
+        for line in more:
+            page.write(line)
+
+
+def _write_note(page: Page, check: "Check", note: Diagnostic) -> None:
+    position = check.locate(note)
+    layer = f"{note.path}: " if note.path else ""
+    place = f" ({check.file}:{position.line})"
+    heading = f"note[{note.code}] "
+    text = page.clean(f"{layer}{note.message}{place}")
+    first, *more = page.wrap(text, len(heading), 4)
+    page.write(page.paint(heading, "note") + first)
+    for line in more:
+        page.write(line)
+
+
+def _write_rest(page: Page, faults: Sequence[Diagnostic], shown: int) -> None:
+    rest = len(faults) - shown
+    kinds = {fault.severity for fault in faults}
+    noun = next(iter(kinds)) if len(kinds) == 1 else "problem"
+    page.write(f"and {figures.counted(rest, f'more {noun}')}; --format json lists all")

@@ -1,0 +1,45 @@
+"""Numbers as a person reads them; what is unknown is `?`, never 0."""
+
+from archspec.analysis.receptive_field import Field
+from archspec.ops import Shape, show, thousands
+
+_UNITS = ("", "k", "M", "G", "T", "P", "E")
+
+
+def exact(number: int | None) -> str:
+    """`62 378 344`."""
+    return "?" if number is None else thousands(number)
+
+
+def rounded(number: int | None) -> str:
+    """`105.4 M`: one decimal, with a decimal prefix."""
+    if number is None:
+        return "?"
+    if number < 1000:
+        return str(number)
+    scaled, unit = float(number), 0
+    while round(scaled, 1) >= 1000 and unit < len(_UNITS) - 1:
+        scaled, unit = scaled / 1000, unit + 1
+    return f"{scaled:.1f} {_UNITS[unit]}"
+
+
+def shape(sizes: Shape | None) -> str:
+    """`96×55×55`."""
+    return "?" if sizes is None else show(sizes)
+
+
+def pair(sizes: tuple[int, int]) -> str:
+    """`11` for both axes, or `7×11` (height × width)."""
+    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}×{sizes[1]}"
+
+
+def field(seen: Field | None) -> str:
+    """The size of a receptive field in pixels: `195`, `7×11`, or `global`."""
+    if seen is None:
+        return "?"
+    return "global" if seen == "global" else pair(seen.size)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `3 errors`."""
+    return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"
