@@ -1,0 +1,10 @@
+"""Every target there is, in one mapping."""
+
+from archspec.targets.base import Target
+from archspec.targets.torch import TorchTarget
+
+__all__ = ["TARGETS", "Target"]
+
+_ALL: tuple[Target, ...] = (TorchTarget(),)
+
+TARGETS: dict[str, Target] = {target.name: target for target in _ALL}

@@ -1,0 +1,67 @@
+"""Names and texts from a spec, which is untrusted, made fit for Python source."""
+
+import builtins
+import keyword
+import re
+import sys
+import unicodedata
+
+MAX_CLASS_NAME = 64
+
+TAKEN = frozenset({"torch", "nn", "F", "math", "OrderedDict", "INPUT_SHAPE", "self", "x", "layer"})
+"""Names that generated modules use themselves."""
+
+
+def class_name(name: str, taken: frozenset[str] = frozenset()) -> str:
+    """A spec's name as a class name: `LeNet-5 (modern)` is `LeNet5Modern`."""
+    decomposed = unicodedata.normalize("NFKD", name)
+    letters = "".join(c for c in decomposed if not unicodedata.combining(c))
+    parts = re.findall(r"[A-Za-z0-9]+", letters)
+    joined = "".join(part[0].upper() + part[1:] for part in parts)[:MAX_CLASS_NAME]
+    if not joined:
+        return "Network"
+    if joined[0].isdigit():
+        joined = f"Net{joined}"
+    if keyword.iskeyword(joined) or hasattr(builtins, joined) or joined in TAKEN | taken:
+        joined = f"{joined}Net"
+    return joined
+
+
+def module_name(stem: str) -> str:
+    """A file's stem as the name of a module that hides nothing: `lenet-5` is `lenet_5`."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", stem) or "network"
+    if name[0].isdigit():
+        name = f"net_{name}"
+    if keyword.iskeyword(name) or name in sys.stdlib_module_names or name in ("torch", "__init__"):
+        name = f"{name}_net"
+    return name
+
+
+def prose(text: str) -> str:
+    """A text that is safe and tidy inside a docstring: one line, nothing that ends or escapes it.
+
+    Control, formatting (bidirectional ones too) and unassigned characters become spaces; quotes
+    that could close the docstring become single ones; a backslash becomes a slash, for an escape
+    would be read and a raw docstring cannot end in one.
+    """
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    quoted = re.sub('"{2,}', lambda match: "'" * len(match[0]), visible.replace("\\", "/"))
+    return " ".join(quoted.split())
+
+
+def sentence(text: str) -> str:
+    """`prose` that ends in a full stop and does not begin with a quote."""
+    words = prose(text)
+    if words.startswith('"'):
+        words = "'" + words[1:].replace('"', "'", 1)
+    return words if words.endswith(".") else f"{words.rstrip(':;,')}."
+
+
+def usable_argument(name: str) -> bool:
+    """Whether a variable's name can name an argument without hiding something the module needs."""
+    return not (
+        keyword.iskeyword(name)
+        or keyword.issoftkeyword(name)
+        or hasattr(builtins, name)
+        or name in TAKEN
+    )

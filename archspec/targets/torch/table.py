@@ -1,0 +1,76 @@
+"""The layer table in a module's docstring."""
+
+from collections.abc import Iterator, Sequence
+
+from archspec.analysis.results import Results
+from archspec.graph.network import Network, Node
+from archspec.ops import show, thousands
+from archspec.ops.fields import Pair
+from archspec.ops.sliding import Sliding
+from archspec.targets.torch.layout import WIDTH
+
+HEADER = ("layer", "op", "kernel", "stride", "padding", "output", "params")
+LEFT = 2
+"""How many columns are aligned to the left: the others hold numbers."""
+SHORTEST_PATH = 12
+
+
+def layer_table(network: Network, results: Results) -> list[str]:
+    """Aligned lines of at most `WIDTH` columns: one a step, under a header, above the total."""
+    rows = [_row(network, results, node) for node in network.nodes]
+    total = results.totals(network.nodes).num_params
+    assert total is not None
+    last = ("total", *[""] * (len(HEADER) - 2), thousands(total))
+    columns = [
+        column for column in zip(HEADER, *rows, last, strict=True) if any(map(str, column[1:]))
+    ]
+    widths = [max(map(len, column)) for column in columns]
+    spare = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
+    widths[0] = min(widths[0], max(spare, SHORTEST_PATH))
+    lines = [_line(cells, widths) for cells in zip(*columns, strict=True)]
+    rule = "  ".join("-" * width for width in widths)
+    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+def _row(network: Network, results: Results, node: Node) -> tuple[str, ...]:
+    output, held = network.shapes[node.index], results.parameters[node.index]
+    assert output is not None
+    assert held is not None
+    params = thousands(held.trainable) if held.trainable else ""
+    return (node.path, node.op_name, *_window(node), show(output), params)
+
+
+def _window(node: Node) -> tuple[str, str, str]:
+    op = node.op
+    if not isinstance(op, Sliding):
+        return "", "", ""
+    return _pair(op.kernel_size), _pair(op.strides), "".join(_padding(op))
+
+
+def _pair(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else show(pair)
+
+
+def _padding(op: Sliding) -> Iterator[str]:
+    if isinstance(op.padding, str):
+        yield op.padding
+        return
+    height, width = op.padding
+    yield _ends(height)
+    if width != height:
+        yield f"×{_ends(width)}"
+
+
+def _ends(ends: Pair) -> str:
+    return str(ends[0]) if ends[0] == ends[1] else f"[{ends[0]}, {ends[1]}]"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = cells
+    if len(first) > widths[0]:
+        first = f"…{first[len(first) - widths[0] + 1 :]}"  # the end of a path tells more
+    aligned = [
+        cell.ljust(width) if i < LEFT else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip([first, *rest], widths, strict=True))
+    ]
+    return "  ".join(aligned).rstrip()
