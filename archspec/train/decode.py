@@ -1,0 +1,102 @@
+"""Picture files to pixels: upright, in the network's channels, no larger than it needs."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps, UnidentifiedImageError
+
+from archspec.train.errors import TrainError
+from archspec.train.pictures import Image
+
+MODES = {1: "L", 3: "RGB"}  # channels → Pillow's mode
+CENTRE_FRACTION = 7 / 8  # the centre crop's share of the short side: 224 of 256
+AHEAD = 64  # pictures decoded before the first of them is fetched: bounds the memory
+
+
+@dataclass(frozen=True)
+class BrokenPicture:
+    """A file that could not be decoded, and why."""
+
+    name: str
+    reason: str
+
+
+def stored_short_side(input_shape: tuple[int, int, int]) -> int:
+    """The short side, in pixels, at which pictures are kept for a network of this input (C, H, W).
+
+    8/7 of the longer input side (256 for 224), so that the centre crop needs no resampling.
+    """
+    return ceil(max(input_shape[1:]) / CENTRE_FRACTION)
+
+
+def decode_picture(path: Path, short_side: int, channels: int) -> Image:
+    """The picture at `path` as height × width × channels, its short side at most `short_side`.
+
+    EXIF orientation is applied, transparency is laid on white, the aspect ratio is kept and
+    nothing is enlarged. Raises whatever Pillow raises for a broken file (see `decode_or_blame`).
+    """
+    with PillowImage.open(path) as file:
+        file.draft(MODES[channels], (short_side, short_side))  # a JPEG shrinks while it decodes
+        upright = ImageOps.exif_transpose(file)
+        picture = _opaque(upright).convert(MODES[channels])
+        scale = short_side / min(picture.size)
+        if scale < 1:
+            width, height = (max(1, round(side * scale)) for side in picture.size)
+            picture = picture.resize((width, height), PillowImage.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(picture.height, picture.width, channels)
+
+
+def _opaque(picture: PillowImage.Image) -> PillowImage.Image:
+    if picture.mode.startswith("I;16"):  # 16 bits a pixel: Pillow would clip, not scale
+        return PillowImage.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture
+    layer = picture.convert("RGBA")
+    white = PillowImage.new("RGBA", layer.size, "white")
+    return PillowImage.alpha_composite(white, layer)
+
+
+def decode_or_blame(path: Path, name: str, short_side: int, channels: int) -> Image | BrokenPicture:
+    """The decoded picture, or the BrokenPicture that says why there is none."""
+    try:
+        return decode_picture(path, short_side, channels)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Pillow's plugins raise anything on broken files
+        return BrokenPicture(name, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture that can be read"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def decode_all(
+    root: Path, names: Sequence[str], short_side: int, channels: int
+) -> Iterator[Image | BrokenPicture]:
+    """Decode the files `names` below `root` on all cores; yields in their order."""
+    with catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        simplefilter("ignore")  # Pillow's remarks on odd but readable files
+        for begin in range(0, len(names), AHEAD):
+            yield from pool.map(
+                lambda name: decode_or_blame(root / name, name, short_side, channels),
+                names[begin : begin + AHEAD],
+            )
+
+
+def read_picture(path: Path, input_shape: tuple[int, int, int]) -> Image:
+    """The picture at `path` for a network of this input; raises TrainError when it is broken."""
+    decoded = decode_or_blame(path, str(path), stored_short_side(input_shape), input_shape[0])
+    if isinstance(decoded, BrokenPicture):
+        raise TrainError(f"{decoded.name}: {decoded.reason}", exit_code=2)
+    return decoded

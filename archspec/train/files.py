@@ -1,0 +1,48 @@
+"""Writing files whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from archspec.train.errors import TrainError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that appears at `path` complete, when the block ends without an error.
+
+    The bytes go to a temporary file beside it, are synced to the disk and renamed, so a reader
+    (or a power cut) meets the old file or the new one, never a part. OSErrors pass through.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_if_unwritable(what: str) -> Iterator[None]:
+    """Turn an OSError (a full disk, a folder without permission) into a TrainError."""
+    try:
+        yield
+    except OSError as error:
+        raise TrainError(f"cannot write {what}: {error.strerror or error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` at `path`, atomically; raises TrainError when the disk refuses."""
+    with told_if_unwritable(str(path)), written_whole(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON at `path`, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
