@@ -1,0 +1,320 @@
+"""`archspec check` and `archspec list` as programs: arguments, streams, exit codes."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archspec import resources
+from tests.conftest import RunCli
+
+GOOD = """archspec: 1
+name: Good
+source: a test
+input: [3, 224, 224]
+vars: {num_classes: 10}
+layers:
+  - {name: conv1, op: conv2d, kernel_size: 11, out_channels: 96, padding: [1, 2], stride: 4}
+  - name: head
+    layers:
+      - {name: flatten, op: flatten}
+      - {name: fc, op: linear, out_features: num_classes}
+"""
+OTHER = GOOD.replace("Good", "Other").replace("conv1", "first")
+FAILING = GOOD.replace("Good", "Failing") + "expect: {params: 7}\n"
+FAULTY = GOOD.replace("op: flatten", "op: flaten").replace("11,", "x,").replace("[3,", "[3, 3,")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with specs of every kind."""
+    (tmp_path / "specs").mkdir()
+    for name, text in {"good": GOOD, "other": OTHER, "failing": FAILING, "faulty": FAULTY}.items():
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "specs" / "mine.yaml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "specs" / "broken.yaml").write_text("[", encoding="utf-8")
+    (tmp_path / "latin.yaml").write_bytes("name: größe\n".encode("latin-1"))
+    return tmp_path
+
+
+EXIT_CODES = [
+    ("good.yaml", 0),
+    ("mine", 0),
+    ("good.yaml other.yaml", 0),
+    ("failing.yaml", 1),
+    ("faulty.yaml", 1),
+    ("good.yaml faulty.yaml other.yaml", 1),
+    ("absent.yaml", 2),
+    ("nospec", 2),
+    ("latin.yaml", 2),
+    ("specs", 2),
+    ("good.yaml absent.yaml", 2),
+    ("failing.yaml absent.yaml good.yaml", 2),
+    ("", 2),
+    ("good.yaml --explain nolayer", 2),
+    ("good.yaml --explain conv1", 0),
+    ("good.yaml --format yaml", 2),
+    ("good.yaml --colour always", 2),
+    ("good.yaml --set num_classes=5", 0),
+    ("good.yaml --set num_clases=5", 1),
+    ("good.yaml --set num_classes", 2),
+    ("good.yaml --set num_classes=", 2),
+    ("good.yaml --set =5", 2),
+    ("good.yaml --set num_classes=[1", 2),
+    ("good.yaml --set num_classes=~", 2),
+    ("good.yaml --explain --format json", 2),
+]
+
+
+@pytest.mark.parametrize(("args", "exit_code"), EXIT_CODES)
+def test_exit_codes(run_cli: RunCli, folder: Path, args: str, exit_code: int) -> None:
+    done = run_cli("check", *args.split(), cwd=folder)
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stderr) == (exit_code == 2)
+
+
+@pytest.mark.parametrize(
+    ("args", "exit_code"), [case for case in EXIT_CODES if "--" not in case[0]]
+)
+def test_exit_codes_are_the_same_with_json(
+    run_cli: RunCli, folder: Path, args: str, exit_code: int
+) -> None:
+    done = run_cli("check", *args.split(), "--format", "json", cwd=folder)
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert bool(done.stderr) == (exit_code == 2)
+    assert not done.stdout or json.loads(done.stdout)
+
+
+def test_what_cannot_be_read_is_told_and_the_others_are_checked(
+    run_cli: RunCli, folder: Path
+) -> None:
+    done = run_cli("check", "absent.yaml", "good.yaml", cwd=folder)
+    assert done.stderr == "error: there is no file absent.yaml\n"
+    assert done.stdout.startswith("Good  good.yaml\n")
+
+
+def test_a_spec_that_cannot_be_read_leaves_nothing_on_stdout(run_cli: RunCli, folder: Path) -> None:
+    assert run_cli("check", "absent.yaml", "--format", "json", cwd=folder).stdout == ""
+    done = run_cli("check", "absent.yaml", "good.yaml", "--format", "json", cwd=folder)
+    assert [document["name"] for document in json.loads(done.stdout)] == ["Good"]
+
+
+def test_several_specs_are_all_checked_and_headed_by_name(run_cli: RunCli, folder: Path) -> None:
+    done = run_cli("check", "good.yaml", "failing.yaml", "other.yaml", cwd=folder)
+    heads = [line for line in done.stdout.splitlines() if line.endswith(".yaml")]
+    assert [head for head in heads if not head.startswith(" ")] == [
+        "Good  good.yaml",
+        "Failing  failing.yaml",
+        "Other  other.yaml",
+    ]
+
+
+def test_json_is_one_object_or_a_list_and_alone_on_stdout(run_cli: RunCli, folder: Path) -> None:
+    one = run_cli("check", "faulty.yaml", "--format", "json", cwd=folder)
+    assert isinstance(json.loads(one.stdout), dict)
+    two = run_cli("check", "faulty.yaml", "good.yaml", "--format", "json", cwd=folder)
+    assert [document["ok"] for document in json.loads(two.stdout)] == [False, True]
+    assert one.stderr == two.stderr == ""
+
+
+def test_all_faults_of_a_spec_are_shown(run_cli: RunCli, folder: Path) -> None:
+    text = run_cli("check", "faulty.yaml", cwd=folder).stdout
+    for place in ("faulty.yaml:4:8", "faulty.yaml:7:44", "faulty.yaml:10:29"):
+        assert f"--> {place}\n" in text
+    assert "✗ 3 errors" in text
+
+
+def test_standard_input_is_a_spec_too(run_cli: RunCli) -> None:
+    done = run_cli("check", "-", "--format", "json", stdin=GOOD)
+    assert json.loads(done.stdout)["file"] == "<stdin>"
+    explained = run_cli("check", "--explain", "-", stdin=GOOD)
+    assert "(224 − 11 + 1 + 2)/4 + 1 = 55" in explained.stdout
+
+
+def test_standard_input_has_to_be_text() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "archspec", "check", "-"],
+        input=b"\xff\xfe\x00",
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"error: standard input is not a text in UTF-8\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [("5", [5]), ("2 * 4", [8]), ("max(3, 4)", [4])],
+)
+def test_set_gives_a_variable_another_value(
+    run_cli: RunCli, folder: Path, value: str, shape: list[int]
+) -> None:
+    args = ("good.yaml", "--set", f"num_classes={value}", "--format", "json")
+    done = run_cli("check", *args, cwd=folder)
+    assert json.loads(done.stdout)["outputs"] == {"fc": shape}
+
+
+CONV1, HEAD, ALL = ["conv1"], ["head.flatten", "head.fc"], ["conv1", "head.flatten", "head.fc"]
+
+
+@pytest.mark.parametrize(
+    ("args", "paths"),
+    [
+        ("good.yaml --explain", ALL),
+        ("good.yaml --explain conv1", CONV1),
+        ("good.yaml --explain=conv1", CONV1),
+        ("--explain conv1 good.yaml", CONV1),
+        ("--explain good.yaml", ALL),
+        ("--explain= good.yaml", ALL),
+        ("good.yaml --explain --color never", ALL),
+        ("--explain --color never good.yaml", ALL),
+        ("good.yaml --explain head", HEAD),
+        ("good.yaml --explain head.fc --explain conv1", ["head.fc", "conv1"]),
+        ("good.yaml other.yaml --explain", [*ALL, "first", *HEAD]),
+        ("good.yaml other.yaml --explain first", ["first"]),
+    ],
+)
+def test_explain_with_and_without_a_layer(
+    run_cli: RunCli, folder: Path, args: str, paths: list[str]
+) -> None:
+    done = run_cli("check", *args.split(), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    titles = [line for line in done.stdout.splitlines() if " → " in line and line[0] != " "]
+    assert [title.split()[0] for title in titles] == paths
+
+
+def test_a_spec_without_the_layer_says_so(run_cli: RunCli, folder: Path) -> None:
+    done = run_cli("check", "good.yaml", "other.yaml", "--explain", "first", cwd=folder)
+    assert done.stdout.count("no layer `first` here") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("good.yaml --explain conv2", "there is no layer `conv2` in Good: did you mean `conv1`?"),
+        (
+            "--explain good.yaml other.yaml",
+            "there is no layer `good.yaml` in Other: it is a spec; write --explain after the specs "
+            "to explain all layers",
+        ),
+        (
+            "good.yaml other.yaml --explain zzz",
+            "there is no layer `zzz` in any of the specs: there are conv1, head, head.flatten, "
+            "head.fc, first",
+        ),
+    ],
+)
+def test_an_unknown_layer_is_wrong_usage(
+    run_cli: RunCli, folder: Path, args: str, message: str
+) -> None:
+    done = run_cli("check", *args.split(), cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+
+
+def test_explaining_a_spec_with_errors_shows_them(run_cli: RunCli, folder: Path) -> None:
+    done = run_cli("check", "faulty.yaml", "--explain", "conv1", cwd=folder)
+    assert done.returncode == 1
+    assert "this row has errors" in done.stdout
+    assert "error[AS204]" in done.stdout
+
+
+def test_a_pipe_gets_full_width_and_no_colour(run_cli: RunCli, folder: Path) -> None:
+    env = {"COLUMNS": "", "NO_COLOR": "", "TERM": "xterm"}
+    done = run_cli("check", "good.yaml", cwd=folder, env=env)
+    assert "receptive field" in done.stdout
+    assert "3×224×224 → 96×55×55" in done.stdout
+    assert "\x1b" not in done.stdout
+    colored = run_cli("check", "good.yaml", "--color", "always", cwd=folder, env=env)
+    assert "\x1b[1mGood\x1b[0m" in colored.stdout
+
+
+def test_the_encoding_of_the_stream_is_respected(run_cli: RunCli, folder: Path) -> None:
+    env = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "COLUMNS": ""}
+    done = run_cli("check", "good.yaml", "failing.yaml", "--explain", cwd=folder, env=env)
+    assert done.stderr == ""
+    assert done.stdout.isascii()
+    assert "(224 - 11 + 1 + 2)/4 + 1 = 55" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_on_a_terminal_nothing_but_our_own_colours_is_an_escape(folder: Path) -> None:
+    hostile = GOOD.replace("name: Good", 'name: "\\e]0;title\\a\\e[2J"').replace("fc", '"\\e[5m"')
+    (folder / "hostile.yaml").write_text(hostile, encoding="utf-8")
+    master, slave = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
+    subprocess.run(
+        [sys.executable, "-m", "archspec", "check", "hostile.yaml"],
+        cwd=folder,
+        env={**env, "TERM": "xterm", "PYTHONUTF8": "1"},
+        stdout=slave,
+        check=False,
+    )
+    os.close(slave)
+    shown = b""
+    while chunk := _read(master):
+        shown += chunk
+    os.close(master)
+    assert b"\x1b[1m" in shown
+    codes = {part.partition(b"m")[0] for part in shown.split(b"\x1b")[1:]}
+    assert codes <= {b"[0", b"[1", b"[2", b"[31", b"[32", b"[34", b"[1;31", b"[1;33", b"[1;36"}
+    assert b"\x07" not in shown
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux tells the end of a pseudo-terminal as an error
+        return b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no head")
+@pytest.mark.parametrize("args", ["--explain", "--format json", "--color always"])
+def test_a_reader_that_stops_early_is_no_failure_worth_a_traceback(folder: Path, args: str) -> None:
+    rows = "  - {op: relu}\n" * 20_000
+    text = f"archspec: 1\nname: Long\ninput: [1, 8, 8]\nlayers:\n{rows}"
+    (folder / "long.yaml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "archspec", "check", "long.yaml", *args.split()]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_list_names_own_and_packaged_specs(run_cli: RunCli, folder: Path) -> None:
+    done = run_cli("list", "--format", "json", cwd=folder)
+    listed = json.loads(done.stdout)
+    assert all(list(entry) == ["name", "file", "variant"] for entry in listed)
+    mine = next(entry for entry in listed if entry["name"] == "mine")
+    assert mine == {"name": "mine", "file": "specs/mine.yaml", "variant": None}
+    assert [entry["name"] for entry in listed] == sorted(entry["name"] for entry in listed)
+    packaged = {path.stem for path in resources.folder("specs").glob("*.yaml")}
+    assert {entry["name"] for entry in listed} == packaged | {"mine", "broken"}
+
+
+def test_list_says_what_each_spec_is(run_cli: RunCli, folder: Path) -> None:
+    lines = run_cli("list", cwd=folder, env={"COLUMNS": ""}).stdout.splitlines()
+    mine = next(line.split() for line in lines if line.startswith("mine "))
+    assert mine == ["mine", "Good:", "a", "test", "specs/mine.yaml"]
+    broken = next(line for line in lines if line.startswith("broken "))
+    assert "not a spec" in broken
+
+
+def test_list_fits_a_terminal(run_cli: RunCli, folder: Path) -> None:
+    for width in (40, 60, 80, 120):
+        lines = run_cli("list", cwd=folder, env={"COLUMNS": str(width)}).stdout.splitlines()
+        assert max(map(len, lines)) <= width
+
+
+def test_listed_files_can_be_checked_as_they_are_named(run_cli: RunCli, root: Path) -> None:
+    for entry in json.loads(run_cli("list", "--format", "json").stdout):
+        assert (root / entry["file"]).is_file()

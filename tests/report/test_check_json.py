@@ -1,0 +1,176 @@
+"""The JSON of a check: exactly the schema `archspec.check/1`."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+import archspec
+from archspec.report.check_json import write_json
+
+SPEC = """archspec: 1
+name: Net
+input: [3, 32, 48]
+vars: {num_classes: 10}
+defaults: {conv2d: {activation: relu}}
+layers:
+  - name: features
+    layers:
+      - op: conv2d
+        out_channels: 8
+        kernel_size: [3, 5]
+        stride: 2
+        padding: 1
+      - {op: batch_norm}
+  - {name: flatten, op: flatten}
+  - {name: fc, op: linear, out_features: num_classes, expect: {params: {value: 1, source: a guess}}}
+expect: {weighted_layers: 2, macs: {value: 1.6e5, tolerance: 5%}}
+"""
+
+Layer = dict[str, Any]
+
+
+def whole(text: str, name: str = "net.yaml") -> Any:
+    stream = io.StringIO()
+    write_json(stream, [archspec.check_text(text, name)], several=False)
+    assert stream.getvalue().isascii()
+    return json.loads(stream.getvalue(), parse_constant=pytest.fail)
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    return whole(SPEC)
+
+
+def test_the_keys_are_those_of_the_schema_in_its_order(document: Any) -> None:
+    assert list(document) == [
+        *("schema", "name", "file", "variant", "ok", "input", "outputs", "totals"),
+        *("layers", "claims", "diagnostics"),
+    ]
+    assert list(document["totals"]) == [
+        *("num_params", "trainable_params", "buffers", "training_only_params"),
+        *("macs", "weighted_layers"),
+    ]
+    for layer in document["layers"]:
+        assert list(layer) == [
+            *("path", "op", "inputs", "input_shapes", "output_shape", "num_params", "macs"),
+            *("receptive_field", "line"),
+        ]
+    for claim in document["claims"]:
+        assert list(claim) == [
+            *("path", "metric", "claimed", "computed", "holds", "source", "line"),
+        ]
+    for fault in document["diagnostics"]:
+        assert list(fault) == [
+            *("code", "name", "severity", "message", "help", "file", "line", "column", "path"),
+        ]
+
+
+def test_the_head_is_the_networks(document: Any) -> None:
+    assert document["schema"] == "archspec.check/1"
+    assert (document["name"], document["file"]) == ("Net", "net.yaml")
+    assert document["variant"] is None
+    assert document["ok"] is False
+    assert document["input"] == [3, 32, 48]
+    assert document["outputs"] == {"fc": [10]}
+    # 8·(3·5·3 + 1) + 2·8 + (8·16·23 + 1)·10
+    assert document["totals"] == {
+        "num_params": 368 + 16 + 29450,
+        "trainable_params": 368 + 16 + 29450,
+        "buffers": 17,
+        "training_only_params": 0,
+        "macs": 45 * 8 * 16 * 23 + 29440,
+        "weighted_layers": 2,
+    }
+
+
+def test_layers_have_the_paths_of_pytorch_and_the_lines_of_the_text(document: Any) -> None:
+    shown = [(layer["path"], layer["op"], layer["line"]) for layer in document["layers"]]
+    assert shown == [
+        ("features.0", "conv2d", 9),
+        ("features.1", "relu", 5),  # from the defaults
+        ("features.2", "batch_norm", 14),
+        ("flatten", "flatten", 15),
+        ("fc", "linear", 16),
+    ]
+    assert [layer["inputs"] for layer in document["layers"]] == [
+        *(["input"], ["features.0"], ["features.1"], ["features.2"], ["flatten"]),
+    ]
+
+
+def test_a_layer_has_its_figures(document: Any) -> None:
+    first, *_, last = document["layers"]
+    assert first["input_shapes"] == [[3, 32, 48]]
+    assert first["output_shape"] == [8, 16, 23]
+    assert (first["num_params"], first["macs"]) == (368, 45 * 8 * 16 * 23)
+    assert first["receptive_field"] == {"size": [3, 5], "stride": [2, 2], "offset": [-1, -1]}
+    assert last["receptive_field"] == "global"
+
+
+def test_claims_have_figures_in_the_form_of_json(document: Any) -> None:
+    by_metric = {claim["metric"]: claim for claim in document["claims"]}
+    assert by_metric["params"] == {
+        "path": "fc",
+        "metric": "params",
+        "claimed": 1,
+        "computed": 29450,
+        "holds": False,
+        "source": "a guess",
+        "line": 16,
+    }
+    assert by_metric["weighted_layers"]["holds"] is True
+    assert by_metric["weighted_layers"]["path"] == ""
+    assert by_metric["weighted_layers"]["source"] is None
+
+
+def test_diagnostics_are_located_and_name_the_layer(document: Any) -> None:
+    note, failed = document["diagnostics"]
+    assert (failed["code"], failed["name"], failed["severity"]) == ("AS401", "claim-fails", "error")
+    column = SPEC.splitlines()[15].index("1, source") + 1
+    assert (failed["file"], failed["line"], failed["column"]) == ("net.yaml", 16, column)
+    assert (failed["path"], note["path"]) == ("fc", "features.0")
+    assert note["severity"] == "note"
+    assert isinstance(failed["help"], str)
+
+
+def test_a_fault_without_a_layer_has_its_path_in_the_spec() -> None:
+    faults = whole(SPEC.replace("padding: 1", "padding: one"))["diagnostics"]
+    assert faults[0]["path"] == "layers.0.layers.0.padding"
+
+
+def test_what_is_unknown_is_null() -> None:
+    document = whole(SPEC.replace("padding: 1", "padding: one"))
+    assert {document["totals"][k] for k in ("num_params", "trainable_params", "macs")} == {None}
+    for layer in document["layers"]:
+        assert layer["output_shape"] is None
+        assert layer["num_params"] is None
+        assert layer["macs"] is None
+        assert layer["receptive_field"] is None
+    assert document["layers"][0]["input_shapes"] == [[3, 32, 48]]
+    assert document["layers"][1]["input_shapes"] == [None]
+
+
+@pytest.mark.parametrize("text", ["", "[", "just text", "{}", "- 1"])
+def test_a_text_that_is_no_spec_has_the_same_keys(text: str) -> None:
+    document = whole(text)
+    assert list(document) == list(whole(SPEC))
+    assert document["ok"] is False
+    assert (document["input"], document["outputs"], document["layers"]) == (None, {}, [])
+    assert document["diagnostics"]
+
+
+def test_hostile_texts_stay_data() -> None:
+    document = whole(SPEC.replace("name: Net", 'name: "\\e[31m\\u202E\\"</script>"'))
+    assert document["name"] == '\x1b[31m\u202e"</script>'
+
+
+def test_several_checks_are_a_list() -> None:
+    stream = io.StringIO()
+    checks = [archspec.check_text(SPEC, name) for name in ("a.yaml", "b.yaml")]
+    write_json(stream, checks, several=True)
+    assert [document["file"] for document in json.loads(stream.getvalue())] == ["a.yaml", "b.yaml"]
+    for few in (checks[:1], []):
+        stream = io.StringIO()
+        write_json(stream, few, several=True)
+        assert len(json.loads(stream.getvalue())) == len(few)

@@ -1,0 +1,194 @@
+"""Generated networks compute what the table says: every shape, every parameter, every value."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from torch import nn
+
+from archspec.api import Check
+from archspec.graph.network import Node
+from archspec.ops import OPS
+from archspec.targets.torch.emitters import EMITTERS
+from tests.targets.networks import Row, batch, body, build, chains, check, nodes, source
+from tests.targets.reference import REFERENCES, forward
+
+CAREFUL = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+
+
+def tensors_of(node: Node, module: nn.Module) -> dict[str, torch.Tensor]:
+    """A node's own tensors in the network's state_dict."""
+    prefix = f"{node.path}."
+    state = module.state_dict()
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix) and "." not in name.removeprefix(prefix)
+    }
+
+
+def expected_outputs(
+    checked: Check, module: nn.Module, x: torch.Tensor
+) -> Iterator[tuple[Node, torch.Tensor]]:
+    """What each node should give, computed slowly, one after the other."""
+    for node in nodes(checked):
+        assert node.op is not None
+        x = forward(node.op, x, tensors_of(node, module))
+        yield node, x
+
+
+def outputs_by_path(module: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, Any]]:
+    """The network's output, and that of every module in it by its name."""
+    seen: dict[str, torch.Tensor] = {}
+    for name, inner in module.named_modules():
+
+        def keep(_: nn.Module, __: Any, output: torch.Tensor, name: str = name) -> None:
+            seen[name] = output.clone()  # an activation may overwrite it
+
+        inner.register_forward_hook(keep)
+    return module(x), seen
+
+
+def assert_computes_what_the_table_says(checked: Check) -> None:
+    assert checked.network is not None
+    assert checked.network.input_shape is not None
+    module, shapes = build(checked), checked.network.shapes
+    x = batch(checked.network.input_shape)
+    result, seen = outputs_by_path(module, x.clone())
+    expected = torch.empty(0)
+    for node, expected in expected_outputs(checked, module, x):
+        assert tuple(expected.shape[1:]) == shapes[node.index]
+        if node.path in seen:
+            torch.testing.assert_close(seen[node.path], expected)
+    torch.testing.assert_close(result, expected)
+
+
+def assert_state_is_as_counted(checked: Check, module: nn.Module) -> None:
+    """Names, order and shapes of the state_dict, and what is trained, are the analysis's."""
+    network = checked.network
+    assert network is not None
+    wanted = {}
+    for node in network.nodes:
+        (arriving,) = network.input_shapes(node)
+        assert node.op is not None
+        assert arriving is not None
+        for tensor in node.op.tensors(arriving):
+            wanted[f"{node.path}.{tensor.name}"] = (tensor.shape, tensor.trainable)
+    trained = dict(module.named_parameters())
+    state = module.state_dict()
+    found = {name: (tuple(value.shape), name in trained) for name, value in state.items()}
+    assert list(found.items()) == list(wanted.items())
+    numbers = sum(parameter.numel() for parameter in module.parameters())
+    assert numbers == checked.totals.trainable_params
+
+
+@given(chains())
+@CAREFUL
+def test_random_chains(checked: Check) -> None:
+    assert_computes_what_the_table_says(checked)
+    assert_state_is_as_counted(checked, build(checked))
+
+
+@given(chains())
+@CAREFUL
+def test_random_chains_can_be_trained(checked: Check) -> None:
+    assert checked.network is not None
+    assert checked.network.input_shape is not None
+    module = build(checked).train()
+    x = batch(checked.network.input_shape, size=3).requires_grad_()
+    module(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+def test_every_op_can_be_written_and_is_compared() -> None:
+    assert set(EMITTERS) == set(OPS)
+    assert set(REFERENCES) == set(OPS)
+
+
+WINDOWS: dict[str, dict[str, Any]] = {
+    "asymmetric": {"kernel_size": 3, "stride": 2, "padding": [1, 2]},
+    "four sides": {"kernel_size": 5, "stride": 2, "padding": [[0, 1], [2, 3]]},
+    "one axis": {"kernel_size": [1, 3], "padding": {"width": [0, 1]}},
+    "same": {"kernel_size": 3, "stride": 1, "padding": "same"},
+    "same, even": {"kernel_size": 2, "stride": 1, "padding": "same"},
+    "same, strided": {"kernel_size": 3, "stride": 2, "padding": "same"},
+    "same, strided on one axis": {"kernel_size": [3, 2], "stride": [2, 1], "padding": "same"},
+    "same, strided across": {"kernel_size": [1, 3], "stride": [2, 1], "padding": "same"},
+    "same, leaping": {"kernel_size": [2, 1], "stride": 3, "padding": "same"},
+    "more than half": {"kernel_size": 3, "stride": 1, "padding": 2},
+}
+OPS_WITH_WINDOWS: dict[str, dict[str, Any]] = {
+    "conv2d": {"op": "conv2d", "out_channels": 4},
+    "conv2d, grouped": {"op": "conv2d", "out_channels": 4, "groups": 2, "bias": False},
+    "conv2d, dilated": {"op": "conv2d", "out_channels": 4, "dilation": 2},
+    "max_pool": {"op": "max_pool"},
+    "max_pool, dilated": {"op": "max_pool", "dilation": [1, 2]},
+    "max_pool, ceil": {"op": "max_pool", "ceil_mode": True},
+    "avg_pool": {"op": "avg_pool"},
+    "avg_pool, ceil": {"op": "avg_pool", "ceil_mode": True},
+    "avg_pool, not counted": {"op": "avg_pool", "count_include_pad": False},
+    "avg_pool, neither": {"op": "avg_pool", "count_include_pad": False, "ceil_mode": True},
+}
+PLACES: dict[str, Any] = {
+    "named": lambda row: [{"name": "step", **row}],
+    "unnamed": lambda row: [row],
+    "in a group": lambda row: [{"name": "group", "layers": [row]}],
+    "after one": lambda row: [
+        {"name": "first", "op": "conv2d", "out_channels": 4, "kernel_size": 1},
+        row,
+    ],
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("op", OPS_WITH_WINDOWS)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_padding_everywhere(window: str, op: str, place: str) -> None:
+    row = OPS_WITH_WINDOWS[op] | WINDOWS[window]
+    checked = check(PLACES[place](row), (2, 9, 8))
+    assert_computes_what_the_table_says(checked)
+    assert_state_is_as_counted(checked, build(checked))
+
+
+@pytest.mark.parametrize("op", ["conv2d", "max_pool", "avg_pool", "avg_pool, neither"])
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("size", [(21, 17), (16, 16)])
+def test_a_second_input_size(window: str, op: str, size: tuple[int, int]) -> None:
+    row = OPS_WITH_WINDOWS[op] | WINDOWS[window]
+    checked = check([{"name": "a", "layers": [row]}, {"name": "b", **row}], (4, 19, 18))
+    module = build(checked)
+    x = batch((4, *size))
+    *_, (_, expected) = expected_outputs(checked, module, x)
+    torch.testing.assert_close(module(x), expected)
+
+
+def test_an_input_is_never_overwritten() -> None:
+    rows: list[Row] = [{"name": "a", "layers": [{"op": "relu"}, {"op": "relu"}]}, {"op": "relu"}]
+    text = source(rows)
+    assert "inplace" not in text
+    module, x = build(check(rows)), batch((3, 9, 8))
+    before = x.clone()
+    module(x)
+    assert torch.equal(x, before)
+
+
+def test_activations_work_in_place_only_behind_what_autograd_does_without() -> None:
+    group = [
+        {"op": "conv2d", "out_channels": 4, "kernel_size": 1},
+        {"op": "relu"},
+        {"op": "relu"},
+        {"op": "max_pool", "kernel_size": 2},
+        {"op": "relu"},
+        {"op": "batch_norm"},
+        {"op": "leaky_relu", "negative_slope": -1},
+    ]
+    text = body(source([{"name": "a", "layers": group}]))
+    activations = [line.strip() for line in text.splitlines() if "ReLU" in line]
+    assert activations == [
+        "nn.ReLU(inplace=True),",
+        "nn.ReLU(),",
+        "nn.ReLU(),",
+        "nn.LeakyReLU(negative_slope=-1),",
+    ]
