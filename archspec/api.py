@@ -171,6 +171,7 @@ def generate(
     checked = check(spec, overrides)
     checked.raise_for_errors()
     assert checked.network is not None
+    assert checked.results is not None
     return TARGETS[target].generate(checked.network, checked.results)
 
 
@@ -182,4 +183,5 @@ def build(spec: str | Path, **arguments: Any) -> "nn.Module":
     """
     from archspec.targets.torch.run import instantiate
 
-    return instantiate(generate(spec, overrides=arguments), name=Path(spec).stem)
+    module: nn.Module = instantiate(generate(spec, overrides=arguments), name=Path(spec).stem)
+    return module

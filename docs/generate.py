@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script, not a package
 """Writes the generated pages of this folder: `python docs/generate.py` (`--check` only compares).
 
 docs/ops.md comes from the classes of the ops and their case files, docs/diagnostics.md from the
@@ -44,9 +45,10 @@ def ops_page() -> str:
     return "\n".join(
         [
             f"{HEADER}# Ops\n",
-            "Every op of the language, its attributes in PyTorch's names, and a row with what comes",
-            "out of it. An attribute may be an [expression](language.md#expressions); what a row",
-            "leaves out comes from the spec's [defaults](language.md#defaults), then from here.\n",
+            "Every op of the language, its attributes in PyTorch's names, and a row with what",
+            "comes out of it. An attribute may be an [expression](language.md#expressions); what",
+            "a row leaves out comes from the spec's [defaults](language.md#defaults), then from",
+            "here.\n",
             "| op | |",
             "|---|---|",
             *summary,

@@ -53,7 +53,7 @@ class InvalidValue(Diagnostic):
 
 
 class InvalidName(Diagnostic):
-    """A step's name cannot be the name of a module in PyTorch.
+    """A step's name cannot be the name of a module in PyTorch, or a variable's none in Python.
 
     Names become attributes of the generated class and parts of the parameter names, so they
     are Python identifiers (or whole numbers, as in `nn.Sequential`).
@@ -61,7 +61,7 @@ class InvalidName(Diagnostic):
 
     code = "AS207"
     name = "invalid-name"
-    template = "`{name}` cannot be the name of a step: {reason}"
+    template = "`{name}` cannot be the name of a {what}: {reason}"
 
 
 class DuplicateName(Diagnostic):

@@ -21,7 +21,7 @@ from archspec.graph.names import problem_with
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.values import OpFactory, evaluate
 from archspec.language.model import Body, Spec, Step
-from archspec.language.parse import SUGAR, describe, suggest
+from archspec.language.parse import SUGAR, UNREADABLE, describe, suggest
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
@@ -54,7 +54,9 @@ def _bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -
         if not name.isidentifier() or name.startswith("_"):
             problem = "a variable's name is a Python identifier"
         if problem:
-            faults.append(InvalidName(where, on_key=True, name=name, reason=problem))
+            faults.append(
+                InvalidName(where, on_key=True, what="variable", name=name, reason=problem)
+            )
             continue
         value = evaluate(overrides.get(name, written), names, where, faults)
         if isinstance(value, int | float | list):
@@ -146,7 +148,7 @@ class _Builder:
             problem = problem_with(own)
             if problem:
                 where = step.where("name")
-                self.faults.append(InvalidName(where, name=own[:64], reason=problem))
+                self.faults.append(InvalidName(where, what="step", name=own[:64], reason=problem))
         if own in taken:
             where = step.where("name") if step.name is not None else step.at
             self.faults.append(DuplicateName(where, name=own))
@@ -164,7 +166,8 @@ class _Builder:
     ) -> None:
         """A row's own node, then those of its norm, activation and dropout, in that order."""
         assert step.op is not None
-        cls = self.factory.op_class(step.op, step.where("op"))
+        legible = step.op != UNREADABLE  # what is wrong with the row has been told otherwise
+        cls = self.factory.op_class(step.op, step.where("op")) if legible else None
         defaults = self.spec.defaults.get(step.op, {})
         children.append(self._own_node(step, cls, defaults, name, path))
         if cls is None:

@@ -1,6 +1,7 @@
 """Plain data → Spec: the grammar of a spec's keys, with every fault collected."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
@@ -19,6 +20,8 @@ from archspec.language.model import Body, Claim, Spec, Step
 from archspec.language.source import Data, Document
 
 VERSION = 1
+UNREADABLE = ""
+"""The op of a row that says nothing legible; it stays in its body, and makes sums unknown."""
 SUGAR = ("norm", "activation", "dropout")
 """Steps that a row may carry, in the order in which they follow it."""
 CLAIM_COLUMNS = ("output", "params")
@@ -61,6 +64,14 @@ def parse(document: Document) -> tuple[Spec | None, list[Diagnostic]]:
     parser = _Parser()
     spec = parser.spec(document.data) if document.data is not None or not document.faults else None
     return spec, [*document.faults, *parser.faults]
+
+
+@cache
+def known_columns() -> frozenset[str]:
+    """What a column of a table may hold: any key of a row of any op."""
+    from archspec.ops import OPS  # naming specs (`archspec list`) does not need them
+
+    return _ROW_KEYS.union(*((*op.model_fields, *op.aliases) for op in OPS))
 
 
 class _Parser:
@@ -134,7 +145,10 @@ class _Parser:
         if value is None or not self.typed(value, list, (*at, "columns"), "`columns`"):
             return outer
         for i, cell in enumerate(value):
-            self.typed(cell, str, (*at, "columns", i), "a column's name")
+            where = (*at, "columns", i)
+            if self.typed(cell, str, where, "a column's name") and cell not in known_columns():
+                help_ = suggest(cell, sorted(known_columns()))
+                self.fault(UnknownKey, where, owner="a row", key=cell, help=help_)
         repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
         for column in sorted(repeated):
             at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
@@ -147,35 +161,36 @@ class _Parser:
         if not data:
             self.fault(EmptyBody, at, owner=owner)
         steps = (self.step(row, (*at, i), columns) for i, row in enumerate(data))
-        return Body(at, tuple(step for step in steps if step is not None))
+        return Body(at, tuple(steps))
 
-    def step(self, row: Data, at: SpecPath, columns: tuple[str, ...] | None) -> Step | None:
+    def step(self, row: Data, at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         if type(row) is dict:
             return self.group(row, at, columns) if "layers" in row else self.row(row, at, None)
         if type(row) is not list:
             self.fault(
                 WrongType, at, what="a row", wanted="a mapping or a list", found=describe(row)
             )
-            return None
+            return Step(at, None, UNREADABLE, {}, {})
         if columns is None:
             self.fault(ColumnsMissing, at)
-            return None
+            return Step(at, None, UNREADABLE, {}, {})
         if len(row) > len(columns):
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
-        cells = {c: v for c, v in zip(columns, row, strict=False) if v is not None}
+        named, known = zip(columns, row, strict=False), known_columns()
+        cells = {c: v for c, v in named if v is not None and c in known}  # the rest has been told
         return self.row(cells, at, columns)
 
-    def row(
-        self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None
-    ) -> Step | None:
+    def row(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         op = row.get("op")
+        here = Step(at, None, UNREADABLE, {}, {}, columns=columns)
         if op is None:
-            self.fault(NoOp, at)
-            return None
-        here = Step(at, None, None, {}, {}, columns=columns)
+            misspelt = [key for key in row if suggest(key, ["op"]).startswith("did you mean")]
+            help_ = f"did you mean `op` by `{misspelt[0]}`?" if misspelt else None
+            self.fault(NoOp, at, help=help_)
+            return here
         if not self.typed(op, str, here.where("op"), "`op`"):
-            return None
+            return here
         attributes, sugar = {}, {}
         for key, value in row.items():
             if key in SUGAR:
@@ -207,24 +222,28 @@ class _Parser:
         expected = self.mapping(data, "expect", at)
         where = row.where("expect") if row else (*at, "expect")
         shared = {key: expected[key] for key in _SHARED_CLAIM_KEYS if key in expected}
-        claims = [
+        stated = (
             self.claim(metric, value, (*where, metric), shared)
             for metric, value in expected.items()
             if metric not in _SHARED_CLAIM_KEYS
-        ]
+        )
+        claims = [claim for claim in stated if claim is not None]
         if row:
             columns = (column for column in CLAIM_COLUMNS if data.get(column) is not None)
             claims += [Claim(column, data[column], row.where(column)) for column in columns]
         return tuple(claims)
 
-    def claim(self, metric: str, value: Data, at: SpecPath, shared: Mapping[str, Data]) -> Claim:
+    def claim(
+        self, metric: str, value: Data, at: SpecPath, shared: Mapping[str, Data]
+    ) -> Claim | None:
         stated = dict(shared)
         if isinstance(value, dict):
             self.known(value, _CLAIM_KEYS, at, "a claim")
             if "value" not in value:
                 self.fault(MissingKey, at, owner="a claim", key="value", help="")
+                return None
             stated |= value
-            value, at = value.get("value"), (*at, "value") if "value" in value else at
+            value, at = value["value"], (*at, "value")
         source, convention = (self.text(stated, key, at) for key in ("source", "convention"))
         return Claim(metric, value, at, source, convention, stated.get("tolerance"))
 

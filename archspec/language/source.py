@@ -101,7 +101,8 @@ def read(text: str, file: str = "<text>") -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
-        reader.faults.append(YamlSyntax((), at=at, problem=_problem(error), help=_advice(error)))
+        help_ = _advice(error, text)
+        reader.faults.append(YamlSyntax((), at=at, problem=_problem(error), help=help_))
     except UnicodeEncodeError as error:
         at = _place(text, error.start)
         reader.faults.append(YamlSyntax((), at=at, problem="a lone surrogate is not a character"))
@@ -131,9 +132,11 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return " ".join(part for part in (error.context, error.problem) if part)
 
 
-def _advice(error: yaml.MarkedYAMLError) -> str:
+def _advice(error: yaml.MarkedYAMLError, text: str) -> str:
     problem = error.problem or ""
-    if "\\t" in problem or "tab" in problem:
+    mark = error.problem_mark
+    lines = text.split("\n")
+    if mark and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
         return "indent with spaces; YAML takes no tabs"
     if "mapping values are not allowed" in problem:
         return "a `:` inside a text needs quotes around it; otherwise check the indentation"
