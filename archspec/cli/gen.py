@@ -131,7 +131,7 @@ def _tell(checked: Any) -> None:
 def _print(job: _Job) -> bool:
     ((_, text),) = job.texts()
     if text is not None:
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(text.encode())  # as in a file: Python source is UTF-8 everywhere
     return text is None
 
 

@@ -70,6 +70,13 @@ def test_stdout_has_the_code_and_nothing_else(here: Path, run_cli: RunCli) -> No
     assert names_in(here) == ["small-net.yaml"]
 
 
+def test_a_narrow_stdout_gets_the_same_bytes(here: Path, run_cli: RunCli) -> None:
+    narrow = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = run_cli("gen", "small-net.yaml", "--stdout", cwd=here, env=narrow)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == archspec.generate(here / "small-net.yaml")
+
+
 def test_set_changes_a_variable(here: Path, run_cli: RunCli) -> None:
     done = run_cli("gen", "small-net.yaml", "--stdout", "--set", "num_classes=5", cwd=here)
     assert "def __init__(self, num_classes: int = 5) -> None:" in done.stdout

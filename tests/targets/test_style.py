@@ -194,3 +194,85 @@ def brackets(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 def test_calls_break_as_the_formatter_breaks_them(expressions: list[Expr]) -> None:
     statements = (line for e in expressions for line in lines("self.layer = ", e, 0))
     assert_formatted("\n".join(statements) + "\n")
+
+
+SPELLINGS: list[tuple[Row, str]] = [
+    (
+        CONV | {"stride": [2, 1], "padding": {"height": 1}, "dilation": 2, "groups": 2},
+        "nn.Conv2d(4, 4, kernel_size=3, stride=(2, 1), padding=(1, 0), dilation=2, groups=2)",
+    ),
+    (CONV | {"stride": 1, "bias": False}, "nn.Conv2d(4, 4, kernel_size=3, bias=False)"),
+    (CONV | {"padding": "same"}, 'nn.Conv2d(4, 4, kernel_size=3, padding="same")'),
+    (CONV | {"padding": [1, 2]}, "PaddedConv2d(4, 4, kernel_size=3, pad=(1, 2, 1, 2))"),
+    ({"op": "max_pool", "kernel_size": 2}, "nn.MaxPool2d(kernel_size=2)"),
+    ({"op": "max_pool", "kernel_size": 2, "stride": 2}, "nn.MaxPool2d(kernel_size=2, stride=2)"),
+    (
+        {"op": "max_pool", "kernel_size": 3, "padding": 1, "dilation": 2, "ceil_mode": True},
+        "nn.MaxPool2d(kernel_size=3, padding=1, dilation=2, ceil_mode=True)",
+    ),
+    (
+        {"op": "avg_pool", "kernel_size": 3, "padding": 1, "count_include_pad": False},
+        "nn.AvgPool2d(kernel_size=3, padding=1, count_include_pad=False)",
+    ),
+    ({"op": "adaptive_avg_pool", "output_size": 1}, "nn.AdaptiveAvgPool2d(1)"),
+    ({"op": "adaptive_avg_pool", "output_size": 6}, "nn.AdaptiveAvgPool2d((6, 6))"),
+    (
+        {"op": "batch_norm", "eps": 0.001, "momentum": 0.01, "affine": False},
+        "nn.BatchNorm2d(4, eps=0.001, momentum=0.01, affine=False)",
+    ),
+    (
+        {"op": "batch_norm", "momentum": None, "track_running_stats": False},
+        "nn.BatchNorm2d(4, momentum=None, track_running_stats=False)",
+    ),
+    (
+        {"op": "local_response_norm", "size": 5, "alpha": 5e-4, "beta": 0.5, "k": 2},
+        "nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.5, k=2)",
+    ),
+    ({"op": "dropout"}, "nn.Dropout(p=0.5)"),
+    ({"op": "elu", "alpha": 0.5}, "nn.ELU(alpha=0.5)"),
+    ({"op": "leaky_relu", "negative_slope": 0.2}, "nn.LeakyReLU(negative_slope=0.2)"),
+    ({"op": "gelu", "approximate": "tanh"}, 'nn.GELU(approximate="tanh")'),
+    ({"op": "softmax"}, "nn.Softmax(dim=1)"),
+    ({"op": "log_softmax", "dim": -1}, "nn.LogSoftmax(dim=-1)"),
+]
+
+
+@pytest.mark.parametrize(("row", "spelling"), SPELLINGS, ids=lambda value: str(value)[:60])
+def test_what_is_the_default_is_left_out_and_the_rest_is_not(row: Row, spelling: str) -> None:
+    text = source([{"name": "group", "layers": [{"op": "identity"}, row]}], (4, 9, 8))
+    assert f"            nn.Identity(),\n            {spelling},\n        )\n" in text
+
+
+def test_how_calls_break() -> None:
+    short = Bracketed("nn.Linear", ("512", "10"))
+    long = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(7)))
+    longer = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(9)))
+    assert list(lines("self.fc = ", short, 8)) == ["        self.fc = nn.Linear(512, 10)"]
+    assert list(lines("self.conv = ", long, 8)) == [
+        "        self.conv = nn.Conv2d(",
+        f"            {', '.join(f'argument_{i}' for i in range(7))}",
+        "        )",
+    ]
+    assert list(lines("self.conv = ", longer, 8)) == [
+        "        self.conv = nn.Conv2d(",
+        *(f"            argument_{i}," for i in range(9)),
+        "        )",
+    ]
+    assert list(lines("x = ", Bracketed("f", (short, short), spread=True), 0)) == [
+        "x = f(",
+        *["    nn.Linear(512, 10),"] * 2,
+        ")",
+    ]
+
+
+def test_steps_in_a_group_stand_one_to_a_line() -> None:
+    text = source([{"name": "a", "layers": [{"op": "relu"}, {"name": "b", "op": "relu"}]}])
+    assert (
+        """
+                [
+                    ("0", nn.ReLU()),
+                    ("b", nn.ReLU()),
+                ]
+"""
+        in text
+    )
