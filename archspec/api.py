@@ -60,7 +60,7 @@ class Check(NamedTuple):
     def totals(self) -> Totals:
         """The sums over the whole network."""
         if self.network is None or self.results is None:
-            return Totals(None, None, None, None, None, 0)
+            return Totals(None, None, None, None, None, None)
         return self.results.totals(self.network.nodes)
 
     def locate(self, diagnostic: Diagnostic) -> Position:
@@ -78,7 +78,11 @@ def position(document: Document, diagnostic: Diagnostic) -> Position:
     if diagnostic.at is not None:
         return diagnostic.at
     line, column = document.locate(diagnostic.where, on_key=diagnostic.on_key)
-    return Position(line, column + diagnostic.offset)
+    if diagnostic.offset == 0:
+        return Position(line, column)
+    row = document.text.split("\n")[line - 1]
+    quoted = row[column - 1 : column] in ("'", '"')
+    return Position(line, column + diagnostic.offset + quoted)
 
 
 def check(spec: str | Path, overrides: Mapping[str, Any] | None = None) -> Check:
@@ -144,7 +148,7 @@ def _set_aside(
     if not any(item.claims for item in network.root.walk()):
         return (), []
     own = ", ".join(f"{name} = {network.spec.vars[name]}" for name in sorted(changed))
-    return (), [ClaimsNotVerified((), own=own)]
+    return (), [ClaimsNotVerified(("vars",), on_key=True, own=own)]
 
 
 def _in_order(document: Document, faults: list[Diagnostic]) -> list[Diagnostic]:

@@ -119,8 +119,10 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     convention = claim.convention or "torchvision"
     if claim.convention and (claim.metric != "macs" or convention not in CONVENTIONS):
         known = suggest(convention, CONVENTIONS) if claim.metric == "macs" else ""
+        stated = claim.at[-1] == "value"  # in the claim itself, or for all of `expect`
+        where = (*claim.at[:-1], "convention") if stated else claim.at
         faults.append(
-            UnknownConvention(claim.at, convention=convention, metric=claim.metric, help=known)
+            UnknownConvention(where, convention=convention, metric=claim.metric, help=known)
         )
         return None
     before = len(faults)
@@ -249,4 +251,6 @@ def _other_reading(
 def _spell(figure: Figure | None) -> str:
     if isinstance(figure, list):
         return show(tuple(figure))
+    if isinstance(figure, float):
+        return f"{figure:.6g}"
     return thousands(figure) if isinstance(figure, int) else str(figure)

@@ -24,7 +24,7 @@ class Totals(NamedTuple):
     buffers: int | None
     training_only_params: int | None
     macs: int | None
-    weighted_layers: int
+    weighted_layers: int | None
 
 
 class Results(NamedTuple):
@@ -40,6 +40,7 @@ class Results(NamedTuple):
         nodes = list(nodes)
         held = _known(self.parameters[node.index] for node in nodes)
         counts = self.counts(nodes)
+        weighted = _known(None if node.op is None else node.op.weighted for node in nodes)
         trainable = None if held is None else sum(p.trainable for p in held)
         return Totals(
             num_params=trainable,
@@ -47,7 +48,7 @@ class Results(NamedTuple):
             buffers=None if held is None else sum(p.buffers for p in held),
             training_only_params=None if held is None else 0,
             macs=None if counts is None else counts.macs,
-            weighted_layers=sum(1 for node in nodes if node.op is not None and node.op.weighted),
+            weighted_layers=None if weighted is None else sum(weighted),
         )
 
     def counts(self, nodes: Iterable[Node]) -> Counts | None:

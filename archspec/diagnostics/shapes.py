@@ -72,7 +72,7 @@ class AxisMissing(Diagnostic):
 
     code = "AS307"
     name = "axis-missing"
-    template = "{op} works along dimension {dim}, but {shape} has dimensions {first} to {last}"
+    template = "{op} works along dimension {dim}, but {shape} has dimensions from {first} to {last}"
     advice = "dimension 0 is the batch, 1 the channels, 2 and 3 height and width"
 
 

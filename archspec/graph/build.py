@@ -65,7 +65,9 @@ def _bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -
             wanted = "a number, true or false, or a list of them"
             faults.append(WrongType(where, what=f"`{name}`", wanted=wanted, found=describe(value)))
     unknown = (name for name in overrides if name not in spec.vars)
-    faults += [UnknownVariable((), name=n, help=suggest(n, spec.vars)) for n in unknown]
+    faults += [
+        UnknownVariable(("vars",), on_key=True, name=n, help=suggest(n, spec.vars)) for n in unknown
+    ]
     return names
 
 

@@ -15,7 +15,7 @@ from archspec.diagnostics.language import (
     UnknownOp,
 )
 from archspec.expressions import ExpressionError, Value
-from archspec.language.parse import SUGAR, suggest
+from archspec.language.parse import SUGAR, did_you_mean, suggest
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
@@ -102,17 +102,22 @@ class OpFactory:
         values: Collection[str],
         told: Sequence[Diagnostic],
     ) -> None:
-        for problem in error.errors(include_url=False):
+        problems = error.errors(include_url=False)
+        known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
+        unknown = (str(p["loc"][0]) for p in problems if p["type"] == "extra_forbidden")
+        misspelt = {suggest(key, known) for key in unknown}
+        for problem in problems:
             key = str(problem["loc"][0]) if problem["loc"] else ""
             place = places.get(key)
             if place and any(fault.where[: len(place)] == place for fault in told):
                 continue  # its expression is faulty, and that has been told
+            if problem["type"] == "missing" and did_you_mean(key) in misspelt:
+                continue  # it is there, under another name
             if problem["type"] == "missing":
                 fault: Diagnostic = MissingKey(
                     row, owner=cls.op_name, key=key, help=_missing(key, values)
                 )
             elif problem["type"] == "extra_forbidden":
-                known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
                 help_ = suggest(key, known)
                 fault = UnknownKey(places[key], on_key=True, owner=cls.op_name, key=key, help=help_)
             else:

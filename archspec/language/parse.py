@@ -50,8 +50,13 @@ def suggest(word: str, known: Iterable[str]) -> str:
     choices = list(known)
     close = get_close_matches(word, choices, n=1)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return did_you_mean(close[0])
     return f"known here: {', '.join(choices)}" if choices else ""
+
+
+def did_you_mean(word: str) -> str:
+    """The help that names the one word that was probably meant."""
+    return f"did you mean `{word}`?"
 
 
 def describe(value: Data) -> str:
@@ -185,7 +190,7 @@ class _Parser:
         op = row.get("op")
         here = Step(at, None, UNREADABLE, {}, {}, columns=columns)
         if op is None:
-            misspelt = [key for key in row if suggest(key, ["op"]).startswith("did you mean")]
+            misspelt = [key for key in row if suggest(key, ["op"]) == did_you_mean("op")]
             help_ = f"did you mean `op` by `{misspelt[0]}`?" if misspelt else None
             self.fault(NoOp, at, help=help_)
             return here

@@ -99,7 +99,8 @@ def read(text: str, file: str = "<text>") -> Document:
     try:
         reader.run(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        unclosed = error.context is not None and "flow" in error.context
+        mark = error.context_mark if unclosed else error.problem_mark or error.context_mark
         at = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
         help_ = _advice(error, text)
         reader.faults.append(YamlSyntax((), at=at, problem=_problem(error), help=help_))

@@ -61,6 +61,10 @@ class Conv2d(Sliding):
         kernel = self.kernel_size[0] * self.kernel_size[1] * (shape[0] // self.groups)
         return Counts(macs=outputs * kernel, bias=outputs if self.bias else 0)
 
+    @property
+    def _letters(self) -> str:
+        return "k·k·C_in/g" if self.groups > 1 else "k·k·C_in"
+
     def _per_output(self, shape: Shape) -> str:
         channels = f"{shape[0]}/{self.groups}" if self.groups > 1 else str(shape[0])
         return f"{self.kernel_size[0]}·{self.kernel_size[1]}·{channels}"
@@ -69,11 +73,13 @@ class Conv2d(Sliding):
         total = sum(tensor.numel for tensor in self.tensors(shape))
         kernel = self._per_output(shape)
         kernel = f"({kernel} + 1)" if self.bias else kernel
-        letters = "(k·k·C_in + 1)·C_out" if self.bias else "k·k·C_in·C_out"
+        letters = f"({self._letters} + 1)·C_out" if self.bias else f"{self._letters}·C_out"
         yield Text("parameters", f"{letters} = {kernel}·{self.out_channels} = {thousands(total)}")
 
     def explain_macs(self, shape: Shape) -> Iterator[Text]:
         output = self.output_shape(shape)
         total = thousands(self.counts(shape, output).macs)
         each = show(output).replace("×", "·")
-        yield Text("MACs", f"k·k·C_in · C_out·H·W = {self._per_output(shape)} · {each} = {total}")
+        yield Text(
+            "MACs", f"{self._letters} · C_out·H·W = {self._per_output(shape)} · {each} = {total}"
+        )

@@ -87,9 +87,11 @@ class AdaptiveAvgPool2d(Op):
     def explain_output(self, shape: Shape) -> Iterator[Text]:
         yield Text("output", f"output_size = {show(self.output_size)}")
         for name, size, bins in zip(("height", "width"), shape[1:], self.output_size, strict=True):
-            exact = f"{size}/{bins} = {size / bins:.4g}"
-            how = f"each of {bins} outputs averages {exact} of {size}"
-            yield Text(name, how if size % bins == 0 else f"{how}, rounded outwards")
+            if size % bins == 0:
+                yield Text(name, f"each of {bins} outputs averages {size // bins} of {size}")
+            else:
+                exact = f"{size}/{bins} = {size / bins:.4g}"
+                yield Text(name, f"each of {bins} outputs averages {exact}, rounded outwards")
 
 
 def _bin(size: int, bins: int) -> Window:

@@ -33,11 +33,10 @@ def write_heading(page: Page, check: "Check") -> None:
 def write_sums(page: Page, check: "Check") -> None:
     """Write the exact totals, and what they weigh in memory."""
     totals = check.totals
-    held, weighted = None, "?"
+    weighted = "?" if totals.weighted_layers is None else str(totals.weighted_layers)
+    held = None
     if check.network is not None and check.results is not None:
         held = check.results.bytes(check.network.nodes)
-        if all(node.op is not None for node in check.network.nodes):
-            weighted = str(totals.weighted_layers)
     buffers = f", and {figures.exact(totals.buffers)} in buffers" if totals.buffers else ""
     lines = [
         ("layers", f"{weighted} weighted"),

@@ -199,13 +199,17 @@ def test_a_spec_without_the_layer_says_so(run_cli: RunCli, folder: Path) -> None
         ("good.yaml --explain conv2", "there is no layer `conv2` in Good: did you mean `conv1`?"),
         (
             "--explain good.yaml other.yaml",
-            "there is no layer `good.yaml` in Other: it is a spec; write --explain after the specs "
-            "to explain all layers",
+            (
+                "there is no layer `good.yaml` in Other: it is a spec; "
+                "write --explain after the specs to explain all layers"
+            ),
         ),
         (
             "good.yaml other.yaml --explain zzz",
-            "there is no layer `zzz` in any of the specs: there are conv1, head, head.flatten, "
-            "head.fc, first",
+            (
+                "there is no layer `zzz` in any of the specs: "
+                "there are conv1, head, head.flatten, head.fc, first"
+            ),
         ),
     ],
 )
@@ -288,6 +292,22 @@ def test_a_reader_that_stops_early_is_no_failure_worth_a_traceback(folder: Path,
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE to imitate")
+def test_a_reader_that_has_gone_before_a_failing_check_is_silent_too(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "archspec", "check", "failing.yaml"],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_list_names_own_and_packaged_specs(run_cli: RunCli, folder: Path) -> None:
