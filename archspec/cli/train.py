@@ -1,6 +1,5 @@
 """`archspec train`: fit a network on pictures."""
 
-import ast
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archspec.cli.errors import UserError
+from archspec.cli.overrides import read_overrides
 
 if TYPE_CHECKING:
     from archspec.train.display import DecodingBar
@@ -224,7 +224,7 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
     """The network's code, and the spec's text if it was made from one."""
     from archspec.train.source import CLASSES_ARGUMENT, read_module, read_module_file
 
-    values = dict(map(_assignment, settings))
+    values = read_overrides(settings)
     if spec.endswith(".py"):
         return read_module_file(Path(spec), values), None
     from archspec import SpecError, SpecNotFound, generate
@@ -242,16 +242,6 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
     # The other variables are in the code by now; this one is also the class's argument.
     kwargs = {name: value for name, value in values.items() if name == CLASSES_ARGUMENT}
     return read_module(found.name, code, kwargs), text
-
-
-def _assignment(setting: str) -> tuple[str, Any]:
-    name, sign, text = setting.partition("=")
-    if not (sign and name.isidentifier()):
-        raise UserError(f"--set {setting}: write VAR=VALUE", 2)
-    try:
-        return name, ast.literal_eval(text.strip())
-    except (SyntaxError, ValueError):
-        return name, {"true": True, "false": False}.get(text.strip(), text)
 
 
 def cache_dir(no_cache: bool) -> Path | None:

@@ -129,7 +129,7 @@ def test_what_resume_may_not_change(program: Program, tiny_file: Path, flowers: 
         (("train", "tiny.py", "--data", "flowers", "--epochs", "-3"), "at least 1"),
         (("train", "tiny.py", "--data", "flowers", "--optimizer", "lion"), "adam, adamw, sgd"),
         (("train", "tiny.py", "--data", "flowers", "--device", "tpu"), "no device 'tpu'"),
-        (("train", "tiny.py", "--data", "flowers", "--set", "width"), "write VAR=VALUE"),
+        (("train", "tiny.py", "--data", "flowers", "--set", "width"), "takes VAR=VALUE"),
         (("train", "tiny.py", "--data", "flowers", "--set", "depth=3"), "takes no 'depth'"),
         (("train", "tiny.py", "--data", "flowers", "--set", "num_classes=3"), "the data has 2"),
         (("train", "tiny.py", "--data", "flowers", "--out", "tiny.py"), "is a file"),
