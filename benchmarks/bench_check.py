@@ -111,13 +111,20 @@ def commands(scratch: Path) -> dict[str, list[str]]:
 
 
 def cold_seconds(commands: Mapping[str, list[str]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each command's process in each turn, after one turn that only warms the disk."""
+    """Seconds of each command's process in each turn, after one turn that only warms the disk.
+
+    That turn also compiles the checkout to bytecode, which installing a package does for it. Each
+    turn begins with another command: what comes after a large process finds colder caches.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    names = list(commands)
     for turn in range(turns + 1):
-        for name, command in commands.items():
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
             start = time.perf_counter()
-            subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(commands[name], env=env, check=True, stdout=subprocess.DEVNULL)
             if turn:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
