@@ -35,7 +35,7 @@ COMMANDS = {
         "Compute, explain and verify networks.",
         optional=("--explain",),
     ),
-    "list": Command("archspec.cli.list:list_specs", "Name the specs that are found."),
+    "list": Command("archspec.cli.listing:list_specs", "Name the specs that are found."),
     "gen": Command("archspec.cli.gen:gen", "Write networks as code."),
     "train": Command("archspec.cli.train:train", "Train a network on pictures.", is_brief=False),
     "eval": Command("archspec.cli.evaluate:evaluate", "Measure a trained network.", is_brief=False),
@@ -47,8 +47,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `argv` (the process's own when None) and exit with its code."""
-    # Not list(argv): once the module archspec.cli.list is imported, that is what `list` means here.
-    args = sys.argv[1:] if argv is None else [*argv]
+    args = sys.argv[1:] if argv is None else list(argv)
     name = next((arg for arg in args if not arg.startswith("-")), None)
     with told_to_people():
         if name is not None and name not in COMMANDS:
