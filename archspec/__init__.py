@@ -27,3 +27,8 @@ def __getattr__(name: str) -> Any:
 
     source = "archspec.language.loader" if name == "SpecNotFound" else "archspec.api"
     return getattr(import_module(source), name)
+
+
+def __dir__() -> list[str]:
+    """What a person may use, for tab completion."""
+    return [*__all__, "__version__"]

@@ -179,7 +179,7 @@ def generate(
     return TARGETS[target].generate(checked.network, checked.results)
 
 
-def build(spec: str | Path, **arguments: Any) -> "nn.Module":
+def build(spec: str | Path, /, **arguments: Any) -> "nn.Module":
     """A `torch.nn.Module` for a spec: `build("alexnet", num_classes=5)`.
 
     Variables of the spec may be given by name. Raises `SpecError` or `SpecNotFound`, and

@@ -12,6 +12,7 @@ import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NoReturn
 
 MAX_LENGTH = 300
@@ -258,10 +259,10 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
         return f"; write `{as_truth}`"
     from difflib import get_close_matches
 
-    close = get_close_matches(name, [*names, *FUNCTIONS], n=1)
+    close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    return f" (known: {', '.join(sorted(names))})" if names else ""
+    return f" (known: {', '.join(sorted(islice(names, 40)))})" if names else ""
 
 
 def _binary(node: Any, names: Mapping[str, Value]) -> Any:

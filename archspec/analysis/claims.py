@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archspec.analysis.macs import CONVENTIONS, weigh
+from archspec.analysis.receptive_field import as_numbers
 from archspec.analysis.results import Results
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.claims import (
@@ -14,14 +15,15 @@ from archspec.diagnostics.claims import (
     UnknownMetric,
 )
 from archspec.diagnostics.language import InvalidValue
+from archspec.diagnostics.wording import suggest
 from archspec.graph.network import Network, Node
 from archspec.graph.values import evaluate
 from archspec.language.model import Claim
-from archspec.language.parse import suggest
-from archspec.ops import show, thousands
+from archspec.language.parse import MAX_FAULTS
+from archspec.ops import Op, Shape, show, thousands
 from archspec.ops.fields import spell
 
-Figure = int | float | list[int] | str
+Figure = int | float | list[int | float] | str
 """A figure as JSON has it: a number, a shape or size, or `global`."""
 
 
@@ -54,7 +56,7 @@ def _output(subject: _Subject, _: str) -> Figure | None:
 
 def _receptive_field(subject: _Subject, _: str) -> Figure | None:
     field = subject.results.fields[subject.nodes[-1].index] if subject.nodes else None
-    return field if field is None or field == "global" else list(field.size)
+    return field if field is None or field == "global" else as_numbers(field.size)
 
 
 def _macs(subject: _Subject, convention: str) -> Figure | None:
@@ -94,6 +96,8 @@ def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...],
     faults: list[Diagnostic] = []
     verified = []
     for subject, claim in _claims(network, results):
+        if len(faults) >= MAX_FAULTS:
+            break
         result = _verify(subject, claim, faults)
         if result is not None:
             verified.append(result)
@@ -127,7 +131,7 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
         return None
     before = len(faults)
     claimed = _claimed(claim, subject.network.vars, faults)
-    tolerance = _tolerance(claim, faults)
+    tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
         return None
     computed = METRICS[claim.metric](subject, convention) if subject.nodes else None
@@ -172,7 +176,7 @@ def _as_written(claim: Claim) -> Figure | None:
     return [channels, *map_size]
 
 
-def _shape(metric: str, value: Any) -> list[int] | None:
+def _shape(metric: str, value: Any) -> list[int | float] | None:
     if type(value) is int:
         return [value] if metric == "output" else [value, value]
     whole = isinstance(value, list) and all(type(size) is int for size in value)
@@ -183,7 +187,7 @@ def _number(value: Any) -> int | float | None:
     return value if type(value) in (int, float) else None
 
 
-def _tolerance(claim: Claim, faults: list[Diagnostic]) -> float:
+def _tolerance(claim: Claim, claimed: Figure | None, faults: list[Diagnostic]) -> float:
     """The tolerance in the metric's own unit; `0.5%` is relative to the claimed value."""
     written = claim.tolerance
     if written is None:
@@ -191,8 +195,8 @@ def _tolerance(claim: Claim, faults: list[Diagnostic]) -> float:
     if isinstance(written, int | float) and not isinstance(written, bool) and written >= 0:
         return float(written)
     percent = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)\s*%", str(written))
-    if percent and isinstance(claim.value, int | float):
-        return float(percent[1]) / 100 * abs(claim.value)
+    if percent and isinstance(claimed, int | float):
+        return float(percent[1]) / 100 * abs(claimed)
     problem = f"a tolerance is a number or a percentage such as 0.5%, not {str(written)[:40]}"
     faults.append(InvalidValue(claim.at, problem=problem))
     return 0.0
@@ -207,28 +211,30 @@ def _agree(claimed: Figure | None, computed: Figure, tolerance: float) -> bool:
 def _failure(
     subject: _Subject, claim: Claim, claimed: Figure | None, computed: Figure
 ) -> Diagnostic:
-    arithmetic = f"it is {_spell(computed)}"
-    help_ = _other_reading(subject, claim, claimed, computed)
+    derived, mend = "", ""
     node = subject.nodes[-1]
     arriving = subject.network.shape_of(node.inputs[0])
     if subject.single and node.op is not None and arriving is not None:
-        steps = (
-            getattr(node.op, _EXPLAINED[claim.metric])(arriving)
-            if (claim.metric in _EXPLAINED)
-            else ()
-        )
-        shown = "; ".join(step.how for step in steps)
-        arithmetic += f": {shown}" if shown else ""
+        derived = _derivation(node.op, claim.metric, arriving)
         if claim.metric == "output" and isinstance(claimed, list):
-            help_ = help_ or node.op.mend(arriving, tuple(claimed))
+            mend = node.op.mend(arriving, tuple(int(size) for size in claimed))
+    help_ = _other_reading(subject, claim, claimed, computed) or _channels_first(claim, computed)
     return ClaimFails(
         claim.at,
         path=subject.path,
         metric=claim.metric,
-        claimed=_spell(claimed),
-        arithmetic=arithmetic,
-        help=help_,
+        claimed=_quote(claim, claimed),
+        arithmetic=f"it is {_spell(computed)}{derived}",
+        help=help_ or mend,
     )
+
+
+def _derivation(op: Op, metric: str, arriving: Shape) -> str:
+    """The arithmetic behind a node's figure: `: (11·11·3 + 1)·96 = 34 944`."""
+    if metric not in _EXPLAINED:
+        return ""
+    shown = "; ".join(step.how for step in getattr(op, _EXPLAINED[metric])(arriving))
+    return f": {shown}" if shown else ""
 
 
 def _other_reading(
@@ -248,9 +254,26 @@ def _other_reading(
     return ""
 
 
+def _quote(claim: Claim, claimed: Figure | None) -> str:
+    """What is claimed, channels first, and how it was written where that is not the same."""
+    spelt = _spell(claimed)
+    if claim.metric != "output" or not isinstance(claim.value, str) or claim.value == spelt:
+        return spelt
+    return f"{spelt} (written {claim.value.strip()[:40]})"
+
+
+def _channels_first(claim: Claim, computed: Figure) -> str:
+    """Help for a shape that was typed as archspec prints it, channels first."""
+    if not isinstance(claim.value, str) or not isinstance(computed, list):
+        return ""
+    if [int(size) for size in re.findall(r"\d+", claim.value)] != computed:
+        return ""
+    return f"a text is read as papers write it, channels last; channels first is {computed}"
+
+
 def _spell(figure: Figure | None) -> str:
     if isinstance(figure, list):
-        return show(tuple(figure))
+        return show(figure)
     if isinstance(figure, float):
         return f"{figure:.6g}"
     return thousands(figure) if isinstance(figure, int) else str(figure)

@@ -10,12 +10,17 @@ so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 """
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archspec.graph.network import INPUT, Network
 from archspec.ops import Text, View, Window
 
-Pair = tuple[int, int]
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    Number = int | Fraction
+
+Pair = tuple["Number", "Number"]
 
 
 class ReceptiveField(NamedTuple):
@@ -28,6 +33,11 @@ class ReceptiveField(NamedTuple):
     size: Pair = (1, 1)
     stride: Pair = (1, 1)
     offset: Pair = (0, 0)
+
+
+def as_numbers(pair: Pair) -> list[int | float]:
+    """(height, width) in the form of JSON: whole numbers, and fractions as floats."""
+    return [int(number) if number == int(number) else float(number) for number in pair]
 
 
 Field = ReceptiveField | Literal["global"]
@@ -58,7 +68,7 @@ def _through(before: Field, view: View) -> Field:
     return ReceptiveField(sizes, strides, offsets)
 
 
-def _widen(before: ReceptiveField, axis: int, window: Window) -> tuple[int, int, int]:
+def _widen(before: ReceptiveField, axis: int, window: Window) -> "tuple[Number, Number, Number]":
     jump = before.stride[axis]
     size = before.size[axis] + window.dilation * (window.kernel - 1) * jump
     return size, jump * window.stride, before.offset[axis] - window.before * jump
@@ -94,13 +104,13 @@ def _explain_axis(before: ReceptiveField, axis: int, window: Window, name: str) 
     yield Text("", f"{first}: unit u sees {_place(stride, start)} to {_place(stride, last)}")
 
 
-def _place(stride: int, offset: int) -> str:
+def _place(stride: "Number", offset: "Number") -> str:
     """`4·u − 1`."""
     unit = "u" if stride == 1 else f"{stride}·u"
     return unit if offset == 0 else f"{unit} {'−' if offset < 0 else '+'} {abs(offset)}"
 
 
-def _signed(number: int) -> str:
+def _signed(number: "Number") -> str:
     return f"−{-number}" if number < 0 else str(number)
 
 

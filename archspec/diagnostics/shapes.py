@@ -49,7 +49,7 @@ class PoolingPadding(Diagnostic):
     code = "AS305"
     name = "pooling-padding"
     template = (
-        "padding {padding} {side} a window of {kernel}: some windows would see nothing but padding"
+        "padding {padding} {side} a window of {kernel}: a window could see nothing but padding"
     )
     advice = "use a padding smaller than the window ({kernel})"
 

@@ -28,7 +28,7 @@ class DuplicateKey(Diagnostic):
 
 
 class AnchorOrAlias(Diagnostic):
-    """Anchors (`&name`) and aliases (`*name`) are refused.
+    """Anchors (`&name`), aliases (`*name`) and merge keys (`<<`) are refused.
 
     A few lines of them can stand for gigabytes. Repetition belongs into `defaults`
     (or `columns`).
@@ -36,7 +36,7 @@ class AnchorOrAlias(Diagnostic):
 
     code = "AS103"
     name = "anchor-or-alias"
-    template = "{what} is refused: anchors and aliases are not part of the language"
+    template = "{what} is refused: anchors, aliases and merge keys are not part of the language"
     advice = "write the values out, or put what rows share under `defaults`"
 
 

@@ -1,6 +1,7 @@
 """Spec → Network: variables bound, sugar unfolded, inputs resolved, shapes inferred."""
 
 from collections.abc import Mapping, Sequence
+from keyword import iskeyword
 from math import prod
 from typing import Any
 
@@ -16,18 +17,20 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.shapes import TooBig
-from archspec.expressions import Value
+from archspec.diagnostics.wording import describe, suggest
+from archspec.expressions import CONSTANTS, FUNCTIONS, Value
 from archspec.graph.names import problem_with
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.values import OpFactory, evaluate
 from archspec.language.model import Body, Spec, Step
-from archspec.language.parse import SUGAR, UNREADABLE, describe, suggest
+from archspec.language.parse import MAX_FAULTS, SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.ops import OPS, OPS_BY_NAME, Op, Shape
+from archspec.ops.fields import spell
 
 MAX_STEPS = 500_000
 MAX_ELEMENTS = 10**15
-RESERVED_VARS = frozenset({"in_channels", "i", "true", "false"})
+RESERVED_VARS = frozenset({"in_channels", "i", *FUNCTIONS, *CONSTANTS})
 
 
 def build(
@@ -40,7 +43,7 @@ def build(
     builder = _Builder(spec, names, shape, faults)
     root = builder.scope(spec.body, "", "", claims=spec.claims)
     nodes = tuple(builder.nodes)
-    outputs = {nodes[-1].name: nodes[-1].index} if nodes else {}
+    outputs = {nodes[-1].path: nodes[-1].index} if nodes else {}
     network = Network(spec, shape, names, root, nodes, tuple(builder.shapes), outputs)
     return network, faults
 
@@ -51,8 +54,8 @@ def _bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -
     for name, written in spec.vars.items():
         where: SpecPath = ("vars", name)
         problem = "this name has a meaning of its own" if name in RESERVED_VARS else None
-        if not name.isidentifier() or name.startswith("_"):
-            problem = "a variable's name is a Python identifier"
+        if not (name.isascii() and name.isidentifier()) or name.startswith("_") or iskeyword(name):
+            problem = "a variable's name is a Python identifier, in ASCII"
         if problem:
             faults.append(
                 InvalidName(where, on_key=True, what="variable", name=name, reason=problem)
@@ -78,6 +81,7 @@ def _input_shape(spec: Spec, names: Mapping[str, Value], faults: list[Diagnostic
     if value is None:
         return None
     sizes: Sequence[Any] = value if isinstance(value, list) else ()
+    sizes = [int(s) if isinstance(s, float) and s.is_integer() else s for s in sizes]
     whole = [size for size in sizes if type(size) is int and 1 <= size <= 10**6]
     if len(whole) != len(sizes) or len(sizes) not in (1, 3):
         problem = "input has to be [channels, height, width], for example [3, 224, 224]"
@@ -104,6 +108,8 @@ class _Builder:
         self.nodes: list[Node] = []
         self.shapes: list[Shape | None] = []
         self.previous = INPUT
+        self.flow = shape  # what the next step reads; behind a fault, what it would have been
+        self.certain = True
         self._check_defaults()
 
     def _check_defaults(self) -> None:
@@ -128,6 +134,8 @@ class _Builder:
         children: list[Scope | Node] = []
         taken: set[str] = set()
         for step in body.steps:
+            if len(self.faults) >= MAX_FAULTS:
+                break
             if len(self.nodes) >= MAX_STEPS:
                 self.faults.append(TooManySteps(step.at, limit=MAX_STEPS))
                 break
@@ -167,10 +175,8 @@ class _Builder:
         taken: set[str],
     ) -> None:
         """A row's own node, then those of its norm, activation and dropout, in that order."""
-        assert step.op is not None
-        legible = step.op != UNREADABLE  # what is wrong with the row has been told otherwise
-        cls = self.factory.op_class(step.op, step.where("op")) if legible else None
-        defaults = self.spec.defaults.get(step.op, {})
+        cls = None if step.op is None else self.factory.op_class(step.op, step.where("op"))
+        defaults = self.spec.defaults.get(step.op or "", {})
         children.append(self._own_node(step, cls, defaults, name, path))
         if cls is None:
             return
@@ -179,7 +185,7 @@ class _Builder:
             value = defaults.get(role) if at_default else step.sugar[role]
             if value is None or value is False:
                 continue
-            where = ("defaults", step.op, role) if at_default else step.where(role)
+            where = ("defaults", cls.op_name, role) if at_default else step.where(role)
             if not cls.weighted:
                 problem = f"{role} goes with convolutions and linear layers, not with {step.op}"
                 self.faults.append(InvalidValue(where, problem=problem))
@@ -197,7 +203,7 @@ class _Builder:
         op, written = None, step.attributes
         if cls is not None:
             written, places = _merge(step, cls, defaults, self.faults)
-            op = self.factory.make(cls, written, places, step.at, self._arriving())
+            op = self.factory.make(cls, written, places, step.at, self.flow)
         return self._add(step, name, path, step.op or "", op, written)
 
     def _sugar(
@@ -215,20 +221,17 @@ class _Builder:
             fault = WrongType(where, what=f"`{role}`", wanted=wanted, found=describe(op_name))
             self.faults.append(fault)
             return self._add(step, name, path, role, None, attributes, where)
-        cls = self.factory.op_class(op_name, where)
-        if cls is None:
+        cls = OPS_BY_NAME.get(op_name)
+        if cls is None or cls.role != role:
+            self.faults.append(_no_such(role, op_name, where))
             return self._add(step, name, path, op_name, None, attributes, where)
         places = {key: (*where, key) if isinstance(value, dict) else where for key in attributes}
         for key, default in self.spec.defaults.get(op_name, {}).items():
             if key not in attributes and key not in SUGAR:
                 attributes = {**attributes, key: default}
                 places[key] = ("defaults", op_name, key)
-        op = self.factory.make(cls, attributes, places, where, self._arriving())
+        op = self.factory.make(cls, attributes, places, where, self.flow)
         return self._add(step, name, path, op_name, op, attributes, where)
-
-    def _arriving(self) -> Shape | None:
-        """The shape that the next step reads."""
-        return self.shape if self.previous == INPUT else self.shapes[self.previous]
 
     def _add(
         self,
@@ -248,34 +251,53 @@ class _Builder:
             op_name=op_name,
             op=op,
             inputs=(self.previous,),
-            at=carried_at or step.at,
+            at=step.at,
+            source=carried_at or step.at,
             named=step.name is not None,
             written=written,
             step=None if carried_at else step,
         )
-        shape = self._infer(node, self._arriving())
+        shape = self._infer(node, self.flow)
+        self.certain = self.certain and shape is not None
         self.nodes.append(node)
         self.shapes.append(shape)
         self.previous = node.index
         return node
 
     def _infer(self, node: Node, arriving: Shape | None) -> Shape | None:
-        """The node's output shape; a fault is collected and makes it unknown."""
+        """The node's output shape, None where a fault makes it unknown.
+
+        Behind a fault the walk goes on with what the output would have been, where that can be
+        said, so that one wrong row does not hide the next; nothing computed from it is kept.
+        """
+        self.flow = None
         if node.op is None or arriving is None:
             return None
         try:
             shape = node.op.output_shape(arriving)
         except Fault as fault:
-            where = node.where(fault.attribute) if fault.attribute else node.at
+            where = node.where(fault.attribute) if fault.attribute else node.source
             self.faults.append(fault.kind(where, path=node.path, **fault.facts))
+            self.flow = node.op.shape_in_spite(arriving)
             return None
         weight = sum(tensor.numel for tensor in node.op.tensors(arriving))
         if max(prod(shape), weight) > MAX_ELEMENTS:
             what = "the output" if prod(shape) > MAX_ELEMENTS else "the weight"
             count = f"{max(prod(shape), weight):.1e}"
-            self.faults.append(TooBig(node.at, path=node.path, what=what, count=count))
+            self.faults.append(TooBig(node.source, path=node.path, what=what, count=count))
             return None
-        return shape
+        self.flow = shape
+        return shape if self.certain else None
+
+
+def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:
+    """The fault of a norm, activation or dropout that is none."""
+    help_ = suggest(written, [op.op_name for op in OPS if op.role == role])
+    if written in ("no", "none", "None", "off"):
+        help_ = f"for no {role} write `{role}: false`"
+    if written not in OPS_BY_NAME:
+        return UnknownOp(where, op=spell(written), help=help_)
+    return InvalidValue(where, problem=f"{written} is no {role}", help=help_)
 
 
 def _merge(

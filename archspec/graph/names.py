@@ -2,15 +2,20 @@
 
 from keyword import iskeyword
 
-# What nn.Module has already, and what a generated module imports.
+# What nn.Module and nn.Sequential have already, and what a generated module imports.
 _TAKEN = frozenset(
     """
-    forward training train eval parameters buffers modules children named_parameters named_buffers
-    named_modules named_children state_dict load_state_dict register_buffer register_parameter
-    register_module add_module get_submodule get_parameter get_buffer apply to cpu cuda float
-    double half bfloat16 type zero_grad requires_grad_ share_memory extra_repr compile append
-    extend insert pop self torch nn F math input x
-    """.split()  # noqa: SIM905 - sixty quoted words would be harder to read
+    T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda
+    double dump_patches eval extend extra_repr float forward get_buffer get_extra_state
+    get_parameter get_submodule half insert ipu load_state_dict modules mtia named_buffers
+    named_children named_modules named_parameters parameters pop register_backward_hook
+    register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter
+    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
+    set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
+    self super torch nn F math input x
+    """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )
 
 

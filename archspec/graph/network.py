@@ -20,8 +20,9 @@ class Node:
 
     `path` is the module's name in PyTorch (`features.0`). `inputs` are indices of the nodes it
     reads, or `INPUT`. `op` is None where the row is faulty: everything about it is unknown then.
-    `written` are the attributes as they stand in the spec, expressions included, after defaults;
-    `origins` says where each that does not stand in the row itself comes from.
+    `written` are the attributes as they stand in the spec, expressions included, after defaults.
+    `at` is the row; `source` the place of what defines the step, which for one that a row carries
+    along (`activation: relu`) is that value. Such a step has no `step`.
     """
 
     index: int
@@ -31,6 +32,7 @@ class Node:
     op: Op | None
     inputs: tuple[int, ...]
     at: SpecPath
+    source: SpecPath
     named: bool
     written: Mapping[str, Data]
     step: Step | None = None
@@ -43,7 +45,7 @@ class Node:
     def where(self, attribute: str) -> SpecPath:
         """Where an attribute is written; the step's own place when it is not in its row."""
         given = self.step is not None and attribute in self.step.attributes
-        return self.step.where(attribute) if given and self.step else self.at
+        return self.step.where(attribute) if given and self.step else self.source
 
 
 class Scope(NamedTuple):

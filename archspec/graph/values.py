@@ -14,8 +14,9 @@ from archspec.diagnostics.language import (
     UnknownKey,
     UnknownOp,
 )
+from archspec.diagnostics.wording import did_you_mean, suggest
 from archspec.expressions import ExpressionError, Value
-from archspec.language.parse import SUGAR, did_you_mean, suggest
+from archspec.language.parse import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec.diagnostics import Diagnostic
+from archspec.diagnostics.wording import suggest
 from archspec.language.model import Spec
-from archspec.language.parse import parse, suggest
+from archspec.language.parse import parse
 from archspec.language.source import MAX_BYTES, Document, read
 from archspec.resources import folder
 
@@ -60,8 +61,15 @@ def list_specs() -> tuple[SpecFile, ...]:
 
 
 def find(name: str | Path) -> SpecFile:
-    """The spec of a name (`alexnet`) or a path; raises `SpecNotFound`, with a suggestion."""
+    """The spec of a name (`alexnet`) or a path; raises `SpecNotFound`, with a suggestion.
+
+    A bare word is a name first, so that a folder called `alexnet` here does not hide the spec.
+    """
     path = Path(name)
+    bare = len(path.parts) == 1 and path.suffix not in SUFFIXES
+    specs = {spec.name: spec for spec in list_specs()} if bare else {}
+    if str(name) in specs:
+        return specs[str(name)]
     try:
         exists, is_folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):  # longer than any file's name, or with a NUL in it
@@ -69,15 +77,11 @@ def find(name: str | Path) -> SpecFile:
     if exists:
         return SpecFile(path.stem, path)
     if is_folder:
-        raise SpecNotFound(
-            f"{path} is a folder; name the spec in it, for example {path}/alexnet.yaml"
-        )
-    if len(path.parts) > 1 or path.suffix in SUFFIXES:
+        inside = f"{path}/alexnet.yaml"
+        raise SpecNotFound(f"{path} is a folder; name the spec in it, for example {inside}")
+    if not bare:
         raise SpecNotFound(f"there is no file {path}")
-    specs = {spec.name: spec for spec in list_specs()}
-    if str(name) not in specs:
-        raise SpecNotFound(f"there is no spec `{name}`; {suggest(str(name), specs)}")
-    return specs[str(name)]
+    raise SpecNotFound(f"there is no spec `{name}`; {suggest(str(name), specs)}")
 
 
 def read_text(file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
@@ -16,12 +17,13 @@ from archspec.diagnostics.language import (
     UnknownVersion,
     WrongType,
 )
+from archspec.diagnostics.wording import describe, did_you_mean, kind_of, suggest
 from archspec.language.model import Body, Claim, Spec, Step
 from archspec.language.source import Data, Document
 
 VERSION = 1
-UNREADABLE = ""
-"""The op of a row that says nothing legible; it stays in its body, and makes sums unknown."""
+MAX_FAULTS = 500
+"""A spec with that many faults is not read on: nobody reads them, and finding more takes time."""
 SUGAR = ("norm", "activation", "dropout")
 """Steps that a row may carry, in the order in which they follow it."""
 CLAIM_COLUMNS = ("output", "params")
@@ -34,34 +36,6 @@ _SPEC_KEYS = (
 _GROUP_KEYS = ("name", "layers", "columns", "expect")
 _CLAIM_KEYS = ("value", "source", "convention", "tolerance")
 _SHARED_CLAIM_KEYS = ("source", "convention", "tolerance")
-_NAMES = {
-    dict: "a mapping",
-    list: "a list",
-    str: "text",
-    bool: "true or false",
-    type(None): "empty",
-}
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Help for a word that is none of the known ones."""
-    from difflib import get_close_matches  # a spec without mistakes does not need it
-
-    choices = list(known)
-    close = get_close_matches(word, choices, n=1)
-    if close:
-        return did_you_mean(close[0])
-    return f"known here: {', '.join(choices)}" if choices else ""
-
-
-def did_you_mean(word: str) -> str:
-    """The help that names the one word that was probably meant."""
-    return f"did you mean `{word}`?"
-
-
-def describe(value: Data) -> str:
-    """What kind of thing a value is, for messages."""
-    return _NAMES.get(type(value), f"the number {value}")
 
 
 def parse(document: Document) -> tuple[Spec | None, list[Diagnostic]]:
@@ -90,17 +64,17 @@ class _Parser:
         """Whether a value has the type its place asks for; a fault when not."""
         if type(value) is kind:
             return True
-        self.fault(WrongType, where, what=what, wanted=_NAMES[kind], found=describe(value))
+        self.fault(WrongType, where, what=what, wanted=kind_of(kind), found=describe(value))
         return False
 
     def known(
         self, data: Mapping[str, Data], keys: Iterable[str], at: SpecPath, owner: str
     ) -> None:
         keys = list(keys)
-        for key in data:
-            if key not in keys:
-                where, help_ = (*at, key), suggest(key, keys)
-                self.fault(UnknownKey, where, on_key=True, owner=owner, key=key, help=help_)
+        unknown = (key for key in data if key not in keys)
+        for key in islice(unknown, MAX_FAULTS):
+            where, help_ = (*at, key), suggest(key, keys)
+            self.fault(UnknownKey, where, on_key=True, owner=owner, key=key, help=help_)
 
     def text(self, data: Mapping[str, Data], key: str, at: SpecPath) -> str | None:
         value = data.get(key)
@@ -126,8 +100,14 @@ class _Parser:
             if data.get(key) is None:
                 help_ = "write `archspec: 1`" if key == "archspec" else _MISSING[key]
                 self.fault(MissingKey, (), owner="a spec", key=key, help=help_)
-        if data.get("archspec") not in (None, VERSION) or data.get("archspec") is True:
-            self.fault(UnknownVersion, ("archspec",), version=data["archspec"])
+        version = data.get("archspec")
+        if version is not None and type(version) is not int:
+            found = describe(version)
+            self.fault(
+                WrongType, ("archspec",), what="`archspec`", wanted="the number 1", found=found
+            )
+        elif version not in (None, VERSION):
+            self.fault(UnknownVersion, ("archspec",), version=version)
         columns = self.columns(data, (), None)
         defaults = self.mapping(data, "defaults", ())
         return Spec(
@@ -165,7 +145,11 @@ class _Parser:
             return Body(at, ())
         if not data:
             self.fault(EmptyBody, at, owner=owner)
-        steps = (self.step(row, (*at, i), columns) for i, row in enumerate(data))
+        steps = (
+            self.step(row, (*at, i), columns)
+            for i, row in enumerate(data)
+            if len(self.faults) < MAX_FAULTS
+        )
         return Body(at, tuple(steps))
 
     def step(self, row: Data, at: SpecPath, columns: tuple[str, ...] | None) -> Step:
@@ -175,20 +159,24 @@ class _Parser:
             self.fault(
                 WrongType, at, what="a row", wanted="a mapping or a list", found=describe(row)
             )
-            return Step(at, None, UNREADABLE, {}, {})
+            return Step(at, None, None, {}, {})
         if columns is None:
             self.fault(ColumnsMissing, at)
-            return Step(at, None, UNREADABLE, {}, {})
+            return Step(at, None, None, {}, {})
         if len(row) > len(columns):
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
+        for i, cell in enumerate(row):
+            if cell in ("None", "none"):
+                self.fault(InvalidValue, (*at, i), problem="an empty cell is written `~`")
         named, known = zip(columns, row, strict=False), known_columns()
-        cells = {c: v for c, v in named if v is not None and c in known}  # the rest has been told
+        told = (None, "None", "none")
+        cells = {c: v for c, v in named if v not in told and c in known}
         return self.row(cells, at, columns)
 
     def row(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         op = row.get("op")
-        here = Step(at, None, UNREADABLE, {}, {}, columns=columns)
+        here = Step(at, None, None, {}, {}, columns=columns)
         if op is None:
             misspelt = [key for key in row if suggest(key, ["op"]) == did_you_mean("op")]
             help_ = f"did you mean `op` by `{misspelt[0]}`?" if misspelt else None
@@ -235,7 +223,8 @@ class _Parser:
         claims = [claim for claim in stated if claim is not None]
         if row:
             columns = (column for column in CLAIM_COLUMNS if data.get(column) is not None)
-            claims += [Claim(column, data[column], row.where(column)) for column in columns]
+            cells = (self.claim(c, data[c], row.where(c), {}) for c in columns)
+            claims += [claim for claim in cells if claim is not None]
         return tuple(claims)
 
     def claim(

@@ -37,17 +37,19 @@ _NUMBER = re.compile(
     r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)(?P<fraction>(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?)"
     r"|[-+]?(?P<bare>\.[0-9]+(?:[eE][-+]?[0-9]{1,3})?)"
 )
+_MERGE = "<<"
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
 class Marks:
     """Where the items of one list or mapping stand; parallel to the data, in its order."""
 
-    __slots__ = ("inner", "keys", "values")
+    __slots__ = ("inner", "keys", "order", "values")
 
     def __init__(self, *, mapping: bool) -> None:
         self.keys: array[int] | None = array("Q") if mapping else None
         self.values: array[int] = array("Q")
+        self.order: dict[str, int] | None = None  # key → place among the keys, once asked for
         self.inner: dict[int, Marks] | None = None  # a row of plain values has none
 
     def nest(self, index: int, inner: "Marks") -> None:
@@ -70,7 +72,7 @@ class Document(NamedTuple):
         """Where the value at `path` (or its key) stands; as near to it as the data goes."""
         data, marks, place = self.data, self.marks, _COLUMNS + 1
         for position, part in enumerate(path):
-            index = _index(data, part)
+            index = _index(data, part, marks)
             if index is None or marks is None:
                 break
             last = position == len(path) - 1
@@ -81,9 +83,11 @@ class Document(NamedTuple):
         return Position(*divmod(place, _COLUMNS))
 
 
-def _index(data: Data, part: str | int) -> int | None:
-    if isinstance(data, dict):
-        return list(data).index(part) if part in data else None
+def _index(data: Data, part: str | int, marks: Marks | None) -> int | None:
+    if isinstance(data, dict) and marks is not None:
+        if marks.order is None:
+            marks.order = {key: index for index, key in enumerate(data)}
+        return marks.order.get(str(part))
     if isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
         return part
     return None
@@ -168,7 +172,7 @@ class _Level:
             container.append(value)
         else:
             key, self.key = self.key, None
-            if key in container:
+            if key in container or key == _MERGE:
                 return
             container[key] = value
             marks.keys.append(self.key_place)
@@ -263,6 +267,8 @@ class _Reader:
         mark = event.start_mark
         level.key = event.value
         level.key_place = (mark.line + 1) * _COLUMNS + mark.column + 1
+        if level.key == _MERGE:
+            self.fault(AnchorOrAlias, event, what="the merge key `<<`")
         if level.key in level.container:
             assert level.marks.keys is not None
             first = level.marks.keys[list(level.container).index(level.key)] // _COLUMNS

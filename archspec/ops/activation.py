@@ -14,6 +14,8 @@ from archspec.ops.fields import Number, spell
 class Activation(Op):
     """A function applied to every element."""
 
+    role: ClassVar = "activation"
+
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del output
         return Counts(activation=prod(shape))

@@ -1,13 +1,16 @@
 """What an op is: attributes in PyTorch's names, and the mathematical facts the passes ask for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from archspec.diagnostics import Diagnostic, Fault
 from archspec.diagnostics.shapes import NotAMap
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Shape = tuple[int, ...]
 """A tensor's sizes without the batch: (C, H, W) for a map, (F,) for a vector."""
@@ -30,11 +33,14 @@ class Tensor(NamedTuple):
 
 
 class Window(NamedTuple):
-    """How far one output element looks along one axis, in elements of the op's input."""
+    """How far one output element looks along one axis, in elements of the op's input.
 
-    kernel: int
-    stride: int = 1
-    before: int = 0
+    Fractions only come from adaptive pooling into uneven bins.
+    """
+
+    kernel: "int | Fraction"
+    stride: "int | Fraction" = 1
+    before: "int | Fraction" = 0
     dilation: int = 1
 
 
@@ -89,6 +95,8 @@ class Op(BaseModel):
     """Other accepted names of attributes."""
     words: ClassVar[Mapping[str, frozenset[str]]] = {}
     """Attributes that take a word (`padding: same`); any other text is an expression."""
+    role: ClassVar[str] = ""
+    """What a row may carry it as: `norm`, `activation` or `dropout`."""
     weighted: ClassVar[bool] = False
     """Whether the op counts as a layer in the literature: convolutions and linear layers."""
     overwritable: ClassVar[bool] = False
@@ -97,6 +105,11 @@ class Op(BaseModel):
     def output_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input of `shape`; raises `Fault` where they do not fit."""
         return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        """What the output would be were it not for the fault `output_shape` raised, if known."""
+        del shape
+        return None
 
     def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
         """Parameters and buffers for an input of `shape`, in PyTorch's order."""
@@ -139,7 +152,7 @@ class Op(BaseModel):
         return ""
 
 
-def show(shape: Shape) -> str:
+def show(shape: Iterable[object]) -> str:
     """A shape as text: `96×55×55`."""
     return "×".join(map(str, shape))
 

@@ -51,6 +51,9 @@ class Conv2d(Sliding):
                 )
         return (self.out_channels, *self.map_size(shape))
 
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return self.with_map_size((self.out_channels, *shape[1:]))
+
     def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
         weight = Tensor("weight", (self.out_channels, shape[0] // self.groups, *self.kernel_size))
         return (weight, Tensor("bias", (self.out_channels,))) if self.bias else (weight,)

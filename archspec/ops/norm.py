@@ -16,6 +16,7 @@ class BatchNorm(Op):
     """
 
     op_name: ClassVar = "batch_norm"
+    role: ClassVar = "norm"
     overwritable: ClassVar = True
 
     eps: PositiveNumber = 1e-5
@@ -50,6 +51,7 @@ class LocalResponseNorm(Op):
     """
 
     op_name: ClassVar = "local_response_norm"
+    role: ClassVar = "norm"
 
     size: PositiveInt
     alpha: Number = 1e-4

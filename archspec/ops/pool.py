@@ -35,6 +35,9 @@ class Pool(Sliding):
                 raise Fault(PoolingPadding, "padding", padding=padding, side=side, kernel=span)
         return (channels, *self.map_size(shape))
 
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return self.with_map_size(shape)
+
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del shape
         channels, height, width = output
@@ -95,13 +98,16 @@ class AdaptiveAvgPool2d(Op):
 
 
 def _bin(size: int, bins: int) -> Window:
-    """What an output sees: exact where the bins divide the input, else the widest bin's reach.
+    """What an output sees: exact where the bins divide the input, else the tightest hull.
 
-    Uneven bins have no common stride; ⌊size/bins⌋ steps from the first bin with a window that
-    covers the last one too contain every bin.
+    Bin i begins at ⌊i·size/bins⌋ and ends before ⌈(i+1)·size/bins⌉. Uneven bins have no common
+    stride in whole pixels; in rationals it is size/bins, and rounding outwards adds at most
+    1 − 1/d at either end, d being the reduced denominator.
     """
     if size % bins == 0:
         return Window(size // bins, size // bins)
-    stride = size // bins or 1
-    reach = max(-(-(i + 1) * size // bins) - i * stride for i in range(min(bins, 4096)))
-    return Window(max(reach, 1), stride)
+    from fractions import Fraction  # rarely needed, and slow to import
+
+    stride = Fraction(size, bins)
+    slack = 1 - Fraction(1, stride.denominator)
+    return Window(stride + 2 * slack, stride, slack)

@@ -12,6 +12,7 @@ class Dropout(Op):
     """Inverted dropout, `nn.Dropout`: in training drop with probability p and divide by 1 − p."""
 
     op_name: ClassVar = "dropout"
+    role: ClassVar = "dropout"
 
     p: Probability = 0.5
 
@@ -20,6 +21,7 @@ class Identity(Op):
     """Passes its input on, `nn.Identity`."""
 
     op_name: ClassVar = "identity"
+    role: ClassVar = "activation"
 
 
 class Flatten(Op):

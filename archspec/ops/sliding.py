@@ -126,6 +126,12 @@ class Sliding(Op):
             "missing": extent(axis.kernel, axis.dilation) - room,
         }
 
+    def with_map_size(self, shape: Shape) -> Shape | None:
+        """(C, H, W) with the height and width that the window gives, None where it gives none."""
+        if len(shape) != 3 or any(axis.output < 1 for axis in self.axes(shape)):
+            return None
+        return (shape[0], *self.map_size(shape))
+
     def view(self, shape: Shape) -> View:
         """The window, with the padding before the input."""
         height, width = (Window(a.kernel, a.stride, a.before, a.dilation) for a in self.axes(shape))

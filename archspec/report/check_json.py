@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.analysis.claims import ClaimResult
-from archspec.analysis.receptive_field import Field
+from archspec.analysis.receptive_field import Field, as_numbers
 from archspec.diagnostics import Diagnostic
 from archspec.graph.network import INPUT, Network, Node
+from archspec.report.places import Places
 
 if TYPE_CHECKING:
     from archspec.api import Check
@@ -54,7 +55,9 @@ def _parts(check: "Check") -> Iterator[str]:
     yield ",\n"
     yield from _list("claims", (_claim(check, claim) for claim in check.claims))
     yield ",\n"
-    yield from _list("diagnostics", (_diagnostic(check, fault) for fault in check.diagnostics))
+    places = Places(network)
+    faults = (_diagnostic(check, fault, places.layer(fault)) for fault in check.diagnostics)
+    yield from _list("diagnostics", faults)
     yield "\n}"
 
 
@@ -90,7 +93,9 @@ def _layer(check: "Check", node: Node) -> dict[str, Any]:
 
 
 def _field(field: Field | None) -> dict[str, Any] | str | None:
-    return field if field is None or field == "global" else field._asdict()
+    if field is None or field == "global":
+        return field
+    return {name: as_numbers(pair) for name, pair in field._asdict().items()}
 
 
 def _claim(check: "Check", claim: ClaimResult) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def _claim(check: "Check", claim: ClaimResult) -> dict[str, Any]:
     }
 
 
-def _diagnostic(check: "Check", fault: Diagnostic) -> dict[str, Any]:
+def _diagnostic(check: "Check", fault: Diagnostic, layer: str) -> dict[str, Any]:
     line, column = check.locate(fault)
     return {
         "code": fault.code,
@@ -116,5 +121,5 @@ def _diagnostic(check: "Check", fault: Diagnostic) -> dict[str, Any]:
         "file": check.file,
         "line": line,
         "column": column,
-        "path": fault.path or ".".join(map(str, fault.where)),
+        "path": layer or ".".join(map(str, fault.where)),
     }

@@ -1,6 +1,8 @@
 """Numbers as a person reads them; what is unknown is `?`, never 0."""
 
-from archspec.analysis.receptive_field import Field
+from collections.abc import Sequence
+
+from archspec.analysis.receptive_field import Field, as_numbers
 from archspec.ops import Shape, show, thousands
 
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
@@ -28,16 +30,17 @@ def shape(sizes: Shape | None) -> str:
     return "?" if sizes is None else show(sizes)
 
 
-def pair(sizes: tuple[int, int]) -> str:
+def pair(sizes: Sequence[float]) -> str:
     """`11` for both axes, or `7×11` (height × width)."""
-    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}×{sizes[1]}"
+    height, width = (f"{size:.10g}" for size in sizes)
+    return height if height == width else f"{height}×{width}"
 
 
 def field(seen: Field | None) -> str:
     """The size of a receptive field in pixels: `195`, `7×11`, or `global`."""
     if seen is None:
         return "?"
-    return "global" if seen == "global" else pair(seen.size)
+    return "global" if seen == "global" else pair(as_numbers(seen.size))
 
 
 def counted(number: int, noun: str) -> str:

@@ -88,7 +88,7 @@ def support(run: Run, unit: tuple[int, int]) -> tuple[tuple[int, int], tuple[int
 def claimed(field: ReceptiveField, unit: tuple[int, int]) -> list[tuple[int, int]]:
     """What `check` says this unit sees: u·stride + offset to u·stride + offset + size − 1."""
     first = [u * s + o for u, s, o in zip(unit, field.stride, field.offset, strict=True)]
-    return [(f, f + size - 1) for f, size in zip(first, field.size, strict=True)]
+    return [(int(f), int(f + size - 1)) for f, size in zip(first, field.size, strict=True)]
 
 
 def inside(extents: list[tuple[int, int]]) -> bool:

@@ -1,0 +1,40 @@
+"""Words that messages share: suggestions, and what kind of thing a value is."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+_KINDS = {
+    dict: "a mapping",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    type(None): "empty",
+}
+_MOST_CHOICES = 200  # comparing words costs; a spec may define more of them than a person does
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Help for a word that is none of the known ones."""
+    from difflib import get_close_matches  # a spec without mistakes does not need it
+
+    choices = list(islice(known, _MOST_CHOICES))
+    close = get_close_matches(word[:80], choices, n=1)
+    if close:
+        return did_you_mean(close[0])
+    return f"known here: {', '.join(choices[:40])}" if choices else ""
+
+
+def did_you_mean(word: str) -> str:
+    """The help that names the one word that was probably meant."""
+    return f"did you mean `{word}`?"
+
+
+def kind_of(kind: type) -> str:
+    """A type, as a spec's author would call it."""
+    return _KINDS[kind]
+
+
+def describe(value: Any) -> str:
+    """What kind of thing a value is, for messages."""
+    return _KINDS.get(type(value), f"the number {value}")
