@@ -169,9 +169,14 @@ def load(spec: str | Path) -> Spec:
 def generate(
     spec: str | Path, target: str = "torch", overrides: Mapping[str, Any] | None = None
 ) -> str:
-    """The source of a module for a spec; needs no torch. Raises `SpecError` or `SpecNotFound`."""
+    """The source of a module for a spec; needs no torch.
+
+    Raises `SpecError` or `SpecNotFound`, and ValueError where there is no such target.
+    """
     from archspec.targets import TARGETS
 
+    if target not in TARGETS:
+        raise ValueError(f"there is no target {target!r}; there is {', '.join(TARGETS)}")
     checked = check(spec, overrides)
     checked.raise_for_errors()
     assert checked.network is not None

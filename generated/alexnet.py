@@ -1,6 +1,7 @@
 """AlexNet: 8 weighted layers, 28 868 968 parameters, 1 101 750 816 MACs.
 
-Source: the layer table in the slides of the flower tutorial, after Krizhevsky et al. 2012.
+Source: the layer table in the slides of the flower tutorial, after Krizhevsky et al.
+2012.
 
 layer             op        kernel  stride  padding     output      params
 ----------------  --------  ------  ------  -------  ---------  ----------

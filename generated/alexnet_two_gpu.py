@@ -1,7 +1,7 @@
 """AlexNetTwoGPU: 8 weighted layers, 60 965 224 parameters, 724 406 816 MACs.
 
-Source: Krizhevsky, Sutskever & Hinton: ImageNet Classification with Deep Convolutional Neural
-Networks, NIPS 2012.
+Source: Krizhevsky, Sutskever & Hinton: ImageNet Classification with Deep Convolutional
+Neural Networks, NIPS 2012.
 
 layer             op                   kernel  stride  padding     output      params
 ----------------  -------------------  ------  ------  -------  ---------  ----------

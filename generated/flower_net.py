@@ -1,6 +1,7 @@
 """FlowerNet: 5 weighted layers, 101 877 parameters, 23 895 552 MACs.
 
-Source: archspec's own example; the stack of 3×3 convolutions is VGG's, the sizes are LeNet's.
+Source: archspec's own example; the stack of 3×3 convolutions is VGG's, the sizes are
+LeNet's.
 
 layer         op        kernel  stride  padding    output   params
 ------------  --------  ------  ------  -------  --------  -------

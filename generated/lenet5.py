@@ -1,7 +1,7 @@
 """LeNet5: 5 weighted layers, 61 706 parameters, 416 520 MACs.
 
-Source: LeCun, Bottou, Bengio & Haffner: Gradient-Based Learning Applied to Document Recognition,
-Proc. IEEE 1998; with today's dense C3 and a linear output.
+Source: LeCun, Bottou, Bengio & Haffner: Gradient-Based Learning Applied to Document
+Recognition, Proc. IEEE 1998; with today's dense C3 and a linear output.
 
 layer          op        kernel  stride  padding    output  params
 -------------  --------  ------  ------  -------  --------  ------

@@ -1,7 +1,7 @@
 """VGG16: 16 weighted layers, 138 357 544 parameters, 15 470 264 320 MACs.
 
-Source: Simonyan & Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition,
-ICLR 2015, Table 1, configuration D.
+Source: Simonyan & Zisserman: Very Deep Convolutional Networks for Large-Scale Image
+Recognition, ICLR 2015, Table 1, configuration D.
 
 layer         op                 kernel  stride  padding       output       params
 ------------  -----------------  ------  ------  -------  -----------  -----------

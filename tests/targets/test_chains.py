@@ -164,6 +164,54 @@ def test_a_second_input_size(window: str, op: str, size: tuple[int, int]) -> Non
     torch.testing.assert_close(module(x), expected)
 
 
+NUMBERED: dict[str, list[Row]] = {
+    "a step": [{"name": "5", "op": "conv2d", "out_channels": 2, "kernel_size": 3}, {"op": "relu"}],
+    "a step without weights": [{"name": "0", "op": "relu"}],
+    "steps out of order": [
+        {"name": "1", "op": "batch_norm"},
+        {"name": "0", "op": "max_pool", "kernel_size": 2},
+    ],
+    "a group": [
+        {"name": "a", "op": "relu"},
+        {"name": "3", "layers": [{"name": "2", "op": "batch_norm"}, {"op": "relu"}]},
+    ],
+    "a group without weights": [{"name": "3", "layers": [{"op": "relu"}]}],
+    "a name in an unnamed group": [{"layers": [{"name": "a", "op": "relu"}]}, {"op": "tanh"}],
+    "a number in an unnamed group": [{"layers": [{"name": "4", "op": "relu"}]}, {"op": "tanh"}],
+    "a name that is there already": [
+        {"layers": [{"name": "a", "op": "relu"}]},
+        {"name": "a", "op": "batch_norm"},
+    ],
+}
+
+
+@pytest.mark.parametrize("rows", NUMBERED.values(), ids=NUMBERED)
+def test_numbers_name_modules_at_the_root(rows: list[Row]) -> None:
+    checked = check(rows)
+    assert_computes_what_the_table_says(checked)
+    module = build(checked)
+    assert_state_is_as_counted(checked, module)
+    named = {node.path for node in nodes(checked) if node.named}
+    assert named <= {name for name, _ in module.named_modules()}
+
+
+def nested(depth: int) -> Row:
+    """A group in a group in a group, with a step before and behind each."""
+    row: Row = {"op": "conv2d", "out_channels": "group2", "kernel_size": 1}
+    for i in range(depth):
+        row = {"name": f"g{i}", "layers": [{"op": "batch_norm"}, row, {"name": "b", "op": "tanh"}]}
+    return row
+
+
+@pytest.mark.parametrize("depth", [*range(1, 9), 55])
+@pytest.mark.parametrize("behind", [[], [{"op": "batch_norm"}]], ids=["attribute", "position"])
+def test_groups_nest_as_deep_as_a_spec_may(depth: int, behind: list[Row]) -> None:
+    checked = check([nested(depth), *behind], vars={"group2": 3})
+    assert checked.ok
+    assert_computes_what_the_table_says(checked)
+    assert_state_is_as_counted(checked, build(checked))
+
+
 def test_an_input_is_never_overwritten() -> None:
     rows: list[Row] = [{"name": "a", "layers": [{"op": "relu"}, {"op": "relu"}]}, {"op": "relu"}]
     text = source(rows)

@@ -80,6 +80,21 @@ def test_trace(rows: list[Row]) -> None:
     torch.testing.assert_close(traced(x), module(x))
 
 
+@pytest.mark.parametrize("place", ["attributes", "group", "positions"])
+def test_script(place: str) -> None:
+    conv: Row = {**CONV, "padding": [1, 2]}
+    rows = {
+        "attributes": NETWORKS["attributes"],
+        "group": [{"name": "features", "layers": [conv, {"op": "relu"}]}, *HEAD],
+        "positions": [conv, *NETWORKS["positions"]],
+    }[place]
+    module, x = made(rows), batch((3, 19, 17))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated
+        scripted = torch.jit.script(module)
+    torch.testing.assert_close(scripted(x), module(x))
+
+
 @networks
 def test_channels_last(rows: list[Row]) -> None:
     module, x = made(rows), batch((3, 19, 17))
@@ -133,6 +148,11 @@ def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     """The shapes of all weights."""
     parameters = module.named_parameters()
     return {name: tuple(p.shape) for name, p in parameters if name.endswith("weight")}
+
+
+def test_a_target_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="there is no target 'jax'; there is torch"):
+        archspec.generate("alexnet", target="jax")
 
 
 def test_build_takes_variables_of_every_kind(tmp_path: Any) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ def nested(depth: int) -> Row:
 # Each has something that could be laid out, spelt or typed in a wrong way.
 SPECIMENS: dict[str, tuple[list[Row], dict[str, Any]]] = {
     "unnamed at the root": ([CONV, {"op": "relu"}, CONV], {}),
+    "numbers at the root": (
+        [{"name": "7", "layers": [{"name": "3", **CONV}]}, {"name": "5", **CONV}],
+        {"shape": [3, 33, 33]},
+    ),
     "mixed at the root": ([CONV, {"name": "a", **CONV}, {"op": "relu"}], {}),
     "nothing to construct": ([{"op": "relu"}, {"op": "flatten"}], {}),
     "nothing to do": ([{"op": "identity"}], {}),
@@ -49,10 +54,10 @@ SPECIMENS: dict[str, tuple[list[Row], dict[str, Any]]] = {
             {
                 "name": "fc",
                 "op": "linear",
-                "out_features": " + ".join(f"variable_{i}" for i in range(5)),
+                "out_features": " + ".join(f"variable_{i}" for i in range(4)),
             }
         ],
-        {"shape": [7], "vars": {f"variable_{i}": i + 1 for i in range(5)}},
+        {"shape": [7], "vars": {f"variable_{i}": i + 1 for i in range(4)}},
     ),
     "expressions": (
         [
@@ -107,6 +112,7 @@ SPECIMENS: dict[str, tuple[list[Row], dict[str, Any]]] = {
     "texts": (
         [CONV],
         {
+            "name": "a network with a long name " * 5,
             "source": "a long source " * 20,
             "description": "https://example.com/" + "x" * 150,
         },
@@ -118,9 +124,10 @@ SPECIMENS: dict[str, tuple[list[Row], dict[str, Any]]] = {
 def specimens(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all of them, and with the project's configuration."""
     folder = tmp_path_factory.mktemp("specimens")
-    (folder / "pyproject.toml").write_bytes((root / "pyproject.toml").read_bytes())
+    (folder / "generated").mkdir()
+    for name in ("pyproject.toml", "generated/ruff.toml"):
+        (folder / name).write_bytes((root / name).read_bytes())
     generated = folder / "generated"
-    generated.mkdir()
     for i, (rows, keys) in enumerate(SPECIMENS.values()):
         (generated / f"specimen_{i}.py").write_text(source(rows, **keys), encoding="utf-8")
     return folder
@@ -139,6 +146,10 @@ def run(folder: Path, *command: str | Path) -> str:
 
 def test_the_formatter_changes_nothing(specimens: Path) -> None:
     assert not run(specimens, "ruff", "format", "--diff", "--no-cache", "generated")
+
+
+def test_the_formatter_changes_nothing_for_someone_who_configured_nothing(specimens: Path) -> None:
+    assert not run(specimens, "ruff", "format", "--isolated", "--diff", "--no-cache", "generated")
 
 
 def test_the_linter_finds_nothing(specimens: Path) -> None:
@@ -160,7 +171,7 @@ def test_the_formatter_changes_nothing_in_random_networks(networks: list[Check])
 
 def assert_formatted(text: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--diff", "-"],
+        [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", "-"],
         input=text,
         capture_output=True,
         encoding="utf-8",
@@ -192,15 +203,18 @@ def brackets(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 @given(st.lists(st.recursive(words, brackets, max_leaves=14), min_size=300, max_size=300))
 @settings(max_examples=1)
 def test_calls_break_as_the_formatter_breaks_them(expressions: list[Expr]) -> None:
-    statements = (line for e in expressions for line in lines("self.layer = ", e, 0))
-    assert_formatted("\n".join(statements) + "\n")
+    text = ["class Net:", "    def __init__(self) -> None:"]
+    for target, expression in zip(cycle(["layer", LONG]), expressions, strict=False):
+        text += lines(f"self.{target} = ", expression, 8)
+    assert_formatted("\n".join(text) + "\n")
 
 
 SPELLINGS: list[tuple[Row, str]] = [
     (
-        CONV | {"stride": [2, 1], "padding": {"height": 1}, "dilation": 2, "groups": 2},
-        "nn.Conv2d(4, 4, kernel_size=3, stride=(2, 1), padding=(1, 0), dilation=2, groups=2)",
+        CONV | {"stride": [2, 1], "padding": {"height": 1}, "groups": 2},
+        "nn.Conv2d(4, 4, kernel_size=3, stride=(2, 1), padding=(1, 0), groups=2)",
     ),
+    (CONV | {"dilation": [1, 2]}, "nn.Conv2d(4, 4, kernel_size=3, dilation=(1, 2))"),
     (CONV | {"stride": 1, "bias": False}, "nn.Conv2d(4, 4, kernel_size=3, bias=False)"),
     (CONV | {"padding": "same"}, 'nn.Conv2d(4, 4, kernel_size=3, padding="same")'),
     (CONV | {"padding": [1, 2]}, "PaddedConv2d(4, 4, kernel_size=3, pad=(1, 2, 1, 2))"),
@@ -245,12 +259,12 @@ def test_what_is_the_default_is_left_out_and_the_rest_is_not(row: Row, spelling:
 
 def test_how_calls_break() -> None:
     short = Bracketed("nn.Linear", ("512", "10"))
-    long = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(7)))
+    long = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(6)))
     longer = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(9)))
     assert list(lines("self.fc = ", short, 8)) == ["        self.fc = nn.Linear(512, 10)"]
     assert list(lines("self.conv = ", long, 8)) == [
         "        self.conv = nn.Conv2d(",
-        f"            {', '.join(f'argument_{i}' for i in range(7))}",
+        f"            {', '.join(f'argument_{i}' for i in range(6))}",
         "        )",
     ]
     assert list(lines("self.conv = ", longer, 8)) == [

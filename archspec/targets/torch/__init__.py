@@ -10,7 +10,7 @@ class TorchTarget:
     name = "torch"
 
     def generate(self, network: Network, results: Results) -> str:
-        """The source of a module, as `ruff format` would leave it; torch is not imported."""
+        """The source of a module, as `ruff format` leaves it by default; torch is not imported."""
         from archspec.targets.torch.page import write_module
 
         return write_module(network, results)

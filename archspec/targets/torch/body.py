@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.targets.torch.emitters import spell_step
@@ -13,14 +14,16 @@ BODY = 8
 """The indentation of a method's statements."""
 MAX_NESTED = 60
 """An activation is wrapped around the call before it where the line stays this short."""
+MAX_DEPTH = 3
+"""Groups stand in each other so deep; those further inside get a variable, `group1`."""
 
 
 @dataclass
 class ClassBody:
     """The lines of a class.
 
-    `base` is `nn.Sequential` where steps with parameters have no name but their position: then
-    only that gives the parameters their names. `heads` are the heads of all calls, from which
+    `base` is `nn.Sequential` where a position or another number has to be the name of a module:
+    `self.0` is not Python. `heads` are the heads of all calls, from which
     follows what has to be imported or defined.
     """
 
@@ -41,6 +44,8 @@ class _Writer:
         self.spellings = [self._spell(node, bindings) for node in network.nodes]
         self.body = ClassBody("nn.Module")
         self.taken = {child.name for child in network.root.children}
+        self.variables = network.vars.keys() | bindings.local_names.keys()
+        self.groups = 0  # how many have a variable
         self.expr: Expr = "x"  # what forward has computed and not assigned yet
         self.from_module = False  # whether that is a call of a module, to be wrapped
         for name, text in bindings.local_names.items():
@@ -57,13 +62,20 @@ class _Writer:
 
     def run(self) -> ClassBody:
         root = self.network.root
-        if any(not child.named and self._has_parameters(child) for child in root.children):
+        if any(self._needs_number(child) for child in root.children):
             self._sequential_root(root)
         else:
             for child in root.children:
                 self._root_step(child)
             self._assign()
         return self.body
+
+    def _needs_number(self, child: Scope | Node) -> bool:
+        """Whether a number names a module: it was given, or stands before names or weights."""
+        if not child.name.isdigit():
+            return False
+        inside = child.walk() if isinstance(child, Scope) else [child]
+        return any(item.named for item in inside) or self._has_parameters(child)
 
     def _has_parameters(self, item: Scope | Node) -> bool:
         nodes: Iterable[Node] = [item] if isinstance(item, Node) else item.nodes()
@@ -82,6 +94,7 @@ class _Writer:
         steps = self._sequence(root.children, "super().__init__")
         self._init("", steps)
         self.body.forward = [
+            f'{" " * BODY}"""What `nn.Sequential` does, with types."""',
             f"{' ' * BODY}for layer in self:",
             f"{' ' * (BODY + 4)}x = layer(x)",
         ]
@@ -93,7 +106,7 @@ class _Writer:
 
     def _sequence(self, children: Sequence[Scope | Node], head: str) -> Bracketed:
         """Steps in a row: by position where that is their name, else in an OrderedDict."""
-        modules = [self._module(child) for child in children]
+        modules = [self._within(self._module(child)) for child in children]
         spread = len(modules) > 1
         if all(child.name == str(i) for i, child in enumerate(children)):
             return Bracketed(head, tuple(modules), spread=spread)
@@ -103,6 +116,16 @@ class _Writer:
         )
         listed = Bracketed("", tuple(pairs), "[]", spread=spread)
         return Bracketed(head, (Bracketed("OrderedDict", (listed,)),))
+
+    def _within(self, module: Bracketed) -> Expr:
+        """A module as it stands in a group: a variable's name in place of one too deep."""
+        if _depth(module) < MAX_DEPTH:
+            return module
+        names = (f"group{i}" for i in count(self.groups + 1))
+        name = next(name for name in names if name not in self.variables)
+        self.groups = int(name.removeprefix("group"))
+        self._init(f"{name} = ", module)
+        return name
 
     def _init(self, prefix: str, module: Bracketed) -> None:
         self.body.heads.update(_heads(module))
@@ -115,7 +138,7 @@ class _Writer:
             if item.named:
                 self._attribute(item.name, self._module(item))
             else:
-                for child in item.children:  # it holds no parameters: its name names nothing
+                for child in item.children:  # its name stands before no other
                     self._root_step(child)
             return
         spelling = self.spellings[item.index]
@@ -163,6 +186,14 @@ class _Writer:
             self.body.heads.update(_heads(self.expr))
             self.body.forward += lines("x = ", self.expr, BODY)
         self.expr, self.from_module = "x", False
+
+
+def _depth(expr: Expr) -> int:
+    """How many groups stand in each other in an expression."""
+    if isinstance(expr, str):
+        return 0
+    inside = max(map(_depth, expr.parts), default=0)
+    return inside + (expr.head == "nn.Sequential")
 
 
 def _heads(expr: Expr) -> Iterator[str]:

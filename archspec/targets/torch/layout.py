@@ -1,7 +1,8 @@
 """Calls as text, broken over lines as `ruff format` breaks them.
 
 What fits on its line stays there. Of what does not, the arguments of a call go to one line of
-their own where they fit on that; else every item gets a line and a trailing comma. Only brackets
+their own where they fit on that; else every item gets a line and a trailing comma. What is assigned
+to a name so long that not even a call's head fits behind it goes into parentheses. Only brackets
 break: longer expressions are given a name before they come here.
 """
 
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Union
 
-WIDTH = 100
+WIDTH = 88
+"""What `ruff format` and Black allow a line unless told otherwise."""
 INDENT = 4
 
 Expr = Union[str, "Bracketed"]
@@ -70,10 +72,19 @@ def lines(prefix: str, expr: Expr, indent: int, suffix: str = "") -> Iterator[st
     if text is not None and len(start + text + suffix) <= WIDTH:
         yield start + text + suffix
         return
-    if isinstance(expr, str) or not expr.items:
-        yield f"{start}{text}{suffix}"  # there is nothing to break at
+    if isinstance(expr, str):
+        yield start + expr + suffix  # there is nothing to break at
         return
-    yield start + expr.head + expr.brackets[0]
+    opening = start + expr.head + expr.brackets[0]
+    if prefix.endswith(" = ") and len(opening) > WIDTH:
+        yield f"{start}("
+        yield from lines("", expr, indent + INDENT)
+        yield f"{' ' * indent}){suffix}"
+        return
+    if not expr.items:
+        yield f"{start}{text}{suffix}"
+        return
+    yield opening
     inside = text[len(expr.head) + 1 : -1] if text is not None and expr.head else None
     if inside is not None and indent + INDENT + len(inside) <= WIDTH:
         yield " " * (indent + INDENT) + inside

@@ -126,15 +126,17 @@ def _filled(text: str) -> str:
     return "\n".join(wrap(sentence(text), WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
-def _short_name(name: str) -> str:
+def _short_name(name: str, room: int = LONGEST_NAME) -> str:
     text = prose(name) or "unnamed"
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def _class_docstring(network: Network) -> str:
     assert network.input_shape is not None
     arriving, leaving = _batch(network.input_shape), _batch(network.shapes[-1])
-    return sentence(f"{_short_name(network.spec.name)}: {arriving} → {leaving}")
+    shapes = f": {arriving} → {leaving}"
+    room = WIDTH - INDENT - len('"""."""') - len(shapes)
+    return sentence(_short_name(network.spec.name, max(12, min(room, LONGEST_NAME))) + shapes)
 
 
 def _batch(shape: Shape | None) -> str:

@@ -18,7 +18,7 @@ from archspec.targets.torch.arguments import (
 from archspec.targets.torch.text import is_whole, product, spell
 from archspec.targets.torch.text import names_in as names_in_text
 
-MAX_EXPRESSION = 72
+MAX_EXPRESSION = 59
 """Longer ones would not fit on a line; their variables are bound instead."""
 MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
