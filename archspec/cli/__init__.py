@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 from typing import NamedTuple, NoReturn
 
 from archspec.cli.errors import UserError
 
 INTERRUPTED = 130  # what a shell reports for a program ended by SIGINT
 PIPE_CLOSED = 141  # and by SIGPIPE
+UNWRITABLE = {EBADF, EDQUOT, EFBIG, EIO, ENOSPC}
 
 # Module → the extra that installs it.
 EXTRAS = {"torch": "train", "numpy": "train", "PIL": "train"}
@@ -49,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `argv` (the process's own when None) and exit with its code."""
     args = sys.argv[1:] if argv is None else list(argv)
     name = next((arg for arg in args if not arg.startswith("-")), None)
+    # The command itself is wrapped once more in `build_app`; this is for what comes before it: the
+    # help page, imports, unknown commands.
     with told_to_people():
         if name is not None and name not in COMMANDS:
             raise UserError(_unknown(name), exit_code=2)
@@ -92,6 +96,8 @@ def _unknown(name: str) -> str:
 @contextmanager
 def told_to_people() -> Iterator[None]:
     """Turn what ends a command early into at most one line on stderr and an exit code."""
+    if sys.stdout is None:  # `>&-`
+        _exit("error: standard output is closed", exit_code=2)
     try:
         try:
             yield
@@ -102,9 +108,13 @@ def told_to_people() -> Iterator[None]:
     except KeyboardInterrupt:
         _exit("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # The reader has gone. Python flushes stdout once more at its end: into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()  # the reader has gone
         raise SystemExit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        _abandon_stdout()
+        _exit(f"error: cannot write the output: {error.strerror}", exit_code=2)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(error.name or "")
         if extra is None:
@@ -112,6 +122,12 @@ def told_to_people() -> Iterator[None]:
         _exit(f"error: this needs {error.name}: pip install 'archspec[{extra}]'", exit_code=2)
 
 
+def _abandon_stdout() -> None:
+    """Python flushes stdout once more at its end: into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _exit(message: str, exit_code: int) -> NoReturn:
-    print(message, file=sys.stderr)
+    if sys.stderr is not None:  # `2>&-`; print would turn to stdout then
+        print(message, file=sys.stderr)
     raise SystemExit(exit_code) from None

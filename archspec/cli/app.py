@@ -22,7 +22,8 @@ def build_app(name: str | None) -> typer.Typer:
     )
     app.callback()(_program)
     if name is not None:
-        # Told inside of typer, which would end a closed pipe and an interrupt in its own way.
+        # Told inside of typer, which would end a closed pipe and an interrupt in its own way;
+        # `main` tells what happens outside of the command.
         app.command(name)(told_to_people()(_load(COMMANDS[name].target)))
         return app
     for listed, command in COMMANDS.items():

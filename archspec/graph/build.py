@@ -69,7 +69,10 @@ def _bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -
             faults.append(WrongType(where, what=f"`{name}`", wanted=wanted, found=describe(value)))
     unknown = (name for name in overrides if name not in spec.vars)
     faults += [
-        UnknownVariable(("vars",), on_key=True, name=n, help=suggest(n, spec.vars)) for n in unknown
+        UnknownVariable(
+            ("vars",), on_key=True, name=n, help=suggest(n, spec.vars) or "it has no `vars`"
+        )
+        for n in unknown
     ]
     return names
 

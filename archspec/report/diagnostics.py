@@ -7,6 +7,7 @@ from archspec.diagnostics import Diagnostic
 from archspec.report import figures
 from archspec.report.excerpt import excerpt, split_lines
 from archspec.report.page import Page
+from archspec.report.places import Places
 
 if TYPE_CHECKING:
     from archspec.api import Check
@@ -29,9 +30,10 @@ def write_diagnostics(page: Page, check: "Check") -> None:
         errors = [fault for fault in faults if fault.severity == "error"]
         kept = (errors or faults)[:MOST_SHOWN]
     lines = split_lines(check.document.text) if kept else []
+    places = Places(check.network)
     for fault in kept:
         page.write()
-        _write_fault(page, check, fault, lines)
+        _write_fault(page, check, fault, places.layer(fault), lines)
     if len(kept) < len(faults):
         page.write()
         _write_rest(page, faults, len(kept))
@@ -43,7 +45,9 @@ def write_diagnostics(page: Page, check: "Check") -> None:
         _write_rest(page, notes, MOST_NOTES)
 
 
-def _write_fault(page: Page, check: "Check", fault: Diagnostic, lines: Sequence[str]) -> None:
+def _write_fault(
+    page: Page, check: "Check", fault: Diagnostic, path: str, lines: Sequence[str]
+) -> None:
     position = check.locate(fault)
     heading = f"{fault.severity}[{fault.code}] {fault.name}: "
     first, *more = page.wrap(page.clean(fault.message), len(heading), 4)
@@ -52,7 +56,7 @@ def _write_fault(page: Page, check: "Check", fault: Diagnostic, lines: Sequence[
         page.write(page.paint(line, "bold"))
     margin = " " * len(str(position.line))
     place = f"{page.clean(check.file)}:{position.line}:{position.column}"
-    layer = f" ({page.clean(fault.path)})" if fault.path else ""
+    layer = f" ({page.clean(path)})" if path else ""
     page.write(f"{margin}{page.paint('-->', 'frame')} {place}{layer}")
     bar = page.paint(f"{margin} |", "frame")
     text = lines[position.line - 1] if position.line <= len(lines) else ""

@@ -90,7 +90,9 @@ class Page:
         """The text with its middle left out where it is wider than `width` columns."""
         if columns(text) <= width:
             return text
-        room = max(width - len(self.ellipsis), 2)
+        room = width - len(self.ellipsis)
+        if room < 2:
+            return _head(text, width)
         tail = _head(text[::-1], room // 2)[::-1]
         return _head(text, room - room // 2) + self.ellipsis + tail
 

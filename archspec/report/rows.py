@@ -10,27 +10,38 @@ from archspec.ops.sliding import Sliding
 from archspec.report import figures
 from archspec.report.page import Page
 
+SIGNS = {"groups": "g", "dilation": "d"}
+"""Short forms of an op's attributes."""
+CARRIED = "·"
+"""Stands for the name of a layer that the row above carries along."""
 _DEEPEST = 8
 """Levels of indentation; rows further inside stay there."""
+
+
+Names = tuple[str, str, str]
+"""A row's `path`, `name` and `short`."""
 
 
 class Cells(NamedTuple):
     """The texts of a row.
 
-    `path` names it in full, `name` within the rows around it; `window` is kernel, stride and
-    padding in one.
+    `path` names it in full, `name` within the rows around it, `short` as well, but with a mere
+    dot for a layer that the row above carries along (`conv1_activation`); `short_op` has
+    the marks of `SIGNS`; `rounded` are the parameters with a decimal prefix.
     """
 
     path: str
     name: str
+    short: str
     op: str = ""
+    short_op: str = ""
     kernel: str = ""
     stride: str = ""
     padding: str = ""
-    window: str = ""
     arriving: str = ""
     output: str = ""
     params: str = ""
+    rounded: str = ""
     macs: str = ""
     field: str = ""
 
@@ -54,64 +65,62 @@ def rows(page: Page, network: Network, results: Results) -> Iterator[Row]:
         path = page.clean(item.path)
         name = page.clean(item.name)
         parent = max(len(path) - len(name), 0)
-        name = "  " * min(depth, _DEEPEST) + name
+        indent = "  " * min(depth, _DEEPEST)
         if isinstance(item, Node):
-            yield Row(_cells(page, network, results, item, path, name), parent)
+            short = CARRIED if item.step is None and item.named else name
+            names = (path, indent + name, indent + short)
+            yield Row(_cells(page, network, results, item, names), parent)
             continue
         pending.extend((child, depth + 1) for child in reversed(item.children))
-        yield Row(sums(network, results, item, path, name), parent, is_group=True)
+        name = indent + name
+        yield Row(sums(network, results, item, (path, name, name)), parent, is_group=True)
 
 
-def sums(network: Network, results: Results, scope: Scope, path: str, name: str) -> Cells:
-    """A group's cells: what goes in and comes out, and the sums of its nodes."""
+def sums(network: Network, results: Results, scope: Scope, names: Names) -> Cells:
+    """A group's cells behind its names: what goes in and comes out, and the sums of its nodes."""
     nodes = tuple(scope.nodes())
     if not nodes:
-        return Cells(path, name)
+        return Cells(*names)
     totals = results.totals(nodes)
     return Cells(
-        path,
-        name,
+        *names,
         arriving=figures.shape(network.shape_of(nodes[0].inputs[0])),
         output=figures.shape(network.shapes[nodes[-1].index]),
         params=figures.exact(totals.num_params),
+        rounded=figures.rounded(totals.num_params),
         macs=figures.rounded(totals.macs),
         field=figures.field(results.fields[nodes[-1].index]),
     )
 
 
-def _cells(
-    page: Page, network: Network, results: Results, node: Node, path: str, name: str
-) -> Cells:
+def _cells(page: Page, network: Network, results: Results, node: Node, names: Names) -> Cells:
     index, op = node.index, node.op
     held, counts = results.parameters[index], results.operations[index]
-    kernel, stride, padding, window = _window(op)
+    op_name, marks = page.clean(node.op_name), _marks(op)
+    params = None if held is None else held.trainable
     return Cells(
-        path,
-        name,
-        page.clean(node.op_name) + _marks(op),
-        kernel,
-        stride,
-        padding,
-        window,
+        *names,
+        op_name + marks,
+        op_name + _shortened(marks) if marks else op_name,
+        *_window(op),
         figures.shape(network.shape_of(node.inputs[0])),
         figures.shape(network.shapes[index]),
-        "?" if held is None else figures.exact(held.trainable),
-        "?" if counts is None else figures.rounded(counts.macs),
+        figures.exact(params),
+        figures.rounded(params),
+        figures.rounded(None if counts is None else counts.macs),
         figures.field(results.fields[index]),
     )
 
 
-def _window(op: Op | None) -> tuple[str, str, str, str]:
-    """Kernel, stride, padding, and all three as `11/4 +1,2`; nothing where there is no window."""
+def _window(op: Op | None) -> tuple[str, str, str]:
+    """Kernel, stride and padding; nothing where there is no window."""
     if not isinstance(op, Sliding):
-        return "", "", "", ""
+        return "", "", ""
     kernel, stride = figures.pair(op.kernel_size), figures.pair(op.strides)
     if isinstance(op.padding, str):
-        return kernel, stride, op.padding, f"{kernel}/{stride} {op.padding}"
+        return kernel, stride, op.padding
     ends = ["{}".format(a if a == b else f"{a},{b}") for a, b in op.padding]
-    padding = ends[0] if ends[0] == ends[1] else "×".join(ends)
-    added = "" if padding == "0" else f" +{padding}"
-    return kernel, stride, padding, f"{kernel}/{stride}{added}"
+    return kernel, stride, ends[0] if ends[0] == ends[1] else "×".join(ends)
 
 
 def _marks(op: Op | None) -> str:
@@ -122,3 +131,9 @@ def _marks(op: Op | None) -> str:
     if dilation != (1, 1):
         marks += f" dilation={figures.pair(dilation)}"
     return f"{marks} ceil_mode" if attributes.get("ceil_mode") else marks
+
+
+def _shortened(marks: str) -> str:
+    for attribute, sign in SIGNS.items():
+        marks = marks.replace(f" {attribute}=", f" {sign}=")
+    return marks.replace(" ceil_mode", " ceil")

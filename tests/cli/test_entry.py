@@ -155,3 +155,49 @@ def test_a_closed_pipe_is_silent(probe: Probe, body: str) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 141
+
+
+UNIX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+WRITING = ["check lenet5", "check lenet5 --format json", "gen lenet5 --stdout", "list", "--help"]
+
+
+def ends(redirected: str) -> tuple[int, str]:
+    """How `archspec` with these arguments and redirections ends: exit code and stderr."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m archspec {redirected}', sys.executable],
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@UNIX
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("args", WRITING)
+def test_a_full_disk_is_one_line_and_2(
+    monkeypatch: pytest.MonkeyPatch, args: str, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    message = "error: cannot write the output: No space left on device\n"
+    assert ends(f"{args} >/dev/full") == (2, message)
+
+
+@UNIX
+@pytest.mark.parametrize("args", WRITING)
+def test_a_closed_standard_output_is_one_line_and_2(args: str) -> None:
+    assert ends(f"{args} >&-") == (2, "error: standard output is closed\n")
+
+
+@UNIX
+def test_without_standard_error_a_message_does_not_turn_to_standard_output(
+    tmp_path: Path,
+) -> None:
+    assert ends(f"chekc 2>&- >{tmp_path / 'out'}")[0] == 2
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_a_failure_to_read_is_not_told_as_one_to_write(probe: Probe) -> None:
+    exit_code, _, stderr = probe.run("import errno; raise OSError(errno.EIO, 'no', 'some.file')")
+    assert exit_code == 1
+    assert "OSError: [Errno 5] no: 'some.file'" in stderr

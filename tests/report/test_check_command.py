@@ -124,7 +124,8 @@ def test_json_is_one_object_or_a_list_and_alone_on_stdout(run_cli: RunCli, folde
 
 def test_all_faults_of_a_spec_are_shown(run_cli: RunCli, folder: Path) -> None:
     text = run_cli("check", "faulty.yaml", cwd=folder).stdout
-    for place in ("faulty.yaml:4:8", "faulty.yaml:7:44", "faulty.yaml:10:29"):
+    places = ("faulty.yaml:4:8", "faulty.yaml:7:44 (conv1)", "faulty.yaml:10:29 (head.flatten)")
+    for place in places:
         assert f"--> {place}\n" in text
     assert "✗ 3 errors" in text
 
@@ -156,7 +157,26 @@ def test_set_gives_a_variable_another_value(
 ) -> None:
     args = ("good.yaml", "--set", f"num_classes={value}", "--format", "json")
     done = run_cli("check", *args, cwd=folder)
-    assert json.loads(done.stdout)["outputs"] == {"fc": shape}
+    assert json.loads(done.stdout)["outputs"] == {"head.fc": shape}
+
+
+@pytest.mark.parametrize(
+    ("vars_", "help_"),
+    [
+        ("vars: {num_classes: 10}", "did you mean `num_classes`?"),
+        ("vars: {width: 10, num_classes: 10}", "did you mean `num_classes`?"),
+        ("vars: {}", "it has no `vars`"),
+    ],
+)
+def test_setting_a_variable_that_is_not_there_names_those_that_are(
+    run_cli: RunCli, folder: Path, vars_: str, help_: str
+) -> None:
+    text = GOOD.replace("vars: {num_classes: 10}", vars_)
+    (folder / "vars.yaml").write_text(text, encoding="utf-8")
+    done = run_cli("check", "vars.yaml", "--set", "num_clases=5", cwd=folder)
+    assert done.returncode == 1
+    assert "the spec has no variable `num_clases`\n --> vars.yaml:5:1\n" in done.stdout
+    assert f"  = help: {help_}\n" in done.stdout
 
 
 CONV1, HEAD, ALL = ["conv1"], ["head.flatten", "head.fc"], ["conv1", "head.flatten", "head.fc"]

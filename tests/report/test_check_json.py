@@ -89,7 +89,7 @@ def test_layers_have_the_paths_of_pytorch_and_the_lines_of_the_text(document: An
     shown = [(layer["path"], layer["op"], layer["line"]) for layer in document["layers"]]
     assert shown == [
         ("features.0", "conv2d", 9),
-        ("features.1", "relu", 5),  # from the defaults
+        ("features.1", "relu", 9),  # the row that carries it, wherever that is written
         ("features.2", "batch_norm", 14),
         ("flatten", "flatten", 15),
         ("fc", "linear", 16),
@@ -134,9 +134,34 @@ def test_diagnostics_are_located_and_name_the_layer(document: Any) -> None:
     assert isinstance(failed["help"], str)
 
 
-def test_a_fault_without_a_layer_has_its_path_in_the_spec() -> None:
-    faults = whole(SPEC.replace("padding: 1", "padding: one"))["diagnostics"]
-    assert faults[0]["path"] == "layers.0.layers.0.padding"
+@pytest.mark.parametrize(
+    ("written", "mistaken", "path"),
+    [
+        ("padding: 1", "padding: one", "features.0"),
+        ("padding: 1", "pading: 1", "features.0"),
+        ("padding: 1", "activation: rleu", "features.0"),
+        ("op: batch_norm", "op: batch_nrom", "features.2"),
+        ("out_features: num_classes", "out_features: 0", "fc"),
+        ("kernel_size: [3, 5]", "kernel_size: 99", "features.0"),
+        ("- name: features", "- nmae: 1\n    name: features", "features"),
+        ("- name: flatten", "- name: forward", "forward"),
+        ("{op: batch_norm}", "batch_norm", "features.2"),
+        ("num_classes: 10", "num_classes: one", "vars.num_classes"),
+        ("activation: relu", "activatoin: relu", "defaults.conv2d.activatoin"),
+        ("activation: relu", "activation: rleu", "defaults.conv2d.activation"),
+        ("macs: {value", "mcas: {value", "expect.mcas.value"),
+    ],
+)
+def test_a_diagnostic_has_the_path_of_the_row_it_stands_in_or_else_the_one_in_the_spec(
+    written: str, mistaken: str, path: str
+) -> None:
+    spec = SPEC.replace("- {name: flatten", "- name: flatten\n    op: flatten #")
+    assert written in spec
+    document = whole(spec.replace(written, mistaken))
+    found = [fault["path"] for fault in document["diagnostics"] if fault["severity"] == "error"]
+    assert path in found
+    rows = {layer["path"] for layer in document["layers"]} | {"features", "classifier"}
+    assert (path in rows) == (not path.startswith(("vars.", "defaults.", "expect.")))
 
 
 def test_what_is_unknown_is_null() -> None:
