@@ -1,5 +1,6 @@
 """What convolutions and poolings share: a window that slides over height and width."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -68,9 +69,9 @@ class Sliding(Op):
     dilation: Size = (1, 1)
 
     @property
+    @abstractmethod
     def strides(self) -> Pair:
         """The stride per axis (height, width)."""
-        raise NotImplementedError
 
     @property
     def rounds_up(self) -> bool:
