@@ -1,13 +1,19 @@
 """`archspec eval`: measure a trained network on pictures."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archspec.cli.train import cache_dir, report_broken, told_by_trainer
+from archspec.cli.training import (
+    as_json,
+    cache_dir,
+    printable,
+    report_broken,
+    told_by_trainer,
+)
 
 if TYPE_CHECKING:
     from archspec.train.evaluation import Evaluation
@@ -79,18 +85,23 @@ def evaluate(
         held_out = part is Part.VAL
         result = evaluate_run(trained, dataset, chosen, only_held_out=held_out)
     if format_ is Format.JSON:
-        print(json.dumps(result.as_json(config.classes), ensure_ascii=False))
+        print(as_json(result.as_json(config.classes)))
         return
     which = "the pictures held out of" if held_out else "all pictures of"
     print(f"{config.source.name}, {checkpoint} weights (epoch {trained.epoch}), on {which}")
-    print(f"{dataset.source}\n")
-    print(as_text(result, config.classes))
+    print(f"{printable(dataset.source)}\n")
+    print(as_text(result, tuple(map(printable, config.classes)), get_terminal_size().columns))
 
 
-def as_text(result: "Evaluation", classes: tuple[str, ...]) -> str:
-    """The result as a table: a line a class; in the columns, what its pictures are taken for."""
+def as_text(result: "Evaluation", classes: tuple[str, ...], columns: int = 80) -> str:
+    """The result as a table: a line a class; in the columns, what its pictures are taken for.
+
+    The names above those are shortened only as far as the terminal's `columns` demand it.
+    """
     width = max(len("class"), *map(len, classes))
-    cell = max(6, *(len(str(count)) + 1 for row in result.confusion for count in row))
+    least = max(6, *(len(str(count)) + 1 for row in result.confusion for count in row))
+    room = (columns - width - len("  pictures  precision  recall │")) // len(classes)
+    cell = max(least, min(max(map(len, classes)) + 1, room))
     heads = "".join(f"{name[: cell - 1]:>{cell}}" for name in classes)
     lines = [f"{'class':{width}}  pictures  precision  recall │{heads}"]
     for (name, figures), row in zip(

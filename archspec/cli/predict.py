@@ -1,13 +1,12 @@
 """`archspec predict`: name what is on pictures."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archspec.cli.evaluate import Checkpoint, Format
-from archspec.cli.train import told_by_trainer
+from archspec.cli.training import as_json, printable, told_by_trainer
 
 
 def predict(
@@ -43,10 +42,11 @@ def predict(
             }
             for path, best in zip(images, ranked, strict=True)
         ]
-        print(json.dumps(found, ensure_ascii=False))
+        print(as_json(found))
         return
-    width = max(map(len, classes))
+    width = max(len(printable(name)) for name in classes)
     for path, best in zip(images, ranked, strict=True):
-        print(path)
+        print(printable(str(path)))
         for name, probability in best:
-            print(f"  {name:{width}}  {probability:6.1%}  {'█' * round(30 * probability)}".rstrip())
+            bar = "█" * round(30 * probability)
+            print(f"  {printable(name):{width}}  {probability:6.1%}  {bar}".rstrip())

@@ -1,5 +1,6 @@
 """`archspec train`: fit a network on pictures."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ import typer
 
 from archspec.cli.errors import UserError
 from archspec.cli.overrides import read_overrides
+from archspec.cli.training import cache_dir, printable, report_broken, told_by_trainer
 
 if TYPE_CHECKING:
     from archspec.train.display import DecodingBar
@@ -113,25 +115,18 @@ def train(
     given = {name: value for name, value in wishes.items() if value is not None}
     if resume and overwrite:
         raise UserError("--resume goes on with a run, --overwrite replaces it: not both", 2)
+    if resume and set_:
+        raise UserError("the run has its network: --resume keeps it, without --set", 2)
+    if resume and strict:
+        raise UserError("the run has its pictures: --resume keeps them, without --strict", 2)
     with told_by_trainer():
         if resume:
-            outcome = _resume(spec, set_ or [], data, out, given, device, no_cache, quiet)
+            outcome = _resume(spec, data, out, given, device, no_cache, quiet)
         else:
             outcome = _begin(
                 spec, set_ or [], data, out, given, device, no_cache, quiet, strict, overwrite
             )
     _tell(outcome, quiet=quiet)
-
-
-@contextmanager
-def told_by_trainer() -> Iterator[None]:
-    """Pass what the trainer tells people on to the command line."""
-    from archspec.train.errors import TrainError
-
-    try:
-        yield
-    except TrainError as error:
-        raise UserError(str(error), error.exit_code) from error
 
 
 def _begin(
@@ -180,7 +175,6 @@ def _begin(
 
 def _resume(
     spec: str | None,
-    settings: Sequence[str],
     data: str | None,
     out: Path | None,
     given: dict[str, Any],
@@ -193,10 +187,10 @@ def _resume(
     from archspec.train.dataset import load_dataset
     from archspec.train.recipe import pick_device
     from archspec.train.run import resume_run
-    from archspec.train.run_folder import read_config
+    from archspec.train.run_folder import LAST, read_config
 
     config = read_config(out)
-    if spec is not None and _read_source(spec, settings)[0].code != config.source.code:
+    if spec is not None and _read_source(spec, [])[0].code != config.source.code:
         raise UserError(f"{spec} is not the network of the run in {out}", 2)
     _refuse_changes(config.recipe, given)
     recipe = replace(config.recipe, epochs=given.get("epochs", config.recipe.epochs))
@@ -205,6 +199,8 @@ def _resume(
         data or config.data, config.source.input_shape, cache_dir(no_cache), track=_tracker(quiet)
     )
     report_broken(dataset.broken)
+    if not (out / LAST).exists():
+        typer.echo(f"{printable(str(out))} has no {LAST} yet: the run begins again", err=True)
     with _display(recipe, quiet=quiet) as display:
         return resume_run(replace(config, recipe=recipe), dataset, chosen, out, display=display)
 
@@ -244,30 +240,12 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
     return read_module(found.name, code, kwargs), text
 
 
-def cache_dir(no_cache: bool) -> Path | None:
-    """Where decoded pictures are kept, if they are."""
-    from archspec.train.cache import cache_folder
-
-    return None if no_cache else cache_folder()
-
-
 def _tracker(quiet: bool) -> "DecodingBar":
     from rich.console import Console
 
     from archspec.train.display import DecodingBar
 
     return DecodingBar(Console(stderr=True, quiet=quiet))
-
-
-def report_broken(broken: Sequence[Any], shown: int = 10) -> None:
-    """Name the pictures that were left out, on stderr."""
-    if not broken:
-        return
-    typer.echo(f"left out {len(broken)} broken pictures:", err=True)
-    for picture in broken[:shown]:
-        typer.echo(f"  {picture.name}: {picture.reason}", err=True)
-    if len(broken) > shown:
-        typer.echo(f"  … and {len(broken) - shown} more", err=True)
 
 
 @contextmanager
@@ -294,10 +272,11 @@ def _tell(outcome: "Outcome", *, quiet: bool) -> None:
     progress, folder = outcome.progress, outcome.folder
     if outcome.interrupted:
         done = f"interrupted after {progress.epoch} whole epochs; saved"
-        typer.echo(f"{done}\ngo on with: archspec train --resume --out {folder}", err=True)
+        command = shlex.join(["archspec", "train", "--resume", "--out", str(folder)])
+        typer.echo(f"{done}\ngo on with: {command}", err=True)
         raise typer.Exit(INTERRUPTED)
     best = progress.best
     if quiet or best is None:
         return
     print(f"best: accuracy {best.val_accuracy:.1%} on held-out pictures, epoch {best.epoch}")
-    print(f"run:  {folder} (curves.png, summary.json)")
+    print(f"run:  {printable(str(folder))} (curves.png, summary.json)")

@@ -2,5 +2,5 @@
 
 Read it in the order of the data: `folder` and `demo` find pictures, `decode` and `cache` make them
 `pictures`, `split` keeps a tenth apart, `plan` says what an epoch shows, `feeder` cuts it out,
-`fit` trains, `run_folder` keeps what came of it.
+`outputs` says what the loss is given, `fit` trains, `run_folder` keeps what came of it.
 """

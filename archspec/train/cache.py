@@ -14,13 +14,13 @@ from zlib import crc32
 import numpy as np
 
 from archspec.train.decode import BrokenPicture
-from archspec.train.files import written_whole
+from archspec.train.files import remove_leftovers, written_whole
 from archspec.train.pictures import Bytes, Image, Pictures, in_memory, locate
 
 # A file is: all pixels, then the index as JSON, then this trailer. Pixels first, so that they
 # can be written while pictures are decoded and mapped without looking at the index.
 TRAILER = struct.Struct("<QI8s")  # bytes of the index, crc32 of pixels and index, magic
-MAGIC = b"archspc1"
+MAGIC = b"archspc2"
 CHUNK = 1 << 24
 
 
@@ -43,7 +43,7 @@ def cache_folder() -> Path:
 
 def cache_path(folder: Path, root: Path, short_side: int, channels: int) -> Path:
     """The cache file of the pictures below `root` at this size: one, replaced when they change."""
-    key = sha256(f"{root.resolve()}\0{short_side}\0{channels}".encode()).hexdigest()[:16]
+    key = sha256(os.fsencode(f"{root.resolve()}\0{short_side}\0{channels}")).hexdigest()[:16]
     return folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', root.resolve().name)}-{key}.pictures"
 
 
@@ -109,11 +109,12 @@ def save(
 ) -> None:
     """Write what is decoded to a cache at `path`, as it comes; raises OSError, leaving nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, [path.name])
     with written_whole(path) as file:
         stream = _Summed(file)
         index = _write_pixels(stream, decoded)
         index |= {"fingerprint": fingerprint, "channels": channels}
-        text = json.dumps(index).encode()
+        text = json.dumps(index, allow_nan=False).encode()
         stream.write(text)
         file.write(TRAILER.pack(len(text), stream.checksum, MAGIC))
 

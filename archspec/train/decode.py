@@ -9,6 +9,7 @@ from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
@@ -56,11 +57,24 @@ def decode_picture(path: Path, short_side: int, channels: int) -> Image:
 def _opaque(picture: PillowImage.Image) -> PillowImage.Image:
     if picture.mode.startswith("I;16"):  # 16 bits a pixel: Pillow would clip, not scale
         return PillowImage.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in {"F", "I"}:  # of any range
+        return PillowImage.fromarray(_spread(np.asarray(picture, np.float64)))
     if not picture.has_transparency_data:
         return picture
     layer = picture.convert("RGBA")
     white = PillowImage.new("RGBA", layer.size, "white")
     return PillowImage.alpha_composite(white, layer)
+
+
+def _spread(values: NDArray[np.float64]) -> Image:
+    """Values of any range as bytes: the least is black, the greatest white."""
+    if not np.isfinite(values).all():
+        raise ValueError("holds values that are not finite numbers")
+    least, span = values.min(), np.ptp(values)
+    if not span:
+        return np.clip(values, 0, 255).astype(np.uint8)  # of one shade: nothing to spread
+    spread: Image = ((values - least) * (255 / span)).round().astype(np.uint8)
+    return spread
 
 
 def decode_or_blame(path: Path, name: str, short_side: int, channels: int) -> Image | BrokenPicture:

@@ -1,6 +1,8 @@
 """Showing training to a person: a live bar on a terminal, a line an epoch in a pipe."""
 
 from collections.abc import Iterable
+from datetime import timedelta
+from math import inf
 from time import monotonic
 from typing import TypeVar
 
@@ -11,27 +13,35 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 
 from archspec.train.metrics import EpochMetrics, Reading
 
 REDRAW_EVERY = 0.1  # seconds, while decoding
+WIDE = 80  # columns, from which on the bar shows all that is measured
 Item = TypeVar("Item")
 
 
-def epoch_line(metrics: EpochMetrics, epochs: int) -> str:
-    """One epoch in one line."""
-    return (
-        f"epoch {metrics.epoch:{len(str(epochs))}}/{epochs}"
-        f"  train loss {metrics.train_loss:.4f} accuracy {metrics.train_accuracy:6.1%}"
-        f"  val loss {metrics.val_loss:.4f} accuracy {metrics.val_accuracy:6.1%}"
-        f"  {metrics.images_per_second:.0f} images/s"
-    )
+def epoch_line(metrics: EpochMetrics, epochs: int, width: float = inf) -> str:
+    """One epoch in one line: loss and accuracy of both parts; in a narrow one, of validation."""
+    number = f"epoch {metrics.epoch:{len(str(epochs))}}/{epochs}"
+    train = f"train loss {_loss(metrics.train_loss)} {metrics.train_accuracy:6.1%}"
+    val = f"val loss {_loss(metrics.val_loss)} {metrics.val_accuracy:6.1%}"
+    speed = f"{metrics.images_per_second:.0f} images/s"
+    forms = ((number, train, val, speed), (number, train, val), (number, val), (number,))
+    lines = ["  ".join(parts) for parts in forms]
+    return next((line for line in lines if len(line) <= width), lines[-1])
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if value < 100 else f"{value:.3g}"
 
 
 class Silent:
     """Shows nothing."""
+
+    def tell(self, message: str) -> None:
+        """Show nothing."""
 
     def begin_epoch(self, epoch: int, num_images: int) -> None:
         """Show nothing."""
@@ -49,12 +59,15 @@ class Lines(Silent):
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
+    def tell(self, message: str) -> None:
+        print(message, flush=True)  # noqa: T201 - its purpose
+
     def end_epoch(self, metrics: EpochMetrics) -> None:
         print(epoch_line(metrics, self.epochs), flush=True)  # noqa: T201 - its purpose
 
 
 class Bar:
-    """A live bar for the epoch under way, which leaves its line behind.
+    """A live bar for the epoch under way, which leaves its line behind; the time is the run's.
 
     It is redrawn only when something is shown: a refreshing thread would take time from the step.
     """
@@ -64,41 +77,73 @@ class Bar:
         self.epochs = epochs
         self.progress: Progress | None = None
         self.task = TaskID(0)
+        self.num_before = 0  # pictures of the epochs before this one
+        self.num_images = 0  # of this one
+        self.clock = RunClock()
+
+    def tell(self, message: str) -> None:
+        self.console.print(message, highlight=False)
 
     def begin_epoch(self, epoch: int, num_images: int) -> None:
-        self.progress = Progress(
+        self.num_before, self.num_images = (epoch - 1) * num_images, num_images
+        columns = (
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            BarColumn(bar_width=8),
+            TextColumn("{task.percentage:3.0f}%"),
             TextColumn("{task.fields[measured]}"),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}"),
+        )
+        narrow = (columns[0], columns[2], columns[4])
+        self.progress = Progress(
+            *(columns if self.console.width >= WIDE else narrow),
             console=self.console,
             auto_refresh=False,
             transient=True,
         )
         self.task = self.progress.add_task(
-            f"epoch {epoch}/{self.epochs}", total=num_images, measured=""
+            f"epoch {epoch}/{self.epochs}", total=num_images, measured="", left=""
         )
         self.progress.start()
 
     def show(self, reading: Reading) -> None:
-        measured = (
-            f"loss {reading.loss:.3f}  accuracy {reading.accuracy:.1%}"
-            f"  {reading.images_per_second:.0f} images/s"
-        )
         assert self.progress is not None
-        self.progress.update(self.task, completed=reading.num_images, measured=measured)
+        done = self.num_before + reading.num_images
+        seconds = self.clock.time_left(
+            done, self.epochs * self.num_images, reading.images_per_second
+        )
+        self.progress.update(
+            self.task,
+            completed=reading.num_images,
+            measured=f"loss {_loss(reading.loss)} {reading.accuracy:6.1%}"
+            f"  {reading.images_per_second:.0f} images/s",
+            left="" if seconds is None else f"{timedelta(seconds=round(seconds))} left",
+        )
         self.progress.refresh()
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
         self.close()
-        self.console.print(epoch_line(metrics, self.epochs), highlight=False)
+        line = epoch_line(metrics, self.epochs, self.console.width)
+        self.console.print(line, highlight=False)
 
     def close(self) -> None:
         """Take the bar off the terminal; also when training ends early."""
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
+
+
+class RunClock:
+    """Estimates the time that a run has left from its pace so far, evaluations included."""
+
+    def __init__(self) -> None:
+        self.first: tuple[float, int] | None = None  # when, and how many pictures were done
+
+    def time_left(self, done: int, total: int, images_per_second: float) -> float | None:
+        """Seconds until `total` pictures; the first estimate is from the speed alone."""
+        now = monotonic()
+        began, done_before = self.first = self.first or (now, done)
+        pace = (done - done_before) / (now - began) if done > done_before else images_per_second
+        return (total - done) / pace if pace > 0 else None
 
 
 class DecodingBar:

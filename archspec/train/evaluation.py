@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 from archspec.train.feeder import Feeder, batch_bounds
+from archspec.train.outputs import Outputs
 from archspec.train.plan import Plan
 
 
@@ -56,7 +56,12 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def evaluate(
-    network: nn.Module, feeder: Feeder, plan: Plan, num_classes: int, batch_size: int
+    network: nn.Module,
+    outputs: Outputs,
+    feeder: Feeder,
+    plan: Plan,
+    num_classes: int,
+    batch_size: int,
 ) -> Evaluation:
     """Measure `network` on the pictures of `plan`; it is left in evaluation mode."""
     network.eval()
@@ -64,17 +69,20 @@ def evaluate(
     counts = torch.zeros(num_classes * num_classes, device=feeder.device, dtype=torch.int64)
     with torch.inference_mode():
         for images, labels in feeder.batches(plan, batch_bounds(len(plan), batch_size)):
-            logits = network(images)
-            loss_sum += F.cross_entropy(logits, labels, reduction="sum")
-            pairs = labels * num_classes + logits.argmax(dim=1)
+            output = network(images)
+            loss_sum += outputs.loss(output, labels, reduction="sum")
+            pairs = labels * num_classes + output.argmax(dim=1)
             counts += torch.bincount(pairs, minlength=num_classes * num_classes)
     confusion: list[list[int]] = counts.view(num_classes, num_classes).tolist()
     return Evaluation(float(loss_sum) / len(plan), confusion)
 
 
-def probabilities(network: nn.Module, feeder: Feeder, plan: Plan, batch_size: int) -> Tensor:
+def probabilities(
+    network: nn.Module, outputs: Outputs, feeder: Feeder, plan: Plan, batch_size: int
+) -> Tensor:
     """The probability of every class for every picture of `plan`: [N, classes]."""
     network.eval()
     with torch.inference_mode():
         batches = feeder.batches(plan, batch_bounds(len(plan), batch_size))
-        return torch.cat([network(images).softmax(dim=1).cpu() for images, _ in batches])
+        rows = [outputs.log_probabilities(network(images)).exp().cpu() for images, _ in batches]
+        return torch.cat(rows)

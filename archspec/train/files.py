@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +29,25 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove the temporary files beside `names` whose writers were killed."""
+    for name in names:
+        for path in folder.glob(f".{escape(name)}.*.tmp"):
+            pid = path.name.split(".")[-2]
+            if pid.isdecimal() and not _is_alive(int(pid)):
+                path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # somebody else's, or no telling
+    return True
+
+
 @contextmanager
 def told_if_unwritable(what: str) -> Iterator[None]:
     """Turn an OSError (a full disk, a folder without permission) into a TrainError."""
@@ -40,9 +60,10 @@ def told_if_unwritable(what: str) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write `text` at `path`, atomically; raises TrainError when the disk refuses."""
     with told_if_unwritable(str(path)), written_whole(path) as file:
-        file.write(text.encode())
+        # File names that are no UTF-8 come as lone surrogates; "\\udc80" is also JSON's spelling.
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON at `path`, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

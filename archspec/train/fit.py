@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from math import isfinite
 from time import perf_counter
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 from torch.optim import Optimizer
 
 from archspec.train.errors import TrainError
@@ -15,6 +16,7 @@ from archspec.train.evaluation import evaluate
 from archspec.train.feeder import Bounds, Feeder, training_bounds
 from archspec.train.interrupt import Interrupt
 from archspec.train.metrics import EpochMetrics, Reading, Tally
+from archspec.train.outputs import Outputs
 from archspec.train.plan import Plan, centre_plan, derive_seed, training_plan
 
 READ_EVERY = 0.5  # seconds between two looks at the tally: the device is not waited for each step
@@ -22,6 +24,9 @@ READ_EVERY = 0.5  # seconds between two looks at the tally: the device is not wa
 
 class Display(Protocol):
     """Who shows a person how training goes."""
+
+    def tell(self, message: str) -> None:
+        """Something that a person should know before training begins."""
 
     def begin_epoch(self, epoch: int, num_images: int) -> None:
         """Epoch number `epoch`, from 1, begins."""
@@ -50,6 +55,7 @@ class Progress:
 
 def fit(
     network: nn.Module,
+    outputs: Outputs,
     optimizer: Optimizer,
     feeder: Feeder,
     train: Tensor,
@@ -69,7 +75,7 @@ def fit(
 
     `train` and `val` [N] are places of pictures in the feeder; `progress` is brought forward in
     place, and `save` is called with it after every epoch and when an epoch is broken off. Raises
-    TrainError when the loss is not a number.
+    TrainError, before anything is saved, when a loss or a weight is not a finite number.
     """
     bounds = training_bounds(len(train), batch_size)
     val_plan = centre_plan(feeder.pictures, val, feeder.input_size)
@@ -79,14 +85,16 @@ def fit(
             feeder.pictures, train, feeder.input_size, seed=seed, epoch=epoch, augment=augment
         )
         tally = _begin_tally(progress, bounds, feeder.device, seed=seed, epoch=epoch)
-        train_epoch(network, optimizer, feeder, plan, bounds, tally, interrupt, display)
-        _refuse_divergence(tally, epoch)
+        train_epoch(network, outputs, optimizer, feeder, plan, bounds, tally, interrupt, display)
+        _refuse_divergence(tally, network, epoch)
         if tally.step < len(bounds):
             progress.tally = tally.state_dict()
             save(progress)
             return
         reading, began = tally.read(), perf_counter()
-        result = evaluate(network, feeder, val_plan, num_classes, batch_size)
+        result = evaluate(network, outputs, feeder, val_plan, num_classes, batch_size)
+        if not isfinite(result.loss):
+            raise _diverged(f"the validation loss is {result.loss} after epoch {epoch + 1}")
         metrics = EpochMetrics(
             epoch=epoch + 1,
             step=(epoch + 1) * len(bounds),
@@ -110,6 +118,7 @@ def fit(
 
 def train_epoch(
     network: nn.Module,
+    outputs: Outputs,
     optimizer: Optimizer,
     feeder: Feeder,
     plan: Plan,
@@ -120,32 +129,35 @@ def train_epoch(
 ) -> None:
     """One pass over the plan, from the tally's step on; stops early on an interrupt."""
     network.train()
-    began = now = perf_counter()
-    seconds_before, last_read = tally.seconds, began
+    began = last_read = perf_counter()
+    seconds_before = tally.seconds
     for images, labels in _timed(feeder.batches(plan, bounds[tally.step :]), tally):
-        loss, logits = train_step(network, optimizer, images, labels)
-        tally.add(loss, logits, labels)
+        loss, output = train_step(network, outputs, optimizer, images, labels)
+        tally.add(loss, output, labels)
         now = perf_counter()
         tally.seconds = seconds_before + now - began
         if now - last_read > READ_EVERY:
             last_read = now
             display.show(tally.read())
             if tally.first_bad_step() is not None:
-                return
+                break
         if interrupt.requested:
-            return
+            break
+    if feeder.device.type == "cuda":
+        torch.cuda.synchronize(feeder.device)  # the last steps are only queued
+    tally.seconds = seconds_before + perf_counter() - began
 
 
 def train_step(
-    network: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor
+    network: nn.Module, outputs: Outputs, optimizer: Optimizer, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step of gradient descent; returns the batch's mean loss, and its logits."""
+    """One step of gradient descent; returns the batch's mean loss, and the network's output."""
     optimizer.zero_grad(set_to_none=True)
-    logits = network(images)
-    loss = F.cross_entropy(logits, labels)
+    output = network(images)
+    loss = outputs.loss(output, labels)
     loss.backward()  # type: ignore[no-untyped-call] # torch leaves it so
     optimizer.step()
-    return loss.detach(), logits.detach()
+    return loss.detach(), output.detach()
 
 
 def _timed(
@@ -173,12 +185,16 @@ def _begin_tally(
     return tally
 
 
-def _refuse_divergence(tally: Tally, epoch: int) -> None:
+def _refuse_divergence(tally: Tally, network: nn.Module, epoch: int) -> None:
     step = tally.first_bad_step()
-    if step is None:
-        return
-    value = float(tally.losses[step])
-    raise TrainError(
-        f"the loss is {value} at step {step + 1} of epoch {epoch + 1}: the training has diverged; "
-        "a lower --lr may mend it"
-    )
+    if step is not None:
+        value = float(tally.losses[step])
+        raise _diverged(f"the loss is {value} at step {step + 1} of epoch {epoch + 1}")
+    # The last update comes after the last loss: nobody has seen what it did.
+    state = chain(network.parameters(), network.buffers())
+    if not all(bool(tensor.isfinite().all()) for tensor in state):
+        raise _diverged(f"weights are not finite after step {tally.step} of epoch {epoch + 1}")
+
+
+def _diverged(what: str) -> TrainError:
+    return TrainError(f"{what}: the training has diverged; a lower --lr may mend it")

@@ -1,6 +1,7 @@
 """A folder of pictures: one folder a class."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def list_pictures(root: Path) -> Listing:
     _refuse_empty(root, folders, files)
     digest = hashlib.sha256()
     for path, stat in listed:
-        digest.update(f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(path.relative_to(root)))  # a name need not be UTF-8
+        digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return Listing(
         root=root,
         classes=tuple(folder.name for folder in folders),

@@ -17,7 +17,10 @@ class Interrupt:
 
 @contextmanager
 def listening() -> Iterator[Interrupt]:
-    """Within the block the first Ctrl-C only sets `requested`; the second interrupts at once."""
+    """Within the block the first Ctrl-C only sets `requested`; the second interrupts at once.
+
+    A program that was told to ignore it (a background job of a script) goes on ignoring it.
+    """
     interrupt = Interrupt()
 
     def on_sigint(number: int, frame: FrameType | None) -> None:
@@ -25,8 +28,10 @@ def listening() -> Iterator[Interrupt]:
             signal.default_int_handler(number, frame)
         interrupt.requested = True
 
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupt  # only the main thread may handle signals
+    # Only the main thread may handle signals.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield interrupt
         return
     previous = signal.signal(signal.SIGINT, on_sigint)
     try:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import nn
@@ -15,14 +16,15 @@ from archspec.train import run_folder
 from archspec.train.curves import write_curves
 from archspec.train.dataset import Dataset
 from archspec.train.errors import TrainError
-from archspec.train.feeder import Feeder
+from archspec.train.feeder import Feeder, training_bounds
 from archspec.train.files import write_json
 from archspec.train.fit import Display, Progress, fit
 from archspec.train.interrupt import listening
+from archspec.train.outputs import Outputs, recognise
 from archspec.train.plan import derive_seed
 from archspec.train.recipe import Recipe, build_optimizer, check_recipe
 from archspec.train.run_folder import RunConfig, code_digest
-from archspec.train.source import ModuleSource, build_network
+from archspec.train.source import ModuleSource, build_network, told_if_failing
 from archspec.train.split import Split, names_digest, stratified_split
 
 
@@ -54,12 +56,12 @@ def begin_run(
     if len(dataset.classes) < 2:
         raise TrainError(f"{dataset.source} has one class: nothing to tell apart", exit_code=2)
     split = stratified_split(dataset.names, dataset.labels, recipe.seed)
-    torch.manual_seed(derive_seed("network", recipe.seed))
-    network = build_network(source, len(dataset.classes))
-    run_folder.claim_folder(folder, overwrite=overwrite)
     config = RunConfig(source, dataset.classes, dataset.source, recipe)
+    network, outputs = make_network(config, split)
+    _tell_outputs(outputs, display)
+    run_folder.claim_folder(folder, overwrite=overwrite)
     run_folder.write_config(folder, config, spec, describe_split(dataset, split))
-    return _train(config, network, dataset, split, device, folder, display, resume=False)
+    return _train(config, network, outputs, dataset, split, device, folder, display, resume=False)
 
 
 def resume_run(
@@ -79,22 +81,42 @@ def resume_run(
     split = stratified_split(dataset.names, dataset.labels, config.recipe.seed)
     if describe_split(dataset, split) != run_folder.read_run_json(folder, run_folder.SPLIT):
         raise TrainError(f"the pictures in {dataset.source} have changed since the run began", 2)
-    torch.manual_seed(derive_seed("network", config.recipe.seed))
-    network = build_network(config.source, len(config.classes))
+    network, outputs = make_network(config, split)
     run_folder.write_recipe(folder, config.recipe)
-    return _train(config, network, dataset, split, device, folder, display, resume=True)
+    return _train(config, network, outputs, dataset, split, device, folder, display, resume=True)
+
+
+def make_network(config: RunConfig, split: Split) -> tuple[nn.Module, Outputs]:
+    """The network with its seeded weights, tried out, and what it puts out."""
+    bounds = training_bounds(len(split.train), config.recipe.batch_size)
+    smallest = min(end - begin for begin, end in bounds)
+    torch.manual_seed(derive_seed("network", config.recipe.seed))
+    network = build_network(config.source, len(config.classes), smallest)
+    with told_if_failing(config.source, "cannot be run"):
+        return network, recognise(network, config.source.input_shape)
+
+
+def _tell_outputs(outputs: Outputs, display: Display) -> None:
+    if outputs is not Outputs.SCORES:
+        display.tell(f"the network puts out {outputs.value}: the loss takes no softmax of them")
 
 
 def describe_split(dataset: Dataset, split: Split) -> dict[str, Any]:
     """What split.json holds: the names held out, and digests to recognise the rest by."""
     train = [dataset.names[place] for place in split.train]
     val = [dataset.names[place] for place in split.val]
-    return {"num_train": len(train), "train_digest": names_digest(train), "val": val}
+    return {
+        "num_train": len(train),
+        "train_digest": names_digest(train),
+        "pixels_crc32": crc32(dataset.pictures.pixels.data),
+        "val": val,
+    }
 
 
 def _train(
     config: RunConfig,
     network: nn.Module,
+    outputs: Outputs,
     dataset: Dataset,
     split: Split,
     device: torch.device,
@@ -111,10 +133,12 @@ def _train(
     progress = Progress()
     if resume and (folder / run_folder.LAST).exists():
         progress = run_folder.restore_last(folder, network, optimizer, digest)
+    run_folder.reopen_folder(folder, finished=progress.epoch >= recipe.epochs)
     run_folder.write_metrics(folder, progress.history)
     with feeding(dataset, config.source.input_shape, device) as feeder, listening() as interrupt:
         fit(
             network,
+            outputs,
             optimizer,
             feeder,
             torch.tensor(split.train),
@@ -127,7 +151,7 @@ def _train(
             progress=progress,
             interrupt=interrupt,
             display=display,
-            save=_saver(folder, network, optimizer, digest),
+            save=saver(folder, network, optimizer, digest),
         )
     if progress.history:
         write_curves(folder / run_folder.CURVES, progress.history, config.source.name)
@@ -155,9 +179,11 @@ def feeding(
         feeder.close()
 
 
-def _saver(
+def saver(
     folder: Path, network: nn.Module, optimizer: Optimizer, digest: str
 ) -> Callable[[Progress], None]:
+    """What `fit` is to call: writes the last, perhaps the best weights, and a line of metrics."""
+
     def save(progress: Progress) -> None:
         finished_epoch = progress.tally is None
         if finished_epoch and progress.best is progress.history[-1]:

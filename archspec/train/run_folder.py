@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from archspec.train.errors import TrainError
-from archspec.train.files import told_if_unwritable, write_json, write_text, written_whole
+from archspec.train.files import (
+    remove_leftovers,
+    told_if_unwritable,
+    write_json,
+    write_text,
+    written_whole,
+)
 from archspec.train.fit import Progress
 from archspec.train.metrics import EpochMetrics
 from archspec.train.recipe import Recipe
@@ -71,6 +77,15 @@ def claim_folder(path: Path, *, overwrite: bool) -> None:
         path.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (path / name).unlink(missing_ok=True)
+        remove_leftovers(path, FILES)
+
+
+def reopen_folder(path: Path, *, finished: bool) -> None:
+    """Ready a run's folder for going on: unless it is `finished`, it has no summary yet."""
+    with told_if_unwritable(str(path)):
+        remove_leftovers(path, FILES)
+        if not finished:
+            (path / SUMMARY).unlink(missing_ok=True)
 
 
 def write_config(path: Path, config: RunConfig, spec: str | None, split: dict[str, Any]) -> None:
@@ -161,12 +176,31 @@ def save_best(path: Path, network: nn.Module, epoch: int, digest: str) -> None:
     _save(path / BEST, {"format": FORMAT, "digest": digest, "network": weights, "epoch": epoch})
 
 
+class _Noting:
+    """A file that remembers why it could not be written: torch reports that it could not."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
 def _save(path: Path, checkpoint: dict[str, Any]) -> None:
     with told_if_unwritable(str(path)), written_whole(path) as file:
+        noting = _Noting(file)
         try:
-            torch.save(checkpoint, file)
+            torch.save(checkpoint, cast("IO[bytes]", noting))
         except RuntimeError as error:  # what torch makes of an OSError on its way through C++
-            raise OSError(str(error.__cause__ or error)) from error
+            raise (noting.error or OSError(str(error))) from error
 
 
 def load_checkpoint(path: Path, digest: str) -> dict[str, Any]:
@@ -209,12 +243,16 @@ def load_weights(network: nn.Module, checkpoint: dict[str, Any], path: Path) -> 
 
 def write_metrics(path: Path, history: Sequence[EpochMetrics]) -> None:
     """Write metrics.jsonl anew: after a resume it holds what the checkpoint has seen."""
-    write_text(path / METRICS, "".join(f"{json.dumps(asdict(m))}\n" for m in history))
+    write_text(path / METRICS, "".join(map(_metrics_line, history)))
 
 
 def append_metrics(path: Path, metrics: EpochMetrics) -> None:
     """Add a line to metrics.jsonl."""
     with told_if_unwritable(str(path / METRICS)), (path / METRICS).open("a") as file:
-        file.write(f"{json.dumps(asdict(metrics))}\n")
+        file.write(_metrics_line(metrics))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _metrics_line(metrics: EpochMetrics) -> str:
+    return json.dumps(asdict(metrics), allow_nan=False) + "\n"

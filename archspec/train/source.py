@@ -3,8 +3,10 @@
 import ast
 import inspect
 import linecache
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +57,9 @@ def read_module_file(path: Path, kwargs: Mapping[str, Any] | None = None) -> Mod
         code = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainError(f"cannot read {path}: {_reason(error)}", exit_code=2) from error
-    return read_module(path.stem, code, kwargs)
+    # A file's name may be any bytes; a network's is text.
+    name = os.fsencode(path.stem).decode(errors="replace")
+    return read_module(name, code, kwargs)
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
@@ -84,11 +88,12 @@ def _constants(tree: ast.Module) -> dict[str, Any]:
     return constants
 
 
-def build_network(source: ModuleSource, num_classes: int) -> "nn.Module":
+def build_network(source: ModuleSource, num_classes: int, batch_size: int = 2) -> "nn.Module":
     """Run the module's text and make its network for `num_classes` classes.
 
     Only ever given a module that the user named or that lies in a run folder: it is code. Raises
-    TrainError when the class does not take the arguments or its output is not [N, num_classes].
+    TrainError when the class does not take the arguments, its output is not [N, num_classes], or
+    it cannot be trained on batches of `batch_size`, the smallest there will be.
     """
     network_class = _network_class(source)
     accepted = inspect.signature(network_class).parameters
@@ -101,23 +106,28 @@ def build_network(source: ModuleSource, num_classes: int) -> "nn.Module":
         given = kwargs.setdefault(CLASSES_ARGUMENT, num_classes)
         if given != num_classes:
             raise TrainError(f"num_classes is set to {given}: the data has {num_classes}", 2)
-    _refuse_unfit(source, network_class, kwargs, num_classes)
-    network: nn.Module = network_class(**kwargs)
-    _take_off_softmax(network)
+    _refuse_unfit(source, network_class, kwargs, num_classes, batch_size)
+    with told_if_failing(source, "cannot be made"):
+        network: nn.Module = network_class(**kwargs)
     return network
 
 
-def _take_off_softmax(network: "nn.Module") -> None:
-    """Replace a closing softmax by the identity: the loss and the predictions apply their own."""
-    from torch import nn
-
-    name, last = list(network.named_modules())[-1]
-    if name and isinstance(last, nn.Softmax):
-        parent, _, child = name.rpartition(".")
-        setattr(network.get_submodule(parent), child, nn.Identity())
+@contextmanager
+def told_if_failing(source: ModuleSource, what: str) -> Iterator[None]:
+    """Turn whatever a module's code raises, SystemExit too, into a TrainError."""
+    try:
+        yield
+    except TrainError:
+        raise
+    except (Exception, SystemExit) as error:
+        reason = next(iter(str(error).strip().splitlines()), "")
+        said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise TrainError(f"{source.name}: the network {what}: {said}") from error
 
 
 def _network_class(source: ModuleSource) -> Any:
+    from torch import nn
+
     module = ModuleType(f"archspec_network_{source.name}")
     filename = f"<network {source.name}>"
     # Tracebacks show the text's lines, and inspect finds it, as if it were a file.
@@ -128,27 +138,70 @@ def _network_class(source: ModuleSource) -> Any:
         filename,
     )
     sys.modules[module.__name__] = module
-    try:
+    with told_if_failing(source, "is in a module that does not run"):
         exec(compile(source.code, filename, "exec"), module.__dict__)  # noqa: S102 - see build_network
-        return getattr(module, source.class_name)
-    except Exception as error:
-        raise TrainError(f"{source.name}: the module does not run: {error!r}") from error
+        found = getattr(module, source.class_name)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise TrainError(f"{source.name}: {source.class_name} is not a class of torch.nn.Module", 2)
+    return found
 
 
 def _refuse_unfit(
-    source: ModuleSource, network_class: Any, kwargs: Mapping[str, Any], num_classes: int
+    source: ModuleSource,
+    network_class: Any,
+    kwargs: Mapping[str, Any],
+    num_classes: int,
+    batch_size: int,
 ) -> None:
     """Try the network on the meta device, where shapes cost neither memory nor arithmetic."""
     import torch
 
     try:
-        with torch.device("meta"), torch.inference_mode():
-            output = network_class(**kwargs).eval()(torch.empty(2, *source.input_shape))
-    except Exception as error:
-        raise TrainError(f"{source.name}: the network cannot be run: {error}") from error
-    shape = tuple(getattr(output, "shape", ()))
-    if shape == (2, num_classes):
-        return
-    what = f"its output is {list(shape[1:])}" if shape else "it has several outputs"
-    hint = "" if CLASSES_ARGUMENT in kwargs else ", and it takes no num_classes"
-    raise TrainError(f"{source.name}: {num_classes} classes do not fit: {what}{hint}", 2)
+        _try_on("meta", source, network_class, kwargs, num_classes, batch_size)
+    except TrainError:
+        # It may only need numbers, which meta has none of: a CPU has the last word.
+        with torch.random.fork_rng(devices=[]):
+            _try_on("cpu", source, network_class, kwargs, num_classes, batch_size)
+
+
+def _try_on(
+    device: str,
+    source: ModuleSource,
+    network_class: Any,
+    kwargs: Mapping[str, Any],
+    num_classes: int,
+    batch_size: int,
+) -> None:
+    """Raise TrainError unless the network evaluates two pictures and trains on `batch_size`."""
+    import torch
+
+    takes_classes = CLASSES_ARGUMENT in kwargs
+    with torch.device(device):
+        with told_if_failing(source, "cannot be run"), torch.no_grad():
+            network = network_class(**kwargs).eval()
+            output = network(torch.zeros(2, *source.input_shape))
+        _refuse_output(source, output, (2, num_classes), takes_classes=takes_classes)
+        with told_if_failing(source, f"cannot be trained on batches of {batch_size}"):
+            output = network.train()(torch.zeros(batch_size, *source.input_shape))
+        _refuse_output(source, output, (batch_size, num_classes), takes_classes=takes_classes)
+    if not output.requires_grad:
+        raise TrainError(f"{source.name}: the network has no parameters to train", 2)
+
+
+def _refuse_output(
+    source: ModuleSource, output: Any, expected: tuple[int, int], *, takes_classes: bool
+) -> None:
+    import torch
+
+    if isinstance(output, torch.Tensor) and output.is_floating_point():
+        if output.shape == expected:
+            return
+        what = str(list(output.shape[1:])) if output.dim() > 1 else f"{output.dim()}-dimensional"
+    elif isinstance(output, torch.Tensor):
+        what = f"of {output.dtype}, not of floating-point numbers"
+    else:
+        what = f"a {type(output).__name__}, not one tensor [N, classes]"
+    hint = "" if takes_classes else ", and it takes no num_classes"
+    raise TrainError(
+        f"{source.name}: {expected[1]} classes do not fit: its output is {what}{hint}", 2
+    )

@@ -1,5 +1,6 @@
 """The seeded split: the same tenth of every class kept apart, whatever the order of the files."""
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +43,9 @@ def stratified_split(
 
 
 def _rank(seed: int, name: str) -> bytes:
-    return sha256(f"{seed}\0{name}".encode()).digest()
+    return sha256(os.fsencode(f"{seed}\0{name}")).digest()
 
 
 def names_digest(names: Sequence[str]) -> str:
     """A digest of a list of picture names, to tell whether two runs saw the same ones."""
-    return sha256("\n".join(sorted(names)).encode()).hexdigest()
+    return sha256(os.fsencode("\n".join(sorted(names)))).hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -12,11 +13,12 @@ from archspec.train.dataset import Dataset
 from archspec.train.errors import TrainError
 from archspec.train.evaluation import Evaluation, evaluate, probabilities
 from archspec.train.feeder import Feeder
+from archspec.train.outputs import Outputs, recognise
 from archspec.train.pictures import Image, in_memory
 from archspec.train.plan import centre_plan
 from archspec.train.run import feeding, place_network
 from archspec.train.run_folder import RunConfig, code_digest
-from archspec.train.source import build_network
+from archspec.train.source import build_network, told_if_failing
 
 BATCH_SIZE = 32
 
@@ -27,6 +29,7 @@ class TrainedRun:
 
     config: RunConfig
     network: nn.Module
+    outputs: Outputs
     epoch: int
     held_out: frozenset[str]
 
@@ -41,9 +44,11 @@ def load_run(folder: Path, device: torch.device, checkpoint: str = "best") -> Tr
     path = folder / (run_folder.BEST if checkpoint == "best" else run_folder.LAST)
     found = run_folder.load_checkpoint(path, code_digest(config.source))
     network = build_network(config.source, len(config.classes))
+    with told_if_failing(config.source, "cannot be run"):
+        outputs = recognise(network, config.source.input_shape)
     run_folder.load_weights(network, found, path)
     placed = place_network(network, device)
-    return TrainedRun(config, placed, int(found["epoch"]), frozenset(held_out))
+    return TrainedRun(config, placed, outputs, int(found["epoch"]), frozenset(held_out))
 
 
 def match_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
@@ -73,7 +78,13 @@ def evaluate_run(
         places = _places_of(dataset, run.held_out)
     with feeding(dataset, run.config.source.input_shape, device) as feeder:
         plan = centre_plan(dataset.pictures, places, feeder.input_size)
-        return evaluate(run.network, feeder, plan, len(dataset.classes), BATCH_SIZE)
+        num_classes = len(dataset.classes)
+        result = evaluate(run.network, run.outputs, feeder, plan, num_classes, BATCH_SIZE)
+    if not isfinite(result.loss):
+        raise TrainError(
+            f"the loss on {dataset.source} is {result.loss}: the network has overflown"
+        )
+    return result
 
 
 def _places_of(dataset: Dataset, names: frozenset[str]) -> Tensor:
@@ -93,7 +104,10 @@ def predict(run: TrainedRun, images: Sequence[Image], device: torch.device) -> l
     feeder = Feeder(pictures, [0] * len(images), run.config.source.input_shape[1:], device)
     try:
         plan = centre_plan(pictures, torch.arange(len(images)), feeder.input_size)
-        rows: list[list[float]] = probabilities(run.network, feeder, plan, BATCH_SIZE).tolist()
+        found = probabilities(run.network, run.outputs, feeder, plan, BATCH_SIZE)
     finally:
         feeder.close()
+    if not bool(found.isfinite().all()):
+        raise TrainError("the network's outputs are not finite numbers")
+    rows: list[list[float]] = found.tolist()
     return rows

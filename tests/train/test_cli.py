@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from archspec.cli.evaluate import as_text
+from archspec.train.evaluation import Evaluation
+from archspec.train.interrupt import listening
+
 CHECKOUT = str(Path(__file__).resolve().parents[2])
 Program = Any  # the fixture's type stands in conftest, which is not importable
 
@@ -67,7 +71,7 @@ def test_ctrl_c_saves_and_the_run_goes_on(
 ) -> None:
     command = [sys.executable, "-m", "archspec", "train", str(tiny_file), "--data", str(flowers)]
     process = subprocess.Popen(
-        [*command, "--epochs", "100000", "--out", "run"],
+        [*command, "--epochs", "100000", "--out", "my run"],
         cwd=tmp_path,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": CHECKOUT},
         stdout=subprocess.PIPE,
@@ -84,16 +88,79 @@ def test_ctrl_c_saves_and_the_run_goes_on(
     finally:
         process.kill()
     assert process.returncode == 130
-    assert stderr.splitlines()[-1] == "go on with: archspec train --resume --out run"
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert stderr.splitlines()[-1] == "go on with: archspec train --resume --out 'my run'"
+    lines = (tmp_path / "my run" / "metrics.jsonl").read_text().splitlines()
+    config = json.loads((tmp_path / "my run" / "config.json").read_text())
     config["recipe"]["epochs"] = len(lines) + 2
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    done = program("train", "--resume", "--out", "run")
+    (tmp_path / "my run" / "config.json").write_text(json.dumps(config))
+    done = program("train", "--resume", "--out", "my run")
     assert done.stdout.splitlines()[0].startswith(f"epoch {len(lines) + 1}/")
-    again = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    again = (tmp_path / "my run" / "metrics.jsonl").read_text().splitlines()
     assert again[: len(lines)] == lines
     assert len(again) == len(lines) + 2
+
+
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with listening() as interrupt:
+            signal.raise_signal(signal.SIGINT)
+        assert not interrupt.requested
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_names_that_are_not_utf8(program: Program, tiny_file: Path, flowers: Path) -> None:
+    try:
+        for name in ("sunflower", "tulip"):
+            (flowers / name / "00.png").rename(flowers / name / os.fsdecode(b"\xff00.png"))
+            (flowers / name).rename(flowers / os.fsdecode(name.encode() + b"\xfe"))
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    program("train", tiny_file, "--data", flowers, "--epochs", 1, "--out", "run")
+    assert "epoch 2/2" in program("train", "--resume", "--out", "run", "--epochs", 2).stdout
+    found = json.loads(program("eval", "run", "--format", "json").stdout)
+    assert list(found["per_class"]) == ["sunflower\udcfe", "tulip\udcfe"]
+    picture = flowers / os.fsdecode(b"tulip\xfe") / os.fsdecode(b"\xff00.png")
+    assert "tulip\\udcfe" in program("predict", "run", picture).stdout
+    assert json.loads(program("predict", "run", picture, "--format", "json").stdout)
+    assert "tulip\\udcfe" in program("eval", "run").stdout
+
+
+def test_a_run_that_never_saved_says_that_it_begins_again(
+    program: Program, tiny_file: Path, flowers: Path, tmp_path: Path
+) -> None:
+    program("train", tiny_file, "--data", flowers, "--epochs", 1, "--out", "run")
+    (tmp_path / "run" / "last.pt").unlink()
+    done = program("train", "--resume", "--out", "run")
+    assert "run has no last.pt yet: the run begins again" in done.stderr
+    assert done.stdout.startswith("epoch 1/1")
+
+
+def test_what_diverges_or_cannot_be_trained_exits_with_1(
+    program: Program, tiny_file: Path, flowers: Path, tmp_path: Path
+) -> None:
+    command = ("train", tiny_file, "--data", flowers, "--epochs", 2, "--batch-size", 64)
+    done = program(*command, "--lr", 1e30, "--out", "run", expect=1)
+    assert "a lower --lr may mend it" in done.stderr
+    assert not (tmp_path / "run" / "best.pt").exists()
+    one = tiny_file.read_text().replace(
+        "nn.BatchNorm2d(width)", "nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(width)"
+    )
+    tiny_file.write_text(one)
+    options = ("--batch-size", 1, "--out", "small")
+    done = program("train", tiny_file, "--data", flowers, *options, expect=1)
+    assert "cannot be trained on batches of 1" in done.stderr
+    assert not (tmp_path / "small").exists()
+
+
+def test_class_names_are_whole_where_there_is_room() -> None:
+    result = Evaluation(0.5, [[3, 0], [1, 2]])
+    head = as_text(result, ("dandelion", "sunflower"), 80).splitlines()[0]
+    assert head.endswith("dandelion sunflower")
+    head = as_text(result, ("dandelion", "sunflower"), 52).splitlines()[0]
+    assert head.endswith("dande sunfl")
 
 
 def test_broken_pictures_are_named(program: Program, tiny_file: Path, flowers: Path) -> None:
@@ -135,6 +202,8 @@ def test_what_resume_may_not_change(program: Program, tiny_file: Path, flowers: 
         (("train", "tiny.py", "--data", "flowers", "--out", "tiny.py"), "is a file"),
         (("train", "tiny.py", "--data", "flowers", "--resume"), "--resume needs"),
         (("train", "--resume", "--overwrite", "--out", "x"), "not both"),
+        (("train", "--resume", "--out", "x", "--set", "width=3"), "without --set"),
+        (("train", "--resume", "--out", "x", "--strict"), "without --strict"),
         (("train", "--resume", "--out", "missing"), "missing is not a run"),
         (("train", "missing.py", "--data", "flowers"), "cannot read missing.py"),
         (("eval", "flowers"), "flowers is not a run"),

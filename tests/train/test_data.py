@@ -10,7 +10,7 @@ from PIL import Image
 from archspec.train import dataset as dataset_module
 from archspec.train.cache import cache_folder
 from archspec.train.dataset import Dataset, load_dataset
-from archspec.train.decode import decode_picture
+from archspec.train.decode import BrokenPicture, decode_or_blame, decode_picture
 from archspec.train.demo import FLOWERS, NUM_PER_CLASS, draw_flower
 from archspec.train.errors import TrainError
 
@@ -71,6 +71,19 @@ def test_every_mode_of_picture_is_read(tmp_path: Path, mode: str, channels: int)
     picture = decode_picture(path, 32, channels)
     assert picture.shape == (8, 9, channels)
     assert picture.min() == 255
+
+
+def test_values_of_any_range_are_spread(tmp_path: Path) -> None:
+    ramp = np.linspace(-0.5, 0.5, 72, dtype=np.float32).reshape(8, 9)
+    Image.fromarray(ramp).save(tmp_path / "ramp.tif")
+    picture = decode_picture(tmp_path / "ramp.tif", 32, 1)
+    assert (picture.min(), picture.max()) == (0, 255)
+    assert bool((np.diff(picture.ravel().astype(int)) > 0).all())
+    ramp[3, 3] = np.nan
+    Image.fromarray(ramp).save(tmp_path / "ramp.tif")
+    broken = decode_or_blame(tmp_path / "ramp.tif", "ramp.tif", 32, 1)
+    assert isinstance(broken, BrokenPicture)
+    assert "not finite" in broken.reason
 
 
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:
@@ -139,6 +152,14 @@ def test_a_damaged_cache_is_made_again(flowers: Path, cache: Path, damage: str) 
     )
     assert same(first, load(flowers))
     assert path.read_bytes() == data
+
+
+def test_what_a_killed_writer_left_in_the_cache_is_removed(flowers: Path, cache: Path) -> None:
+    load(flowers)
+    (path,) = cache.iterdir()
+    path.rename(path.with_name(f".{path.name}.{2**22 + 1}.tmp"))  # no process has this number
+    load(flowers)
+    assert list(cache.iterdir()) == [path]
 
 
 def test_without_room_for_a_cache_memory_will_do(flowers: Path, cache: Path) -> None:

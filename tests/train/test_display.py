@@ -1,17 +1,16 @@
 """What a person sees while a network trains."""
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from archspec.train.display import Bar, DecodingBar, Lines
+from archspec.train.display import Bar, DecodingBar, Lines, RunClock
 from archspec.train.metrics import EpochMetrics, Reading
 
 METRICS = EpochMetrics(2, 30, 1e-3, 1.25, 0.5, 1.5, 0.25, 99.6, 3.0, 0.5, 0.01)
-LINE = (
-    "epoch  2/10  train loss 1.2500 accuracy  50.0%  val loss 1.5000 accuracy  25.0%  100 images/s"
-)
+LINE = "epoch  2/10  train loss 1.2500  50.0%  val loss 1.5000  25.0%  100 images/s"
 
 
 def test_a_pipe_gets_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,11 +27,39 @@ def test_a_terminal_gets_a_bar_that_leaves_the_line() -> None:
     bar.begin_epoch(2, 300)
     bar.show(Reading(1.234, 0.5, 100, 50.0, 0.0))
     shown = stream.getvalue()
-    for part in ("epoch 2/10", "100/300", "loss 1.234", "accuracy 50.0%", "50 images/s"):
+    for part in ("epoch 2/10", "33%", "loss 1.2340", "50.0%", "50 images/s"):
         assert part in shown
     bar.end_epoch(METRICS)
     assert stream.getvalue().endswith(LINE + "\n")
     assert bar.progress is None
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_nothing_wraps_on_a_narrow_terminal(width: int) -> None:
+    stream = StringIO()
+    bar = Bar(Console(file=stream, force_terminal=True, width=width, color_system=None), 100)
+    bar.begin_epoch(99, 3000)
+    bar.show(Reading(12.345, 1.0, 1500, 1000.0, 0.0))
+    shown = stream.getvalue().rpartition("\x1b[2K")[2]
+    assert len(shown) <= width
+    assert "\n" not in shown
+    assert "epoch 99/100" in shown
+    assert "50%" in shown
+    assert "0:00:04 left" in shown  # 4500 pictures at 1000/s: the run's, not the epoch's 1500
+    before = len(stream.getvalue())
+    bar.end_epoch(replace(METRICS, epoch=100, train_loss=12.3, train_accuracy=1.0))
+    left = stream.getvalue()[before:].rpartition("\x1b[2K")[2]
+    assert left.startswith("epoch 100/100")
+    assert left.count("\n") == 1
+    assert len(left.rstrip()) <= width
+
+
+def test_the_time_left_counts_what_lies_between_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([100.0, 110.0])
+    monkeypatch.setattr("archspec.train.display.monotonic", lambda: next(now))
+    clock = RunClock()
+    assert clock.time_left(100, 1000, 90.0) == 10.0
+    assert clock.time_left(200, 1000, 90.0) == 80.0  # 100 pictures took 10 seconds, all in all
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from archspec.train.evaluation import evaluate, probabilities
 from archspec.train.feeder import Feeder
+from archspec.train.outputs import Outputs
 from archspec.train.pictures import in_memory
 from archspec.train.plan import centre_plan
 
@@ -31,7 +32,7 @@ def feeder(greys: list[int], labels: list[int]) -> Feeder:
 def test_everything_is_counted_where_it_belongs() -> None:
     fed = feeder([0, 0, 128, 128, 128, 255, 0], [0, 0, 1, 1, 1, 2, 2])
     plan = centre_plan(fed.pictures, torch.arange(7), (4, 4))
-    result = evaluate(ByBrightness(), fed, plan, 3, batch_size=3)
+    result = evaluate(ByBrightness(), Outputs.SCORES, fed, plan, 3, batch_size=3)
     assert result.confusion == [[2, 0, 0], [0, 0, 3], [1, 0, 1]]
     assert result.num_images == 7
     assert result.accuracy == 3 / 7
@@ -48,7 +49,7 @@ def test_everything_is_counted_where_it_belongs() -> None:
 def test_probabilities_add_up_and_keep_the_plans_order() -> None:
     fed = feeder([255, 0, 255], [0, 0, 0])
     plan = centre_plan(fed.pictures, torch.tensor([1, 2, 0]), (4, 4))
-    found = probabilities(ByBrightness(), fed, plan, batch_size=2)
+    found = probabilities(ByBrightness(), Outputs.SCORES, fed, plan, batch_size=2)
     assert torch.allclose(found.sum(dim=1), torch.ones(3, dtype=found.dtype))
     assert found.argmax(dim=1).tolist() == [0, 2, 2]
     fed.close()

@@ -2,10 +2,14 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -21,7 +25,7 @@ from archspec.train.metrics import EpochMetrics, Reading
 from archspec.train.recipe import Recipe, check_recipe, pick_device
 from archspec.train.run import Outcome, begin_run, resume_run
 from archspec.train.source import ModuleSource
-from archspec.train.trained import evaluate_run, load_run
+from archspec.train.trained import evaluate_run, load_run, predict
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=8, lr=1e-3)
@@ -201,6 +205,11 @@ def test_changed_pictures_are_not_resumed_on(
     config = run_folder.read_config(tmp_path / "run")
     with pytest.raises(TrainError, match="have changed since the run began"):
         resume_run(config, fewer, CPU, tmp_path / "run", display=Silent())
+    pixels = data.pictures.pixels.copy()
+    pixels[1000] ^= 1  # the names are the same
+    repainted = replace(data, pictures=replace(data.pictures, pixels=pixels))
+    with pytest.raises(TrainError, match="have changed since the run began"):
+        resume_run(config, repainted, CPU, tmp_path / "run", display=Silent())
 
 
 def test_a_diverging_run_stops_at_a_named_step(
@@ -209,6 +218,107 @@ def test_a_diverging_run_stops_at_a_named_step(
     with pytest.raises(TrainError, match=r"the loss is (nan|inf) at step \d of epoch 1"):
         begin(tiny, data, tmp_path / "run", optimizer="sgd", lr=1e30)
     assert not (tmp_path / "run" / "last.pt").exists()  # nothing that has diverged is saved
+
+
+def test_an_update_that_diverges_after_the_last_loss_is_not_saved(
+    tiny: ModuleSource, data: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    for lr in (1e30, 3e38):  # the weights themselves stay finite, or do not
+        with pytest.raises(TrainError, match=r"not finite|validation loss is") as caught:
+            begin(tiny, data, folder, batch_size=64, optimizer="sgd", lr=lr)
+        assert caught.value.exit_code == 1
+        assert not (folder / "last.pt").exists()
+        assert (folder / "metrics.jsonl").read_text() == ""
+        rmtree(folder)
+
+
+def test_a_resumed_run_that_diverges_keeps_its_checkpoints(
+    tiny: ModuleSource, data: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    begin(tiny, data, folder, epochs=1, batch_size=64)
+    kept = {name: (folder / name).read_bytes() for name in ("last.pt", "best.pt", "metrics.jsonl")}
+    checkpoint = torch.load(folder / "last.pt", weights_only=True)
+    checkpoint["optimizer"]["param_groups"][0]["lr"] = 1e30
+    torch.save(checkpoint, folder / "last.pt")
+    kept["last.pt"] = (folder / "last.pt").read_bytes()
+    config = run_folder.read_config(folder)
+    longer = replace(config, recipe=replace(config.recipe, epochs=2))
+    with pytest.raises(TrainError, match="diverged"):
+        resume_run(longer, data, CPU, folder, display=Silent())
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    assert not (folder / "summary.json").exists()  # it is no finished run any more
+
+
+@pytest.mark.parametrize("ending", ["softmax", "log_softmax"])
+def test_a_softmax_within_changes_nothing_but_is_told(
+    tiny: ModuleSource, data: Dataset, tmp_path: Path, ending: str
+) -> None:
+    told: list[str] = []
+
+    class Listener(Silent):
+        def tell(self, message: str) -> None:
+            told.append(message)
+
+    called = "self.classifier(torch.flatten(self.features(x), 1))"
+    assert called in tiny.code
+    code = tiny.code.replace(called, f"nn.functional.{ending}({called}, dim=1)")
+    recipe = replace(RECIPE, epochs=2)
+    outcomes = [
+        begin_run(
+            replace(tiny, code=text),
+            data,
+            recipe,
+            CPU,
+            tmp_path / name,
+            spec=None,
+            overwrite=False,
+            display=Listener(),
+        )
+        for name, text in (("plain", tiny.code), ("ending", code))
+    ]
+    names = {"softmax": "probabilities", "log_softmax": "logarithms of probabilities"}
+    (message,) = told
+    assert message.startswith(f"the network puts out {names[ending]}:")
+    plain, other = (outcome.progress.history[-1] for outcome in outcomes)
+    assert math.isclose(plain.train_loss, other.train_loss, rel_tol=1e-3)
+    assert math.isclose(plain.val_loss, other.val_loss, rel_tol=1e-3)
+    runs = [load_run(tmp_path / name, CPU, "last") for name in ("plain", "ending")]
+    rows = [predict(run, [data.pictures[0]], CPU)[0] for run in runs]
+    assert rows[0] == pytest.approx(rows[1], abs=1e-3)
+    assert sum(rows[1]) == pytest.approx(1, abs=1e-5)
+    losses = [evaluate_run(run, data, CPU, only_held_out=True).loss for run in runs]
+    assert losses[1] == pytest.approx(other.val_loss, rel=1e-5)
+
+
+def test_weights_that_overflow_are_told_when_they_are_used(
+    tiny: ModuleSource, data: Dataset, tmp_path: Path
+) -> None:
+    begin(tiny, data, tmp_path / "run", epochs=1)
+    run = load_run(tmp_path / "run", CPU)
+    with torch.no_grad():
+        run.network.get_parameter("classifier.1.bias").fill_(math.nan)
+    with pytest.raises(TrainError, match=r"loss on .* is nan"):
+        evaluate_run(run, data, CPU, only_held_out=True)
+    with pytest.raises(TrainError, match="not finite"):
+        predict(run, [data.pictures[0]], CPU)
+
+
+def test_what_a_killed_run_left_over_is_removed(
+    tiny: ModuleSource, data: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    begin(tiny, data, folder, epochs=1)
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    dead, alive = folder / f".last.pt.{killed.pid}.tmp", folder / f".last.pt.{os.getppid()}.tmp"
+    mine = folder / ".notes.txt.1.tmp"
+    for path in (dead, alive, mine):
+        path.write_text("half")
+    resume_run(run_folder.read_config(folder), data, CPU, folder, display=Silent())
+    assert [path.exists() for path in (dead, alive, mine)] == [False, True, True]
+    assert (folder / "summary.json").exists()
 
 
 def test_a_run_is_not_overwritten_unasked(
@@ -245,6 +355,20 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_kept(
         resume_run(longer, data, CPU, folder, display=Silent())
     assert (folder / "last.pt").read_bytes() == before
     assert not list(folder.glob("*.tmp")) + list(folder.glob(".*.tmp"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_is_really_full_is_told(
+    tiny: ModuleSource, data: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    begin(tiny, data, folder, epochs=1)
+    config = run_folder.read_config(folder)
+    (folder / f".best.pt.{os.getpid()}.tmp").symlink_to("/dev/full")
+    (folder / f".last.pt.{os.getpid()}.tmp").symlink_to("/dev/full")
+    longer = replace(config, recipe=replace(config.recipe, epochs=2))
+    with pytest.raises(TrainError, match=r"cannot write .*\.pt: No space left on device$"):
+        resume_run(longer, data, CPU, folder, display=Silent())
 
 
 def full_disk(save: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

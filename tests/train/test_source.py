@@ -101,10 +101,56 @@ def test_a_module_that_fails_is_told_not_raised() -> None:
         build_network(ModuleSource("net", outputs(5).code, "Net", (3, 5, 5)), 5)
 
 
-def test_a_closing_softmax_is_taken_off() -> None:
-    network = build_network(outputs(5, after="nn.Softmax(dim=1)"), 5)
-    assert isinstance(network.get_submodule("body.2"), nn.Identity)
-    assert not torch.allclose(network(torch.ones(1, 3, 4, 4)).sum(), torch.ones(()))
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("__all__ = ['x']\nx = 3", "x is not a class of torch.nn.Module"),
+        ("__all__ = ['x']\ndef x(): pass", "x is not a class of torch.nn.Module"),
+        ("__all__ = ['x']\nraise SystemExit", "does not run: SystemExit"),
+        ("__all__ = ['x']", "does not run: AttributeError"),
+    ],
+)
+def test_a_module_without_a_network_is_told(code: str, message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        build_network(read_module("net", f"{code}\nINPUT_SHAPE = (3, 4, 4)"), 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise SystemExit(0)", "cannot be run: SystemExit: 0"),
+        ("return self.f(x), x", "a tuple, not one tensor"),
+        ("return None", "a NoneType, not one tensor"),
+        ("return self.f(x).argmax(1)", "of torch.int64"),
+        ("return self.f(x).sum()", "0-dimensional"),
+        ("return x.flatten(1)[:, :5]", "no parameters to train"),
+        ("return self.f(x).detach()", "no parameters to train"),
+        ("return (self.f(x), x) if self.training else self.f(x)", "a tuple, not one tensor"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(body: str, message: str) -> None:
+    source = module(f"""\
+    def __init__(self):
+        super().__init__()
+        self.f = nn.Sequential(nn.Flatten(), nn.Linear(48, 5))
+
+    def forward(self, x):
+        {body}
+""")
+    with pytest.raises(TrainError, match=message):
+        build_network(source, 5)
+
+
+def test_a_network_that_needs_numbers_is_tried_on_them() -> None:
+    cumulative = outputs(5, after="nn.BatchNorm1d(5, momentum=None)")  # asks its counter
+    assert build_network(cumulative, 5)(torch.zeros(2, 3, 4, 4)).shape == (2, 5)
+
+
+def test_batches_too_small_for_batch_norm_are_told() -> None:
+    source = outputs(5, after="nn.BatchNorm1d(5)")
+    build_network(source, 5, batch_size=2)
+    with pytest.raises(TrainError, match="cannot be trained on batches of 1: ValueError"):
+        build_network(source, 5, batch_size=1)
 
 
 def test_tracebacks_show_the_modules_lines() -> None:

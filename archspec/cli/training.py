@@ -1,0 +1,50 @@
+"""What the commands around training share."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from archspec.cli.errors import UserError
+
+
+@contextmanager
+def told_by_trainer() -> Iterator[None]:
+    """Pass what the trainer tells people on to the command line."""
+    from archspec.train.errors import TrainError
+
+    try:
+        yield
+    except TrainError as error:
+        raise UserError(printable(str(error)), error.exit_code) from error
+
+
+def cache_dir(no_cache: bool) -> Path | None:
+    """Where decoded pictures are kept, if they are."""
+    from archspec.train.cache import cache_folder
+
+    return None if no_cache else cache_folder()
+
+
+def report_broken(broken: Sequence[Any], shown: int = 10) -> None:
+    """Name the pictures that were left out, on stderr."""
+    if not broken:
+        return
+    typer.echo(f"left out {len(broken)} broken pictures:", err=True)
+    for picture in broken[:shown]:
+        typer.echo(f"  {printable(picture.name)}: {picture.reason}", err=True)
+    if len(broken) > shown:
+        typer.echo(f"  … and {len(broken) - shown} more", err=True)
+
+
+def printable(text: str) -> str:
+    """The text with escapes for the bytes of a file name that are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON; what `printable` replaces by is also JSON's spelling."""
+    return printable(json.dumps(value, ensure_ascii=False, allow_nan=False))
