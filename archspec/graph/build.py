@@ -22,7 +22,7 @@ from archspec.expressions import CONSTANTS, FUNCTIONS, Value
 from archspec.graph.names import problem_with
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.values import OpFactory, evaluate
-from archspec.language.model import Body, Spec, Step
+from archspec.language.model import Body, Claim, Spec, Step
 from archspec.language.parse import MAX_FAULTS, SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS, OPS_BY_NAME, Op, Shape
@@ -104,8 +104,6 @@ class _Builder:
         faults: list[Diagnostic],
     ) -> None:
         self.spec = spec
-        self.names = names
-        self.shape = shape
         self.faults = faults
         self.factory = OpFactory(names, faults)
         self.nodes: list[Node] = []
@@ -131,7 +129,13 @@ class _Builder:
                     self.faults.append(fault)
 
     def scope(
-        self, body: Body, name: str, path: str, *, named: bool = True, claims: Any = ()
+        self,
+        body: Body,
+        name: str,
+        path: str,
+        *,
+        named: bool = True,
+        claims: tuple[Claim, ...] = (),
     ) -> Scope:
         """A body's steps as the children of one scope."""
         children: list[Scope | Node] = []
