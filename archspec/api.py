@@ -39,7 +39,9 @@ class SpecError(ValueError):
 class Check(NamedTuple):
     """The outcome of a check. `network` and `results` are None for a text that is no spec.
 
-    `ok` is False when there is an error, a claim that fails being one.
+    `ok` is False when there is an error, a claim that fails being one. A family that is checked
+    as a whole has the checks of all its variants in `family`; its own network and results are
+    those of the first, its claims and diagnostics those of all.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Check(NamedTuple):
     results: Results | None
     claims: tuple[ClaimResult, ...]
     diagnostics: tuple[Diagnostic, ...]
+    family: tuple["Check", ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -120,6 +123,32 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
+    spec = loaded.spec
+    if spec is None or not spec.variants or spec.variant is not None:
+        return _check_one(loaded, stem, overrides)
+    members = tuple(
+        _check_one(loaded._replace(spec=spec.of(variant), variant=variant.name), stem, overrides)
+        for variant in spec.variants.values()
+    )
+    faults = [fault for member in members for fault in member.diagnostics]
+    return members[0]._replace(
+        name=spec.name,
+        variant=None,
+        claims=tuple(claim for member in members for claim in member.claims),
+        diagnostics=tuple(_in_order(loaded.document, _told_once(faults))),
+        family=members,
+    )
+
+
+def _told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Without what several variants say of the same place."""
+    kept: dict[Any, Diagnostic] = {}
+    for fault in faults:
+        kept.setdefault((fault.where, fault.at, fault.offset, fault.code), fault)
+    return list(kept.values())
+
+
+def _check_one(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
     faults = list(loaded.faults)
     network, results = None, None
     claims: tuple[ClaimResult, ...] = ()
@@ -128,10 +157,9 @@ def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Ch
         faults += found
         results = analyse(network)
         faults += find(network)
-        changed = {
-            k for k, v in overrides.items() if k in network.vars and v != loaded.spec.vars[k]
-        }
-        claims, told = _set_aside(network, changed) if changed else verify(network, results)
+        own = {**loaded.spec.vars, **(loaded.spec.variant.vars if loaded.spec.variant else {})}
+        changed = {k for k, v in overrides.items() if k in network.vars and v != own[k]}
+        claims, told = _set_aside(network, own, changed) if changed else verify(network, results)
         faults += told
     document = loaded.document
     faults = _in_order(document, faults)
@@ -142,18 +170,21 @@ def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Ch
 
 
 def _set_aside(
-    network: Network, changed: Iterable[str]
+    network: Network, own_values: Mapping[str, Any], changed: Iterable[str]
 ) -> tuple[tuple[ClaimResult, ...], list[Diagnostic]]:
     """No claims, and a note if there are any: they are about the spec's own variables."""
     if not any(item.claims for item in network.root.walk()):
         return (), []
-    own = ", ".join(f"{name} = {network.spec.vars[name]}" for name in sorted(changed))
+    own = ", ".join(f"{name} = {own_values[name]}" for name in sorted(changed))
     return (), [ClaimsNotVerified(("vars",), on_key=True, own=own)]
 
 
 def _in_order(document: Document, faults: list[Diagnostic]) -> list[Diagnostic]:
-    """Faults by place; one that every row repeats (in `defaults`) is told once."""
-    placed = {(position(document, fault), fault.code, fault.message): fault for fault in faults}
+    """Faults by place; what every row (in `defaults`) or place of a block repeats is told once."""
+    placed: dict[Any, Diagnostic] = {}
+    for fault in faults:
+        message = "" if fault.path else fault.message
+        placed.setdefault((position(document, fault), fault.code, message), fault)
     return [placed[key] for key in sorted(placed)]
 
 

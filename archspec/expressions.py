@@ -20,8 +20,17 @@ MAX_DEPTH = 40
 MAX_MAGNITUDE = 1e15
 MAX_ITEMS = 1000
 
-Value = int | float | bool | Sequence[Any]
-"""What an expression can give; sequences come from `vars` and from literal lists."""
+Value = int | float | bool | Sequence[Any] | Mapping[str, Any]
+"""What an expression can give, `Reference` included.
+
+Sequences come from `vars` and from literal lists, mappings are the rows of tables in `vars`.
+"""
+
+
+class Reference(str):
+    """The name of an op or a block as a value: `BasicBlock if small else Bottleneck`."""
+
+    __slots__ = ()
 
 
 class ExpressionError(ValueError):
@@ -107,7 +116,6 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Pow: "`**` is not part of the grammar",
     ast.Attribute: "attributes (a.b) are not part of the grammar",
-    ast.Slice: "slices are not part of the grammar",
     ast.Lambda: "functions cannot be defined here",
     ast.ListComp: "comprehensions are not part of the grammar",
     ast.GeneratorExp: "comprehensions are not part of the grammar",
@@ -121,7 +129,7 @@ _ALLOWED = (
     *_COMPARE,
     *_UNARY,
     *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.And, ast.Or, ast.Compare, ast.IfExp),
-    *(ast.Constant, ast.Name, ast.Load, ast.Call, ast.Subscript, ast.List, ast.Tuple),
+    *(ast.Constant, ast.Name, ast.Load, ast.Call, ast.Subscript, ast.Slice, ast.List, ast.Tuple),
 )
 
 
@@ -175,6 +183,8 @@ def _check(node: ast.AST) -> None:
     if not isinstance(node, _ALLOWED):
         default = f"{type(node).__name__} is not part of the grammar"
         raise ExpressionError(_REFUSED.get(type(node), default), column)
+    if isinstance(node, ast.Slice):
+        return
     if isinstance(node, ast.Constant):
         if isinstance(node.value, str | bytes):
             raise ExpressionError("text is not part of the grammar", column)
@@ -262,7 +272,9 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    return f" (known: {', '.join(sorted(islice(names, 40)))})" if names else ""
+    numbers = (known for known, value in names.items() if not isinstance(value, Reference))
+    known = ", ".join(sorted(islice(numbers, 40)))
+    return f" (known: {known})" if known else ""
 
 
 def _binary(node: Any, names: Mapping[str, Value]) -> Any:
@@ -317,12 +329,26 @@ def _call(node: Any, names: Mapping[str, Value]) -> Any:
 
 
 def _subscript(node: Any, names: Mapping[str, Value]) -> Any:
-    items, index = _evaluate(node.value, names), _evaluate(node.slice, names)
-    if isinstance(items, int | float):
+    items = _evaluate(node.value, names)
+    if isinstance(items, int | float | str | Mapping):
         _fail("only a list can be indexed", node)
+    if isinstance(node.slice, ast.Slice):
+        return items[_slice(node.slice, names)]
+    index = _evaluate(node.slice, names)
     if not isinstance(index, int) or not -len(items) <= index < len(items):
         _fail(f"there is no item {index} in a list of {len(items)}", node.slice)
     return items[index]
+
+
+def _slice(node: ast.Slice, names: Mapping[str, Value]) -> slice:
+    """`[a:b]`; a step would let a list be reordered, which no table needs."""
+    if node.step is not None:
+        _fail("a slice here is [start:stop]", node.step)
+    ends = [None if end is None else _evaluate(end, names) for end in (node.lower, node.upper)]
+    for end, written in zip(ends, (node.lower, node.upper), strict=True):
+        if written is not None and type(end) is not int:
+            _fail("the ends of a slice are whole numbers", written)
+    return slice(*ends)
 
 
 def _sequence(node: Any, names: Mapping[str, Value]) -> list[Any]:

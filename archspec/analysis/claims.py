@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archspec.analysis.macs import CONVENTIONS, weigh
-from archspec.analysis.receptive_field import as_numbers
+from archspec.analysis.receptive_field import Field, as_numbers
 from archspec.analysis.results import Results
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.claims import (
@@ -19,7 +19,7 @@ from archspec.diagnostics.wording import suggest
 from archspec.graph.network import Network, Node
 from archspec.graph.values import evaluate
 from archspec.language.model import Claim
-from archspec.language.parse import MAX_FAULTS
+from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Op, Shape, show, thousands
 from archspec.ops.fields import spell
 
@@ -40,22 +40,30 @@ class ClaimResult(NamedTuple):
 
 
 class _Subject(NamedTuple):
-    """What a claim is about: one node, or all nodes of a scope."""
+    """What a claim is about: one node, or all nodes of a scope, and where its output comes from."""
 
     network: Network
     results: Results
     nodes: tuple[Node, ...]
     path: str
     single: bool
+    output: int
 
 
 def _output(subject: _Subject, _: str) -> Figure | None:
-    shape = subject.network.shapes[subject.nodes[-1].index] if subject.nodes else None
+    shape = subject.network.shape_of(subject.output)
     return None if shape is None else list(shape)
 
 
 def _receptive_field(subject: _Subject, _: str) -> Figure | None:
-    field = subject.results.fields[subject.nodes[-1].index] if subject.nodes else None
+    return _spread(subject.results.fields[subject.output])
+
+
+def _ungated_field(subject: _Subject, _: str) -> Figure | None:
+    return _spread(subject.results.ungated_fields[subject.output])
+
+
+def _spread(field: Field | None) -> Figure | None:
     return field if field is None or field == "global" else as_numbers(field.size)
 
 
@@ -80,6 +88,7 @@ METRICS: dict[str, Callable[[_Subject, str], Figure | None]] = {
     "buffers": _total("buffers"),
     "macs": _macs,
     "receptive_field": _receptive_field,
+    "receptive_field_without_gates": _ungated_field,
     "weighted_layers": _total("weighted_layers"),
 }
 _EXPLAINED = {
@@ -88,6 +97,8 @@ _EXPLAINED = {
     "num_params": "explain_params",
     "macs": "explain_macs",
 }
+_FIELDS = ("receptive_field", "receptive_field_without_gates")
+SCOPES = ("training", "evaluation")
 _SHAPE = re.compile(r"\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})+\s*")
 
 
@@ -107,10 +118,26 @@ def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...],
 def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Claim]]:
     for item in network.root.walk():
         if item.claims:
+            single = isinstance(item, Node)
             nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
-            subject = _Subject(network, results, nodes, item.path, isinstance(item, Node))
+            output = item.index if isinstance(item, Node) else item.output
+            if item is network.root:
+                output = network.output
+            subject = _Subject(network, results, nodes, item.path, single, output)
             for claim in item.claims:
-                yield subject, claim
+                yield (_in_scope(subject, claim), claim)
+
+
+def _in_scope(subject: _Subject, claim: Claim) -> _Subject:
+    """The subject without what evaluation leaves out, where the claim is about evaluation."""
+    if not _about_evaluation(claim) or subject.results.evaluated is None:
+        return subject
+    return subject._replace(nodes=tuple(subject.results.in_evaluation(subject.nodes)))
+
+
+def _about_evaluation(claim: Claim) -> bool:
+    """Operations are counted of the graph of evaluation unless said otherwise."""
+    return (claim.scope or ("evaluation" if claim.metric == "macs" else "training")) == "evaluation"
 
 
 def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimResult | None:
@@ -130,11 +157,14 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
         )
         return None
     before = len(faults)
+    if claim.scope not in (None, *SCOPES):
+        problem = f"a claim's scope is `training` (everything) or `evaluation`, not {claim.scope}"
+        faults.append(InvalidValue(claim.at, problem=problem))
     claimed = _claimed(claim, subject.network.vars, faults)
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
         return None
-    computed = METRICS[claim.metric](subject, convention) if subject.nodes else None
+    computed = METRICS[claim.metric](subject, convention) if subject.nodes and subject.output >= 0 else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
         faults.append(
@@ -149,7 +179,7 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
 
 def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -> Figure | None:
     """A claim's value in the form of JSON, or None with a fault."""
-    shaped = claim.metric in ("output", "receptive_field")
+    shaped = claim.metric in ("output", *_FIELDS)
     figure = _as_written(claim)
     if figure is None:
         before = len(faults)
@@ -166,7 +196,7 @@ def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -
 
 def _as_written(claim: Claim) -> Figure | None:
     """The texts that are no expressions: `global`, and a shape as papers write it, H×W×C."""
-    if claim.metric == "receptive_field" and claim.value == "global":
+    if claim.metric in _FIELDS and claim.value == "global":
         return "global"
     if claim.metric != "output" or not isinstance(claim.value, str):
         return None
@@ -214,7 +244,8 @@ def _failure(
     derived, mend = "", ""
     node = subject.nodes[-1]
     arriving = subject.network.shape_of(node.inputs[0])
-    if subject.single and node.op is not None and arriving is not None:
+    alone = subject.single and len(node.inputs) == 1
+    if alone and node.op is not None and arriving is not None:
         derived = _derivation(node.op, claim.metric, arriving)
         if claim.metric == "output" and isinstance(claimed, list):
             mend = node.op.mend(arriving, tuple(int(size) for size in claimed))

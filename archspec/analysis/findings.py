@@ -23,7 +23,7 @@ def find(network: Network) -> list[Diagnostic]:
 
 def _padding_order(node: Node, findings: list[Diagnostic]) -> None:
     padding = node.written.get("padding")
-    if not isinstance(node.op, Sliding) or not isinstance(padding, list) or len(padding) != 2:
+    if not isinstance(padding, list) or not isinstance(node.op, Sliding) or len(padding) != 2:
         return
     if any(isinstance(end, list) for end in padding) or isinstance(node.op.padding, str):
         return

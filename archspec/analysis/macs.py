@@ -14,12 +14,14 @@ CONVENTIONS: dict[str, tuple[str, Counts]] = {
 
 
 def count_operations(network: Network) -> tuple[Counts | None, ...]:
-    """Operations of each node; None where its op or its input is unknown."""
+    """Operations of each node; None where its op or its input is unknown, or it cannot say."""
     counts: list[Counts | None] = []
     for node, output in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.shape_of(node.inputs[0])
-        known = node.op is not None and arriving is not None and output is not None
-        counts.append(node.op.counts(arriving, output) if known else None)  # type: ignore[union-attr,arg-type]  # known
+        arriving = network.arriving(node)
+        if node.op is None or arriving is None or output is None:
+            counts.append(None)
+        else:
+            counts.append(node.op.operations(arriving, output))
     return tuple(counts)
 
 

@@ -12,6 +12,9 @@ class Parameters(NamedTuple):
     buffers: int = 0
 
 
+_NOTHING = Parameters()
+
+
 def count_parameters(network: Network) -> tuple[Parameters | None, ...]:
     """Parameters of each node; None where its op or its input is unknown."""
     counts: list[Parameters | None] = []
@@ -21,6 +24,9 @@ def count_parameters(network: Network) -> tuple[Parameters | None, ...]:
             counts.append(None)
             continue
         tensors = node.op.tensors(arriving)
+        if not tensors:
+            counts.append(_NOTHING)
+            continue
         trainable = sum(tensor.numel for tensor in tensors if tensor.trainable)
         counts.append(Parameters(trainable, sum(t.numel for t in tensors) - trainable))
     return tuple(counts)

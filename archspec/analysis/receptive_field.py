@@ -9,7 +9,7 @@ of field r, stride j and offset o gives
 so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archspec.graph.network import INPUT, Network
@@ -43,26 +43,74 @@ def as_numbers(pair: Pair) -> list[int | float]:
 Field = ReceptiveField | Literal["global"]
 
 
-def receptive_fields(network: Network) -> tuple[Field | None, ...]:
+class Fields(NamedTuple):
+    """The field of each node's units, None where unknown: `all_paths`, and without gates.
+
+    Where paths meet, `all_paths` is the hull of their fields. `without_gates` leaves out paths
+    that have seen the whole map, as that of squeeze-and-excitation: what remains is what a unit
+    sees of its surroundings.
+    """
+
+    all_paths: tuple[Field | None, ...]
+    without_gates: tuple[Field | None, ...]
+
+
+def receptive_fields(network: Network) -> Fields:
     """The field of each node's units; `global` once a unit sees the whole map; None if unknown."""
-    fields: list[Field | None] = []
     start: Field | None = None if network.input_shape is None else ReceptiveField()
+    fields: list[Field | None] = []
+    local: list[Field | None] = []
+    gated = False
     for node, output in zip(network.nodes, network.shapes, strict=True):
+        if len(node.inputs) > 1:
+            shapes = network.arriving(node)
+            known = node.op is not None and output is not None and shapes is not None
+            before = [start if i == INPUT else fields[i] for i in node.inputs]
+            inner = [start if i == INPUT else local[i] for i in node.inputs]
+            fields.append(_meet(before) if known else None)
+            local.append(_meet([f for f in inner if f != "global"] or ["global"]) if known else None)
+            gated = gated or fields[-1] != local[-1]
+            continue
         index = node.inputs[0]
         arriving = network.shape_of(index)
-        before = start if index == INPUT else fields[index]
-        if node.op is None or arriving is None or output is None or before is None:
+        field = start if index == INPUT else fields[index]
+        if node.op is None or arriving is None or output is None or field is None:
             fields.append(None)
-        else:
-            fields.append(_through(before, node.op.view(arriving)))
-    return tuple(fields)
+            local.append(None)
+            continue
+        view = node.op.view(arriving)
+        fields.append(_through(field, view))
+        apart = gated and index != INPUT and local[index] != field
+        local.append(_through(local[index], view) if apart else fields[-1])
+    return Fields(tuple(fields), tuple(local))
 
 
-def _through(before: Field, view: View) -> Field:
+def _meet(fields: Sequence[Field | None]) -> Field | None:
+    """The hull of what several paths see; None where their strides differ."""
+    if any(field is None for field in fields):
+        return None
+    windows = [field for field in fields if isinstance(field, ReceptiveField)]
+    if len(windows) < len(fields):
+        return "global"
+    first = windows[0]
+    if all(window == first for window in windows):
+        return first
+    if any(window.stride != first.stride for window in windows):
+        return None
+    axes = []
+    for axis in (0, 1):
+        start = min(window.offset[axis] for window in windows)
+        end = max(window.offset[axis] + window.size[axis] for window in windows)
+        axes.append((end - start, start))
+    (height, top), (width, left) = axes
+    return ReceptiveField((height, width), first.stride, (top, left))
+
+
+def _through(before: Field | None, view: View) -> Field | None:
+    if before is None or view is None:
+        return before
     if before == "global" or view == "global":
         return "global"
-    if view is None:
-        return before
     height, width = (_widen(before, i, view[i]) for i in (0, 1))
     sizes, strides, offsets = zip(height, width, strict=True)
     return ReceptiveField(sizes, strides, offsets)

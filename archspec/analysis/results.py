@@ -34,22 +34,36 @@ class Results(NamedTuple):
     operations: tuple[Counts | None, ...]
     memory: tuple[Memory | None, ...]
     fields: tuple[Field | None, ...]
+    ungated_fields: tuple[Field | None, ...]
+    evaluated: tuple[bool, ...] | None = None
 
     def totals(self, nodes: Iterable[Node]) -> Totals:
-        """The sums over some nodes: the whole network's, or a group's."""
-        nodes = list(nodes)
-        held = _known(self.parameters[node.index] for node in nodes)
+        """The sums over some nodes: the whole network's, or a group's.
+
+        Parameters are all there are; operations and layers those that evaluation runs.
+        """
+        everything = list(nodes)
+        nodes = self.in_evaluation(everything)
+        held = _known(self.parameters[node.index] for node in everything)
+        kept = _known(self.parameters[node.index] for node in nodes)
         counts = self.counts(nodes)
         weighted = _known(None if node.op is None else node.op.weighted for node in nodes)
         trainable = None if held is None else sum(p.trainable for p in held)
+        only = None if held is None or kept is None else _trainable(held) - _trainable(kept)
         return Totals(
             num_params=trainable,
             trainable_params=trainable,
             buffers=None if held is None else sum(p.buffers for p in held),
-            training_only_params=None if held is None else 0,
+            training_only_params=only,
             macs=None if counts is None else counts.macs,
             weighted_layers=None if weighted is None else sum(weighted),
         )
+
+    def in_evaluation(self, nodes: Iterable[Node]) -> list[Node]:
+        """Those of the nodes that evaluation runs."""
+        if self.evaluated is None:
+            return list(nodes)
+        return [node for node in nodes if self.evaluated[node.index]]
 
     def counts(self, nodes: Iterable[Node]) -> Counts | None:
         """Operations of some nodes together."""
@@ -66,6 +80,10 @@ class Results(NamedTuple):
         return Memory(sum(m.parameters for m in known), sum(m.activations for m in known))
 
 
+def _trainable(held: Iterable[Parameters]) -> int:
+    return sum(parameters.trainable for parameters in held)
+
+
 def _known(values: Iterable[Any]) -> list[Any] | None:
     """The values, or None when one of them is unknown."""
     listed = list(values)
@@ -75,9 +93,12 @@ def _known(values: Iterable[Any]) -> list[Any] | None:
 def analyse(network: Network) -> Results:
     """Run every pass over a network."""
     parameters = count_parameters(network)
+    fields = receptive_fields(network)
     return Results(
         parameters=parameters,
         operations=count_operations(network),
         memory=count_bytes(network, parameters),
-        fields=receptive_fields(network),
+        fields=fields.all_paths,
+        ungated_fields=fields.without_gates,
+        evaluated=network.evaluated,
     )

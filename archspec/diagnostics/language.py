@@ -116,7 +116,7 @@ class UnknownVersion(Diagnostic):
 
 
 class UnknownVariable(Diagnostic):
-    """`--set` names a variable that the spec does not have."""
+    """`--set`, or a variant, names a variable that the spec does not have."""
 
     code = "AS213"
     name = "unknown-variable"
@@ -160,3 +160,70 @@ class TooManySteps(Diagnostic):
     name = "too-many-steps"
     template = "the network has more than {limit} steps"
     advice = "no convolutional network of the literature comes near that; shorten the table"
+
+
+class UnknownStep(Diagnostic):
+    """`from` (or an output) names a step that does not stand before it in its body.
+
+    A step sees the steps before it in its own body, and what arrives at the body as `input`; what
+    is inside a group or a block is that body's own affair. So a network has no cycles.
+    """
+
+    code = "AS217"
+    name = "unknown-step"
+    template = "{problem}"
+
+
+class RecursiveBlock(Diagnostic):
+    """A block contains itself, directly or through other blocks."""
+
+    code = "AS218"
+    name = "recursive-block"
+    template = "the block contains itself: {cycle}"
+    advice = "a stack of any depth is written with `repeat`"
+
+
+class VariableUnset(Diagnostic):
+    """A variable is left to the variants (`~`), and nothing sets it."""
+
+    code = "AS219"
+    name = "variable-unset"
+    template = "`{name}` has no value: it is `~` in `vars`, and {who} does not set it"
+    advice = "give it a value in `vars`, in the variant, or with `--set {name}=…`"
+
+
+class OneInput(Diagnostic):
+    """A step that takes one input is given several, or branches."""
+
+    code = "AS220"
+    name = "one-input"
+    template = "{op} takes one input, and {count} arrive"
+    advice = "bring them together first: `op: concat`, `add` or `mul`"
+
+
+class UnusedStep(Diagnostic):
+    """Nothing reads what a step puts out: its work is thrown away."""
+
+    code = "AS221"
+    name = "unused-step"
+    severity = "warning"
+    template = "nothing reads what {step} puts out"
+    advice = "name it in a `from`, or among the `outputs`, or take it out"
+
+
+class OutputMissing(Diagnostic):
+    """An output's step is not there: its `when` is false."""
+
+    code = "AS222"
+    name = "output-missing"
+    template = "the output `{name}` is the step `{of}`, which `when` leaves out"
+    advice = "an output that may be missing says so: `optional: true`"
+
+
+class TooDeeplyNested(Diagnostic):
+    """Blocks stand in blocks deeper than any network needs."""
+
+    code = "AS223"
+    name = "nested-too-deeply"
+    template = "blocks and groups stand more than {limit} deep in each other"
+    advice = "use `repeat` for a stack of blocks"

@@ -83,3 +83,107 @@ class TooBig(Diagnostic):
     name = "size-too-big"
     template = "{what} would have {count} elements, more than any machine can hold"
     advice = "check the widths above this row"
+
+
+class MergeMismatch(Diagnostic):
+    """What meets in an `add`, `mul` or `concat` does not fit together."""
+
+    code = "AS309"
+    name = "merge-mismatch"
+    template = "{op}: {sides}; they need {wanted}"
+
+
+class ChannelsLastArrive(Diagnostic):
+    """An op works on maps with the channels first, but `permute` has put them last."""
+
+    code = "AS310"
+    name = "channels-last"
+    template = "{op} works on a map (channels, height, width), but the channels of {shape} are last"
+    advice = "put `- {{op: permute, dims: [0, 3, 1, 2]}}` before it"
+
+
+class WrongWayRound(Diagnostic):
+    """`permute` would turn a map the way that it already is."""
+
+    code = "AS311"
+    name = "wrong-way-round"
+    template = "dims {dims} puts the channels {where}, but the channels of {shape} are {where} already"
+    advice = "the other way is `dims: {other}`"
+
+
+class NormalizedShape(Diagnostic):
+    """Layer norm is not told what to normalise over, or something else arrives.
+
+    PyTorch normalises over the last dimensions. On a map with the channels first, those are not
+    the channels, so a spec has to say what is meant.
+    """
+
+    code = "AS312"
+    name = "normalized-shape"
+    template = "{problem}"
+
+
+class ParametersPerChannel(Diagnostic):
+    """The parameters of a PReLU are neither one, nor one for each channel that arrives."""
+
+    code = "AS313"
+    name = "parameters-per-channel"
+    template = "{count} parameters for {channels} channels: there is one for all, or one for each"
+    advice = "take 1 or {channels}; `in_channels` is always as many as arrive"
+
+
+class OutputPadding(Diagnostic):
+    """More output padding than a transposed convolution can have.
+
+    It tells apart the input sizes that one output size may come from: there are as many as the
+    stride, and PyTorch allows what is below the stride or the dilation.
+    """
+
+    code = "AS314"
+    name = "output-padding"
+    template = "output_padding {padding} along the {axis} is not below the stride or the dilation"
+    advice = "use at most {most}"
+
+
+class NothingLeft(Diagnostic):
+    """The padding of a transposed convolution cuts off everything: there is no output."""
+
+    code = "AS315"
+    name = "nothing-left"
+    template = "the output {axis} would be {arithmetic}"
+    advice = "use a padding of at most {most}"
+
+
+class SizeOrScale(Diagnostic):
+    """`upsample` is told neither or both of `size` and `scale_factor`."""
+
+    code = "AS316"
+    name = "size-or-scale"
+    template = "upsample takes a size or a scale_factor, and {given}"
+    advice = "write for example `scale_factor: 2`"
+
+
+class NotDivisible(Diagnostic):
+    """Channels, rows or columns cannot be divided into so many equal parts."""
+
+    code = "AS317"
+    name = "not-divisible"
+    template = "{count} {what} cannot be divided into {parts} equal parts"
+    advice = "{count} can be divided by {divisors}"
+
+
+class NoSuchChannel(Diagnostic):
+    """An op reads channels that do not arrive."""
+
+    code = "AS318"
+    name = "no-such-channel"
+    template = "{what}, but {channels} channels arrive (0 to {last})"
+
+
+class NeitherMapNorVector(Diagnostic):
+    """A mean over some dimensions would leave something that is neither a map nor a vector."""
+
+    code = "AS319"
+    name = "neither-map-nor-vector"
+    template = "the mean of {shape} over {dims} leaves {left}, neither a map nor a vector"
+    advice = "`keepdim: true` keeps them, with a size of 1"

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
-from archspec.language.model import Claim, Spec, Step
+from archspec.language.model import Block, Claim, Spec, Step
 from archspec.language.source import Data
 from archspec.ops import Op, Shape
 
@@ -22,7 +23,8 @@ class Node:
     reads, or `INPUT`. `op` is None where the row is faulty: everything about it is unknown then.
     `written` are the attributes as they stand in the spec, expressions included, after defaults.
     `at` is the row; `source` the place of what defines the step, which for one that a row carries
-    along (`activation: relu`) is that value. Such a step has no `step`.
+    along (`activation: relu`) is that value. Such a step has no `step` of its own; `role` says as
+    what it is carried.
     """
 
     index: int
@@ -36,20 +38,29 @@ class Node:
     named: bool
     written: Mapping[str, Data]
     step: Step | None = None
+    role: str = ""
 
     @property
     def claims(self) -> tuple[Claim, ...]:
         """What is claimed of this step."""
-        return self.step.claims if self.step else ()
+        return self.step.claims if self.step and not self.role else ()
 
     def where(self, attribute: str) -> SpecPath:
         """Where an attribute is written; the step's own place when it is not in its row."""
-        given = self.step is not None and attribute in self.step.attributes
+        given = self.step is not None and not self.role and attribute in self.step.attributes
         return self.step.where(attribute) if given and self.step else self.source
 
 
+Kind = Literal["network", "group", "block", "repeat"]
+
+
 class Scope(NamedTuple):
-    """A body with a name: the network itself (path ""), or a group."""
+    """A body with a name: the network itself (path ""), a group, a block, or a repeated step.
+
+    `source` is the node that its first step reads, `output` the one whose output leaves it. A
+    block's `arguments` are the values it was given, `in_channels` among them. `step` is the row it
+    stands for; the scopes and nodes in a repeated one all have that step.
+    """
 
     name: str
     path: str
@@ -57,6 +68,12 @@ class Scope(NamedTuple):
     named: bool
     children: tuple["Scope | Node", ...]
     claims: tuple[Claim, ...] = ()
+    kind: Kind = "network"
+    step: Step | None = None
+    block: Block | None = None
+    arguments: Mapping[str, Value] = MappingProxyType({})
+    source: int = INPUT
+    output: int = INPUT
 
     def walk(self) -> Iterator["Scope | Node"]:
         """The scope itself and everything inside, in the order of the text."""
@@ -78,6 +95,9 @@ class Network(NamedTuple):
     `shapes[i]` is the output shape of `nodes[i]`, without the batch, None where it cannot be
     known. Shapes are inferred while the network is built, since what a row means may depend on
     the channels that arrive (`groups: in_channels`).
+
+    `outputs` are the nodes whose outputs the network gives back, by name; those among
+    `training_only` are left out in evaluation, and with them the nodes that are not `evaluated`.
     """
 
     spec: Spec
@@ -87,6 +107,17 @@ class Network(NamedTuple):
     nodes: tuple[Node, ...]
     shapes: tuple[Shape | None, ...]
     outputs: Mapping[str, int]
+    training_only: frozenset[str] = frozenset()
+    evaluated: tuple[bool, ...] | None = None
+
+    @property
+    def output(self) -> int:
+        """The node of the first output: the network's result in evaluation."""
+        return next(iter(self.outputs.values()), INPUT)
+
+    def is_evaluated(self, node: Node) -> bool:
+        """Whether evaluation runs a node; what leads to training-only outputs alone it does not."""
+        return self.evaluated is None or self.evaluated[node.index]
 
     def shape_of(self, index: int) -> Shape | None:
         """The shape of a node's output, or of the network's input (`INPUT`)."""
@@ -95,3 +126,8 @@ class Network(NamedTuple):
     def input_shapes(self, node: Node) -> tuple[Shape | None, ...]:
         """The shapes that arrive at a node."""
         return tuple(self.shape_of(index) for index in node.inputs)
+
+    def arriving(self, node: Node) -> tuple[Shape, ...] | None:
+        """The shapes that arrive at a node, None where one of them is unknown."""
+        shapes = tuple(self.shape_of(index) for index in node.inputs)
+        return None if None in shapes else shapes  # type: ignore[return-value]  # just asked

@@ -1,7 +1,7 @@
 """From what is written to what it is worth: expressions evaluated, attributes validated."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -12,11 +12,10 @@ from archspec.diagnostics.language import (
     InvalidValue,
     MissingKey,
     UnknownKey,
-    UnknownOp,
 )
 from archspec.diagnostics.wording import did_you_mean, suggest
 from archspec.expressions import ExpressionError, Value
-from archspec.language.parse import SUGAR
+from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
@@ -30,7 +29,7 @@ def evaluate(
             return expressions.evaluate(expressions.parse(value), names)
         except ExpressionError as error:
             fault = InvalidExpression(
-                where, offset=error.column, text=_short(value), problem=error.problem
+                where, offset=error.column, text=shorten(value), problem=error.problem
             )
             faults.append(fault)
             return None
@@ -42,23 +41,24 @@ def evaluate(
     return value
 
 
-def _short(text: str) -> str:
+def shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+class Names(Protocol):
+    """What a factory has to know of a body: `names` for expressions, `fixed` channels or not."""
+
+    names: dict[str, Value]
+    fixed: bool
+    shared: bool
+
+
 class OpFactory:
-    """Makes ops from what is written, under the spec's variables."""
+    """Makes ops from what is written; equal rows of a shared body get the same op."""
 
-    def __init__(self, names: Mapping[str, Value], faults: list[Diagnostic]) -> None:
-        self.names = names
+    def __init__(self, faults: list[Diagnostic]) -> None:
         self.faults = faults
-
-    def op_class(self, name: str, where: SpecPath) -> type[Op] | None:
-        """The class of an op, or None with a fault at `where`."""
-        cls = OPS_BY_NAME.get(name)
-        if cls is None:
-            self.faults.append(UnknownOp(where, op=_short(name), help=suggest(name, OPS_BY_NAME)))
-        return cls
+        self.made: dict[Any, Op] = {}
 
     def make(
         self,
@@ -67,17 +67,18 @@ class OpFactory:
         places: Mapping[str, SpecPath],
         row: SpecPath,
         arriving: Shape | None,
+        body: Names,
     ) -> Op | None:
         """An op with its attributes, or None where one of them is faulty.
 
         `places` says where each attribute stands; `row` is where a missing one is missed.
-        Expressions see the variables, and the channels of what arrives as `in_channels`.
+        Expressions see the body's names; outside blocks, `in_channels` is what arrives at the row.
         """
-        names: Mapping[str, Value] = self.names
-        if any(type(value) is str for value in written.values()):
+        names = body.names
+        if any(type(value) is str for value in written.values()) and not body.fixed:
             if arriving is None and _needs_channels(written.values()):
                 return None  # what arrives is unknown, and that has been told
-            names = {**self.names, "in_channels": arriving[0] if arriving else 0}
+            names["in_channels"] = arriving[0] if arriving else 0
         before = len(self.faults)
         values = {
             key: value
@@ -87,11 +88,16 @@ class OpFactory:
         }
         _hint_at_words(cls, written, self.faults[before:], places)
         faulty = len(self.faults) > before
+        key = _key(cls, values) if body.shared and not faulty else None
+        if key in self.made:
+            return self.made[key]
         try:
             op = cls(**values)
         except ValidationError as error:
             self._report(cls, error, places, row, values, self.faults[before:])
             return None
+        if key is not None:
+            self.made[key] = op
         return None if faulty else op
 
     def _report(
@@ -125,6 +131,12 @@ class OpFactory:
                 reason = str(problem["msg"]).removeprefix("Value error, ")
                 fault = InvalidValue(places[key], problem=_named(key, reason))
             self.faults.append(fault)
+
+
+def _key(cls: type[Op], values: Mapping[str, Any]) -> Any:
+    """What makes two ops equal, None for values that cannot be compared quickly."""
+    plain = all(type(value) in (int, float, bool, str) for value in values.values())
+    return (cls, *values.items(), *map(type, values.values())) if plain else None
 
 
 def _hint_at_words(

@@ -9,7 +9,10 @@ from archspec.language.source import Data
 
 
 class Claim(NamedTuple):
-    """A published figure: `metric` is claimed to be `value`, according to `source`."""
+    """A published figure: `metric` is claimed to be `value`, according to `source`.
+
+    `scope` says of what: everything (`training`, the default), or the graph of `evaluation`.
+    """
 
     metric: str
     value: Data
@@ -17,12 +20,23 @@ class Claim(NamedTuple):
     source: str | None = None
     convention: str | None = None
     tolerance: Data = None
+    scope: str | None = None
+
+
+class Control(NamedTuple):
+    """What decides whether and how often a step is run: `when`, `repeat`, `each`, as written."""
+
+    when: Data = None
+    repeat: Data = None
+    each: Data = None
 
 
 class Step(NamedTuple):
-    """One row: an op with its attributes, or a named group with a body of its own.
+    """One row: an op or block with its attributes, or a named group with a body of its own.
 
-    `columns` are the names of the cells when the row is written as a list.
+    `columns` are the names of the cells when the row is written as a list. `inputs` are the names
+    behind `from`; None is the step before. Each of `branches` is a step of its own name (a group
+    or a row), or a body whose steps stand beside the row.
     """
 
     at: SpecPath
@@ -33,12 +47,23 @@ class Step(NamedTuple):
     body: "Body | None" = None
     claims: tuple[Claim, ...] = ()
     columns: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] | None = None
+    control: Control | None = None
+    branches: "tuple[Step | Body, ...] | None" = None
+    init: Data = None
 
     def where(self, key: str) -> SpecPath:
         """The place of one of the row's values, or the row's where it is not given there."""
         if self.columns is not None:
             return (*self.at, self.columns.index(key)) if key in self.columns else self.at
         return (*self.at, key)
+
+    @property
+    def spread(self) -> bool:
+        """Whether the step may stand for several."""
+        return self.control is not None and (
+            self.control.repeat is not None or self.control.each is not None
+        )
 
 
 class Body(NamedTuple):
@@ -48,8 +73,52 @@ class Body(NamedTuple):
     steps: tuple[Step, ...]
 
 
+class Block(NamedTuple):
+    """A body with a name, used like an op: `args` by name, None where one is required.
+
+    `vars` are computed from the arguments and from `in_channels`, in order.
+    """
+
+    name: str
+    at: SpecPath
+    args: Mapping[str, Data]
+    vars: Mapping[str, Data]
+    body: Body
+    description: str | None = None
+
+
+class Output(NamedTuple):
+    """What a network gives back under a name: the output of the step `of`.
+
+    One that is `training_only` is left out in evaluation; one that is `optional` may be missing.
+    """
+
+    name: str
+    of: str
+    at: SpecPath
+    training_only: bool = False
+    optional: bool = False
+
+
+class Variant(NamedTuple):
+    """One member of a family: what it sets in the spec's `vars`, and its own figures."""
+
+    name: str
+    at: SpecPath
+    vars: Mapping[str, Data]
+    claims: tuple[Claim, ...] = ()
+    title: str | None = None
+    input: Data = None
+    source: str | None = None
+    description: str | None = None
+    reference: str | None = None
+
+
 class Spec(NamedTuple):
-    """A whole spec: `input` is (C, H, W), `defaults` are attributes by op, `vars` in order."""
+    """A whole spec: `input` is (C, H, W), `defaults` are attributes by op, `vars` in order.
+
+    `variant` is the member of the family that is meant, if one is.
+    """
 
     name: str
     input: Data
@@ -59,3 +128,27 @@ class Spec(NamedTuple):
     vars: Mapping[str, Data] = MappingProxyType({})
     defaults: Mapping[str, Mapping[str, Data]] = MappingProxyType({})
     claims: tuple[Claim, ...] = ()
+    blocks: Mapping[str, Block] = MappingProxyType({})
+    variants: Mapping[str, Variant] = MappingProxyType({})
+    outputs: tuple[Output, ...] = ()
+    init: Data = None
+    reference: str | None = None
+    variant: Variant | None = None
+
+    def of(self, variant: Variant) -> "Spec":
+        """The spec of one member of the family."""
+        return self._replace(
+            name=variant.title or f"{self.name} ({variant.name})",
+            source=variant.source or self.source,
+            description=variant.description or self.description,
+            reference=variant.reference or self.reference,
+            input=self.input if variant.input is None else variant.input,
+            claims=(*self.claims, *variant.claims),
+            variant=variant,
+        )
+
+    @property
+    def input_at(self) -> SpecPath:
+        """Where the input is written that holds."""
+        own = self.variant is not None and self.variant.input is not None
+        return (*self.variant.at, "input") if own and self.variant else ("input",)

@@ -1,19 +1,29 @@
 """What an op is: attributes in PyTorch's names, and the mathematical facts the passes ask for."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from archspec.diagnostics import Diagnostic, Fault
-from archspec.diagnostics.shapes import NotAMap
+from archspec.diagnostics.shapes import ChannelsLastArrive, NotAMap, NotDivisible
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 Shape = tuple[int, ...]
 """A tensor's sizes without the batch: (C, H, W) for a map, (F,) for a vector."""
+
+
+class ChannelsLast(tuple[int, ...]):
+    """The shape of a map that was turned round, (H, W, C), as `permute` gives it.
+
+    Equal to the plain tuple of its sizes; an op that asks for a map has to ask which kind it is.
+    """
+
+    __slots__ = ()
+
 
 MAX_SIZE = 10**9
 """The largest value an attribute may have; it keeps the arithmetic in small numbers."""
@@ -52,6 +62,7 @@ class Counts(NamedTuple):
     norm: int = 0
     activation: int = 0
     pool: int = 0
+    elementwise: int = 0
 
     def __add__(self, other: tuple[object, ...]) -> "Counts":
         assert isinstance(other, Counts)
@@ -99,8 +110,30 @@ class Op(BaseModel):
     """What a row may carry it as: `norm`, `activation` or `dropout`."""
     weighted: ClassVar[bool] = False
     """Whether the op counts as a layer in the literature: convolutions and linear layers."""
+    merges: ClassVar[bool] = False
+    """Whether the op takes several inputs."""
     overwritable: ClassVar[bool] = False
     """Whether autograd does without this op's output, so that the next op may work in place."""
+
+    def infer(self, shapes: Sequence[Shape]) -> Shape:
+        """The output's shape for everything that arrives; what the graph asks. See `Merge`."""
+        return self.output_shape(shapes[0])
+
+    def infer_in_spite(self, shapes: Sequence[Shape]) -> Shape | None:
+        """What the output would be were it not for the fault `infer` raised, if known."""
+        return self.shape_in_spite(shapes[0])
+
+    def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts | None:
+        """Operations for one sample of everything that arrives; None where they are unknown."""
+        return self.counts(shapes[0], output)
+
+    def channel_ratio(self, shape: Shape) -> tuple[int, int] | None:
+        """How the channels that leave follow from any number that arrives: times this, over that.
+
+        None where the op sets a width of its own, whatever arrives.
+        """
+        del shape
+        return 1, 1
 
     def output_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input of `shape`; raises `Fault` where they do not fit."""
@@ -116,8 +149,8 @@ class Op(BaseModel):
         del shape
         return ()
 
-    def counts(self, shape: Shape, output: Shape) -> Counts:
-        """Operations for one sample of `shape` that gives `output`."""
+    def counts(self, shape: Shape, output: Shape) -> Counts | None:
+        """Operations for one sample of `shape` that gives `output`; None where unknown."""
         del shape, output
         return Counts()
 
@@ -162,9 +195,29 @@ def thousands(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def channels_of(shape: Shape) -> int:
+    """The channels of a map, whichever way round it is, or the features of a vector."""
+    return shape[-1] if isinstance(shape, ChannelsLast) else shape[0]
+
+
 def require_map(op: str, shape: Shape) -> tuple[int, int, int]:
     """Channels, height and width of a map, or a `Fault` when the shape is none."""
+    require_channels_first(op, shape)
     if len(shape) != 3:
         raise Fault(NotAMap, op=op, shape=show(shape))
     channels, height, width = shape
     return channels, height, width
+
+
+def require_channels_first(op: str, shape: Shape) -> None:
+    """A `Fault` where the channels come last."""
+    if isinstance(shape, ChannelsLast):
+        raise Fault(ChannelsLastArrive, op=op, shape=show(shape))
+
+
+def require_parts(attribute: str, what: str, count: int, parts: int) -> None:
+    """A `Fault` where `count` of something cannot be divided into equal parts."""
+    if count % parts:
+        divisors = ", ".join(str(d) for d in range(1, min(count, 64) + 1) if count % d == 0)
+        facts = {"what": what, "count": count, "parts": parts, "divisors": divisors}
+        raise Fault(NotDivisible, attribute, **facts)

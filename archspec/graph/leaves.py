@@ -1,0 +1,280 @@
+"""Leaves of a network: rows of ops, what they carry along, and the shapes they give."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+from archspec.diagnostics import Diagnostic, Fault, SpecPath
+from archspec.diagnostics.language import DuplicateName, InvalidValue, OneInput, UnknownOp, WrongType
+from archspec.diagnostics.shapes import TooBig
+from archspec.diagnostics.wording import describe, suggest
+from archspec.expressions import Reference, Value
+from archspec.graph.network import INPUT, Node, Scope
+from archspec.graph.values import OpFactory, evaluate
+from archspec.language.model import Spec, Step
+from archspec.language.rows import SUGAR
+from archspec.language.source import Data
+from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, show
+from archspec.ops.fields import spell
+
+MAX_ELEMENTS = 10**15
+
+Merged = tuple[dict[str, Data], dict[str, SpecPath]]
+
+
+class Frame:
+    """A body while it is walked: what its expressions see, and what its steps gave so far.
+
+    `fixed` says that `in_channels` is that of a block, not of the row. `shared` bodies are walked
+    more than once. `outputs` maps the names of steps to nodes.
+    """
+
+    __slots__ = (
+        "children", "depth", "fixed", "input", "names", "outputs", "path", "previous", "shared",
+        "taken",
+    )
+
+    def __init__(
+        self, names: dict[str, Value], path: str, source: int, depth: int, *, fixed: bool, shared: bool
+    ) -> None:
+        self.names = names
+        self.path = path
+        self.input = source
+        self.previous = source
+        self.depth = depth
+        self.fixed = fixed
+        self.shared = shared
+        self.children: list[Scope | Node] = []
+        self.outputs: dict[str, int] = {}
+        self.taken: set[str] = set()
+
+    def inner(self, name: str) -> str:
+        """The path of a step of that name."""
+        return f"{self.path}.{name}" if self.path else name
+
+
+class Leaves:
+    """Keeps the nodes so far, and makes the next one of a row."""
+
+    def __init__(self, spec: Spec, shape: Shape | None, faults: list[Diagnostic]) -> None:
+        self.spec = spec
+        self.faults = faults
+        self.factory = OpFactory(faults)
+        self.nodes: list[Node] = []
+        self.shapes: list[Shape | None] = []
+        # What a node gives on: its shape, or behind a fault what that would have been.
+        self.flows: list[Shape | None] = []
+        self.input_shape = shape
+        self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
+
+    def flow(self, index: int) -> Shape | None:
+        """What a node gives on, or the network's input."""
+        return self.input_shape if index == INPUT else self.flows[index]
+
+    def row(
+        self, step: Step, cls: type[Op] | None, name: str, inputs: tuple[int, ...], frame: Frame
+    ) -> None:
+        """A row's own node, then those of its norm, activation and dropout, in that order."""
+        path = frame.inner(name)
+        frame.previous = self._own_node(step, cls, name, path, inputs, frame)
+        if cls is None:
+            return
+        defaults = self.spec.defaults.get(cls.op_name)
+        if not step.sugar and defaults is None:
+            return
+        for role in SUGAR:
+            at_default = role not in step.sugar
+            value = (defaults or {}).get(role) if at_default else step.sugar[role]
+            if value is None or value is False:
+                continue
+            where = ("defaults", cls.op_name, role) if at_default else step.where(role)
+            if not cls.weighted:
+                problem = f"{role} goes with convolutions and linear layers, not with {step.op}"
+                self.faults.append(InvalidValue(where, problem=problem))
+                continue
+            own = f"{name}_{role}" if step.name is not None else str(len(frame.children))
+            if own in frame.taken:
+                self.faults.append(DuplicateName(step.at, name=own))
+            frame.taken.add(own)
+            frame.previous = self._sugar(role, value, where, own, step, frame)
+
+    def _own_node(
+        self,
+        step: Step,
+        cls: type[Op] | None,
+        name: str,
+        path: str,
+        inputs: tuple[int, ...],
+        frame: Frame,
+    ) -> int:
+        op, written = None, step.attributes
+        if cls is not None and not cls.merges and len(inputs) > 1:
+            where = step.where("from" if step.inputs else "branches")
+            self.faults.append(OneInput(where, path=path, op=cls.op_name, count=len(inputs)))
+        elif cls is not None:
+            written, places = self._attributes(step, cls, frame)
+            arriving = self.flow(inputs[0])
+            op = self.factory.make(cls, written, places, step.at, arriving, frame)
+        return self._add(step, name, path, step.op or "", op, written, inputs, frame)
+
+    def _attributes(self, step: Step, cls: type[Op], frame: Frame) -> Merged:
+        if not frame.shared:
+            return _merge(step, cls, self.spec.defaults.get(cls.op_name, {}), self.faults)
+        key = (step.at, cls)
+        if key not in self.merged:
+            defaults = self.spec.defaults.get(cls.op_name, {})
+            self.merged[key] = _merge(step, cls, defaults, self.faults)
+        return self.merged[key]
+
+    def _sugar(
+        self, role: str, value: Data, where: SpecPath, name: str, step: Step, frame: Frame
+    ) -> int:
+        path, inputs = frame.inner(name), (frame.previous,)
+        attributes: Mapping[str, Data] = {}
+        op_name: Data = value
+        if role == "dropout" and not isinstance(value, dict):
+            op_name, attributes = "dropout", {"p": value}
+        elif isinstance(value, dict):
+            attributes = {k: v for k, v in value.items() if k != "op"}
+            op_name = value.get("op", "dropout" if role == "dropout" else None)
+        op_name = self._referred(op_name, where, frame)
+        if not isinstance(op_name, str):
+            wanted = "the name of an op, or a mapping with `op`"
+            fault = WrongType(where, what=f"`{role}`", wanted=wanted, found=describe(op_name))
+            self.faults.append(fault)
+            return self._add(step, name, path, role, None, attributes, inputs, frame, where, role)
+        cls = OPS_BY_NAME.get(op_name)
+        if cls is None or cls.role != role:
+            self.faults.append(_no_such(role, op_name, where))
+            return self._add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
+        places = {key: (*where, key) if isinstance(value, dict) else where for key in attributes}
+        for key, default in self.spec.defaults.get(op_name, {}).items():
+            if key not in attributes and key not in SUGAR:
+                attributes = {**attributes, key: default}
+                places[key] = ("defaults", op_name, key)
+        op = self.factory.make(cls, attributes, places, where, self.flow(inputs[0]), frame)
+        return self._add(step, name, path, op_name, op, attributes, inputs, frame, where, role)
+
+    def _referred(self, written: Data, where: SpecPath, frame: Frame) -> Data:
+        """The op that a text stands for: its name, or an expression that gives one."""
+        if not isinstance(written, str) or written in OPS_BY_NAME:
+            return written
+        if written in frame.names or not written.isidentifier():
+            value = evaluate(written, frame.names, where, self.faults)
+            return str(value) if isinstance(value, Reference) else written
+        return written
+
+    def _add(
+        self,
+        step: Step,
+        name: str,
+        path: str,
+        op_name: str,
+        op: Op | None,
+        written: Mapping[str, Data],
+        inputs: tuple[int, ...],
+        frame: Frame,
+        carried_at: SpecPath | None = None,
+        role: str = "",
+    ) -> int:
+        """Append a node; `carried_at` is the place of one that a row carries along."""
+        node = Node(
+            index=len(self.nodes),
+            name=name,
+            path=path,
+            op_name=op_name if op is None else op.op_name,
+            op=op,
+            inputs=inputs,
+            at=step.at,
+            source=carried_at or step.at,
+            named=step.name is not None,
+            written=written,
+            step=step,
+            role=role,
+        )
+        self._infer(node, frame)
+        self.nodes.append(node)
+        frame.children.append(node)
+        return node.index
+
+    def _infer(self, node: Node, frame: Frame) -> None:
+        """The node's output shape, None where a fault makes it unknown.
+
+        Behind a fault the walk goes on with what the output would have been, where that can be
+        said, so that one wrong row does not hide the next; nothing computed from it is kept.
+        """
+        flows = [self.flow(index) for index in node.inputs]
+        shape = flow = None
+        if node.op is not None and None not in flows:
+            arriving: list[Shape] = flows  # type: ignore[assignment]  # none of them is None
+            shape, flow = self._output(node, arriving, frame)
+            if not all(i == INPUT or self.shapes[i] is not None for i in node.inputs):
+                shape = None
+        self.shapes.append(shape)
+        self.flows.append(flow)
+
+    def _output(
+        self, node: Node, arriving: Sequence[Shape], frame: Frame
+    ) -> tuple[Shape | None, Shape | None]:
+        """The output's shape, None with a fault where there is none; and what flows on."""
+        assert node.op is not None
+        try:
+            shape = node.op.infer(arriving)
+        except Fault as fault:
+            where = node.where(fault.attribute) if fault.attribute else node.source
+            facts = fault.facts
+            if node.op.merges:
+                facts = {**facts, "op": node.op_name, "sides": self._sides(node, frame)}
+            self.faults.append(fault.kind(where, path=node.path, **facts))
+            return None, node.op.infer_in_spite(arriving)
+        weight = sum(tensor.numel for tensor in node.op.tensors(arriving[0]))
+        if max(prod(shape), weight) > MAX_ELEMENTS:
+            what = "the output" if prod(shape) > MAX_ELEMENTS else "the weight"
+            count = f"{max(prod(shape), weight):.1e}"
+            self.faults.append(TooBig(node.source, path=node.path, what=what, count=count))
+            return None, None
+        return shape, shape
+
+    def _sides(self, node: Node, frame: Frame) -> str:
+        """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
+        names = {index: name for name, index in frame.outputs.items()}
+        sides = []
+        for index in node.inputs:
+            if index == frame.input:
+                name = "the input"
+            elif index in names:
+                name = names[index]
+            else:
+                name = self.nodes[index].path.removeprefix(f"{frame.path}.")
+            verb = "is" if index == frame.input else "gives"
+            sides.append(f"{name} {verb} {show(self.flow(index) or ())}")
+        return ", ".join(sides)
+
+
+def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:
+    """The fault of a norm, activation or dropout that is none."""
+    help_ = suggest(written, [op.op_name for op in OPS if op.role == role])
+    if written in ("no", "none", "None", "off"):
+        help_ = f"for no {role} write `{role}: false`"
+    if written not in OPS_BY_NAME:
+        return UnknownOp(where, op=spell(written), help=help_)
+    return InvalidValue(where, problem=f"{written} is no {role}", help=help_)
+
+
+def _merge(
+    step: Step, cls: type[Op], defaults: Mapping[str, Data], faults: list[Diagnostic]
+) -> tuple[dict[str, Data], dict[str, SpecPath]]:
+    """A row's attributes over the spec's defaults, by canonical name, and where each stands."""
+    written: dict[str, Data] = {}
+    places: dict[str, SpecPath] = {}
+    for key, value in defaults.items():
+        if key not in SUGAR:
+            canonical = cls.aliases.get(key, key)
+            written[canonical], places[canonical] = value, ("defaults", cls.op_name, key)
+    for key, value in step.attributes.items():
+        canonical = cls.aliases.get(key, key)
+        if canonical != key and canonical in step.attributes:
+            problem = f"{key} is another name of {canonical}, which is given too"
+            faults.append(InvalidValue(step.where(key), problem=problem))
+            continue
+        written[canonical], places[canonical] = value, step.where(key)
+    return written, places

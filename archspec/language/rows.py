@@ -1,0 +1,277 @@
+"""The rows of a spec's bodies: steps, groups, branches, and what is claimed of them."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.language import (
+    ColumnsMissing,
+    EmptyBody,
+    InvalidValue,
+    MissingKey,
+    NoOp,
+    TooManyCells,
+    UnknownKey,
+    WrongType,
+)
+from archspec.diagnostics.wording import describe, did_you_mean, kind_of, suggest
+from archspec.language.model import Body, Claim, Control, Step
+from archspec.language.source import Data
+
+MAX_FAULTS = 500
+"""A spec with that many faults is not read on: nobody reads them, and finding more takes time."""
+SUGAR = ("norm", "activation", "dropout")
+"""Steps that a row may carry, in the order in which they follow it."""
+CLAIM_COLUMNS = ("output", "params")
+"""Columns of a table that claim instead of define."""
+CONTROL = ("when", "repeat", "each")
+"""What decides whether and how often a step is run."""
+
+_GROUP_KEYS = ("name", "layers", "columns", "expect", "from", *CONTROL)
+_CLAIM_KEYS = ("value", "source", "convention", "tolerance", "scope")
+_SHARED_CLAIM_KEYS = ("source", "convention", "tolerance", "scope")
+_STRUCTURE = frozenset({"from", "branches", "init", *CONTROL})
+ROW_KEYS = frozenset({"name", "op", "expect", *SUGAR, *CLAIM_COLUMNS, *_STRUCTURE})
+_CLAIMING = frozenset({"expect", *CLAIM_COLUMNS})
+
+
+@cache
+def known_columns() -> frozenset[str]:
+    """What a column of a table may hold: any key of a row of any op."""
+    from archspec.ops import OPS  # naming specs (`archspec list`) does not need them
+
+    return ROW_KEYS.union(*((*op.model_fields, *op.aliases) for op in OPS))
+
+
+class RowParser:
+    """Reads rows, collecting every fault.
+
+    `columns_too` are names that columns may have beside those of all ops: arguments of blocks.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Diagnostic] = []
+        self.columns_too: frozenset[str] = frozenset()
+
+    def fault(self, kind: type[Diagnostic], where: SpecPath, **facts: Any) -> None:
+        self.faults.append(kind(where, **facts))
+
+    def typed(self, value: Data, kind: type, where: SpecPath, what: str) -> bool:
+        """Whether a value has the type its place asks for; a fault when not."""
+        if type(value) is kind:
+            return True
+        self.fault(WrongType, where, what=what, wanted=kind_of(kind), found=describe(value))
+        return False
+
+    def known(
+        self, data: Mapping[str, Data], keys: Iterable[str], at: SpecPath, owner: str
+    ) -> None:
+        keys = list(keys)
+        unknown = (key for key in data if key not in keys)
+        for key in islice(unknown, MAX_FAULTS):
+            where, help_ = (*at, key), suggest(key, keys)
+            self.fault(UnknownKey, where, on_key=True, owner=owner, key=key, help=help_)
+
+    def text(self, data: Mapping[str, Data], key: str, at: SpecPath) -> str | None:
+        value = data.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+        self.typed(value, str, (*at, key), f"`{key}`")
+        return None
+
+    def mapping(self, data: Mapping[str, Data], key: str, at: SpecPath) -> Mapping[str, Data]:
+        value = data.get(key)
+        if value is None or not self.typed(value, dict, (*at, key), f"`{key}`"):
+            return {}
+        typed: Mapping[str, Data] = value
+        return typed
+
+    def is_column(self, name: str) -> bool:
+        """Whether a column of a table may be called so."""
+        return name in known_columns() or name in self.columns_too
+
+    def columns(
+        self, data: Mapping[str, Data], at: SpecPath, outer: tuple[str, ...] | None
+    ) -> tuple[str, ...] | None:
+        value = data.get("columns")
+        if value is None or not self.typed(value, list, (*at, "columns"), "`columns`"):
+            return outer
+        for i, cell in enumerate(value):
+            where = (*at, "columns", i)
+            if self.typed(cell, str, where, "a column's name") and not self.is_column(cell):
+                help_ = suggest(cell, sorted(known_columns() | self.columns_too))
+                self.fault(UnknownKey, where, owner="a row", key=cell, help=help_)
+        repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
+        for column in sorted(repeated):
+            at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
+            self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
+        return tuple(str(cell) for cell in value)
+
+    def body(self, data: Data, at: SpecPath, columns: tuple[str, ...] | None, owner: str) -> Body:
+        if not self.typed(data, list, at, "`layers`"):
+            return Body(at, ())
+        if not data:
+            self.fault(EmptyBody, at, owner=owner)
+        steps = (
+            self.step(row, (*at, i), columns)
+            for i, row in enumerate(data)
+            if len(self.faults) < MAX_FAULTS
+        )
+        return Body(at, tuple(steps))
+
+    def step(self, row: Data, at: SpecPath, columns: tuple[str, ...] | None) -> Step:
+        if type(row) is dict:
+            return self.group(row, at, columns) if "layers" in row else self.row(row, at, None)
+        if type(row) is not list:
+            self.fault(
+                WrongType, at, what="a row", wanted="a mapping or a list", found=describe(row)
+            )
+            return Step(at, None, None, {}, {})
+        if columns is None:
+            self.fault(ColumnsMissing, at)
+            return Step(at, None, None, {}, {})
+        if len(row) > len(columns):
+            where = (*at, len(columns))
+            self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
+        for i, cell in enumerate(row):
+            if cell in ("None", "none"):
+                self.fault(InvalidValue, (*at, i), problem="an empty cell is written `~`")
+        told = (None, "None", "none")
+        named = zip(columns, row, strict=False)
+        cells = {c: v for c, v in named if v not in told and self.is_column(c)}
+        return self.row(cells, at, columns)
+
+    def row(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
+        op = row.get("op")
+        here = Step(at, None, None, {}, {}, columns=columns)
+        if op is None:
+            misspelt = [key for key in row if suggest(key, ["op"]) == did_you_mean("op")]
+            help_ = f"did you mean `op` by `{misspelt[0]}`?" if misspelt else None
+            self.fault(NoOp, at, help=help_)
+            return here
+        if not self.typed(op, str, here.where("op"), "`op`"):
+            return here
+        attributes, sugar = {}, {}
+        for key, value in row.items():
+            if key in SUGAR:
+                sugar[key] = value
+            elif key not in ROW_KEYS:
+                attributes[key] = value
+        name = row.get("name")
+        claims = () if not _CLAIMING.intersection(row) else self.claims(row, at, here)
+        step = Step(
+            at, None if name is None else str(name), op, attributes, sugar, None, claims, columns
+        )
+        if _STRUCTURE.isdisjoint(row):
+            return step
+        return step._replace(
+            inputs=self.inputs(row, here),
+            control=self.control(row),
+            branches=self.branches(row, here),
+            init=row.get("init"),
+        )
+
+    def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
+        self.known(row, _GROUP_KEYS, at, "a group")
+        name = row.get("name")
+        body = self.body(
+            row["layers"],
+            (*at, "layers"),
+            self.columns(row, at, columns),
+            f"the group `{name or ''}`",
+        )
+        step = Step(at, None if name is None else str(name), None, {}, {}, body)
+        return step._replace(
+            claims=self.claims(row, at),
+            inputs=self.inputs(row, step),
+            control=self.control(row),
+        )
+
+    def control(self, row: Mapping[str, Data]) -> Control | None:
+        """What decides whether and how often a step is run, None where nothing does."""
+        if not any(row.get(key) is not None for key in CONTROL):
+            return None
+        return Control(*(row.get(key) for key in CONTROL))
+
+    def inputs(self, row: Mapping[str, Data], step: Step) -> tuple[str, ...] | None:
+        """The names behind `from`."""
+        value, where = row.get("from"), step.where("from")
+        if value is None:
+            return None
+        names = value if isinstance(value, list) else [value]
+        if not names:
+            self.fault(InvalidValue, where, problem="`from` names no step")
+            return None
+        for i, name in enumerate(names):
+            if not isinstance(name, str) and type(name) is not int:
+                at = (*where, i) if isinstance(value, list) else where
+                wanted = "the name of a step, or a list of names"
+                self.fault(WrongType, at, what="`from`", wanted=wanted, found=describe(name))
+                return None
+        return tuple(str(name) for name in names)
+
+    def branches(self, row: Mapping[str, Data], step: Step) -> tuple[Step | Body, ...] | None:
+        """The paths that a merge brings together: named ones in a mapping, or lists of steps."""
+        value, where = row.get("branches"), step.where("branches")
+        if value is None:
+            return None
+        if isinstance(value, dict):
+            return tuple(self.branch(name, value[name], (*where, name)) for name in value)
+        if isinstance(value, list):
+            return tuple(
+                Body((*where, i), ())
+                if branch == [] or branch is None
+                else self.body(branch, (*where, i), None, "a branch")
+                for i, branch in enumerate(value)
+            )
+        wanted = "a mapping of names to steps, or a list of lists of steps"
+        self.fault(WrongType, where, what="`branches`", wanted=wanted, found=describe(value))
+        return None
+
+    def branch(self, name: str, value: Data, at: SpecPath) -> Step:
+        """A named branch: a list is a group of that name, a mapping a row of that name."""
+        if isinstance(value, dict):
+            if "name" in value:
+                self.fault(InvalidValue, (*at, "name"), problem="a branch has its name already")
+            return self.step({**value, "name": name}, at, None)
+        empty = value is None or value == []
+        body = Body(at, ()) if empty else self.body(value, at, None, f"the branch `{name}`")
+        return Step(at, name, None, {}, {}, body)
+
+    def claims(
+        self, data: Mapping[str, Data], at: SpecPath, row: Step | None = None
+    ) -> tuple[Claim, ...]:
+        """The claims of `expect`, and of claimed columns where `row` is a row of ops."""
+        expected = self.mapping(data, "expect", at)
+        where = row.where("expect") if row else (*at, "expect")
+        shared = {key: expected[key] for key in _SHARED_CLAIM_KEYS if key in expected}
+        stated = (
+            self.claim(metric, value, (*where, metric), shared)
+            for metric, value in expected.items()
+            if metric not in _SHARED_CLAIM_KEYS
+        )
+        claims = [claim for claim in stated if claim is not None]
+        if row:
+            columns = (column for column in CLAIM_COLUMNS if data.get(column) is not None)
+            cells = (self.claim(c, data[c], row.where(c), {}) for c in columns)
+            claims += [claim for claim in cells if claim is not None]
+        return tuple(claims)
+
+    def claim(
+        self, metric: str, value: Data, at: SpecPath, shared: Mapping[str, Data]
+    ) -> Claim | None:
+        stated = dict(shared)
+        if isinstance(value, dict):
+            self.known(value, _CLAIM_KEYS, at, "a claim")
+            if "value" not in value:
+                self.fault(MissingKey, at, owner="a claim", key="value", help="")
+                return None
+            stated |= value
+            value, at = value["value"], (*at, "value")
+        texts = (self.text(stated, key, at) for key in ("source", "convention", "scope"))
+        source, convention, scope = texts
+        return Claim(metric, value, at, source, convention, stated.get("tolerance"), scope)

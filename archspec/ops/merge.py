@@ -1,0 +1,81 @@
+"""Where paths meet: ops that take several inputs."""
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import ClassVar
+
+from archspec.diagnostics import Fault
+from archspec.diagnostics.shapes import MergeMismatch
+from archspec.ops.base import Counts, Op, Shape, Text, show
+
+
+class Merge(Op):
+    """An op of several inputs; a subclass says what shape they give, and what that costs.
+
+    The graph names the inputs in its message when they do not fit.
+    """
+
+    merges: ClassVar = True
+
+    def infer_in_spite(self, shapes: Sequence[Shape]) -> Shape | None:
+        """The largest of what arrives: the path that was not reduced by mistake."""
+        return max(shapes, key=prod)
+
+    def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
+        """The arithmetic of the output shape, with the numbers in it."""
+        yield Text("output", f"{len(shapes)} inputs of {show(shapes[0])}, element by element")
+
+
+class Add(Merge):
+    """The sum of its inputs, `torch.add`: of one shape, or broadcast where a size is 1."""
+
+    op_name: ClassVar = "add"
+
+    def infer(self, shapes: Sequence[Shape]) -> Shape:
+        return _broadcast(shapes)
+
+    def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts:
+        return Counts(elementwise=(len(shapes) - 1) * prod(output))
+
+
+class Mul(Merge):
+    """The product of its inputs, `torch.mul`: a gate (C, 1, 1) scales the channels of a map."""
+
+    op_name: ClassVar = "mul"
+
+    def infer(self, shapes: Sequence[Shape]) -> Shape:
+        return _broadcast(shapes)
+
+    def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts:
+        return Counts(elementwise=(len(shapes) - 1) * prod(output))
+
+
+class Concat(Merge):
+    """Its inputs behind each other along the channels, `torch.cat`; maps of one height and width."""
+
+    op_name: ClassVar = "concat"
+
+    def infer(self, shapes: Sequence[Shape]) -> Shape:
+        if any(shape[1:] != shapes[0][1:] for shape in shapes):
+            raise Fault(MergeMismatch, op=self.op_name, wanted="one height and width")
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+
+    def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
+        total = sum(shape[0] for shape in shapes)
+        channels = " + ".join(str(shape[0]) for shape in shapes)
+        yield Text("output", f"channels {channels} = {total}")
+
+
+def _broadcast(shapes: Sequence[Shape]) -> Shape:
+    """The shape that inputs of equal rank have together, sizes of 1 being stretched."""
+    first = shapes[0]
+    if all(shape == first for shape in shapes):
+        return first
+    sizes = [max(column) for column in zip(*shapes, strict=False)]
+    fit = all(
+        len(shape) == len(first) and all(s in (1, m) for s, m in zip(shape, sizes, strict=True))
+        for shape in shapes
+    )
+    if not fit:
+        raise Fault(MergeMismatch, op="this", wanted="one shape")
+    return tuple(sizes)
