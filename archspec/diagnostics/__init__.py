@@ -1,6 +1,6 @@
 """The catalogue: one class a problem; a docstring here is a page of `docs/diagnostics.md`."""
 
-from archspec.diagnostics import claims, language, shapes, source
+from archspec.diagnostics import claims, generation, language, shapes, source
 from archspec.diagnostics.base import Diagnostic, Fault, Position, Severity, SpecPath
 
 __all__ = ["CATALOGUE", "Diagnostic", "Fault", "Position", "Severity", "SpecPath"]
@@ -46,9 +46,20 @@ CATALOGUE: tuple[type[Diagnostic], ...] = (
     shapes.AxisMissing,
     shapes.TooBig,
     shapes.MergeMismatch,
+    shapes.ChannelsLastArrive,
+    shapes.WrongWayRound,
+    shapes.NormalizedShape,
+    shapes.ParametersPerChannel,
+    shapes.OutputPadding,
+    shapes.NothingLeft,
+    shapes.SizeOrScale,
+    shapes.NotDivisible,
+    shapes.NoSuchChannel,
+    shapes.NeitherMapNorVector,
     claims.ClaimFails,
     claims.UnknownMetric,
     claims.ClaimUnverifiable,
     claims.UnknownConvention,
     claims.ClaimsNotVerified,
+    generation.CannotBeWritten,
 )

@@ -24,7 +24,8 @@ class Diagnostic:
     `where` is a path into the spec (`("layers", 2, "padding")`); line and column are looked up
     only when it is shown. `on_key` points at the key instead of its value, and `at` is for
     problems met before there is any path (YAML that cannot be parsed). `offset` counts the
-    characters from the start of a value to the fault inside it.
+    characters from the start of a value to the fault inside it. `among` says which variants of a
+    family have the problem, where not all of them do.
     """
 
     code: ClassVar[str]
@@ -33,7 +34,7 @@ class Diagnostic:
     template: ClassVar[str]
     advice: ClassVar[str] = ""
 
-    __slots__ = ("at", "facts", "help", "offset", "on_key", "path", "where")
+    __slots__ = ("among", "at", "facts", "help", "offset", "on_key", "path", "where")
 
     def __init__(
         self,
@@ -51,13 +52,14 @@ class Diagnostic:
         self.at = at
         self.offset = offset
         self.path = path
+        self.among = ""
         self.facts: Mapping[str, object] = facts
         self.help = self.advice.format(**facts) if help is None else help
 
     @property
     def message(self) -> str:
         """The problem in one sentence, with its numbers."""
-        return self.template.format(**self.facts)
+        return self.template.format(**self.facts) + self.among
 
     def __repr__(self) -> str:
         return f"<{self.code} {self.name} at {self.where}: {self.message}>"

@@ -61,7 +61,7 @@ class InvalidName(Diagnostic):
 
     code = "AS207"
     name = "invalid-name"
-    template = "`{name}` cannot be the name of a {what}: {reason}"
+    template = "`{name}` cannot be the name of {what}: {reason}"
 
 
 class DuplicateName(Diagnostic):
@@ -154,12 +154,15 @@ class PaddingReadAsBeforeAfter(Diagnostic):
 
 
 class TooManySteps(Diagnostic):
-    """The spec unfolds to more steps than are analysed."""
+    """The spec unfolds to more steps than are analysed, those included that `when` leaves out."""
 
     code = "AS216"
     name = "too-many-steps"
-    template = "the network has more than {limit} steps"
-    advice = "no convolutional network of the literature comes near that; shorten the table"
+    template = "the spec unfolds to more than {limit} steps"
+    advice = (
+        "no convolutional network of the literature comes near that; is there a `repeat` too many, "
+        "or are there blocks that multiply?"
+    )
 
 
 class UnknownStep(Diagnostic):
@@ -188,7 +191,7 @@ class VariableUnset(Diagnostic):
 
     code = "AS219"
     name = "variable-unset"
-    template = "`{name}` has no value: it is `~` in `vars`, and {who} does not set it"
+    template = "`{name}` has no value: it is `~` in `vars`, and {who}"
     advice = "give it a value in `vars`, in the variant, or with `--set {name}=…`"
 
 

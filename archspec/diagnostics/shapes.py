@@ -26,11 +26,11 @@ class NotAMap(Diagnostic):
 
 
 class NotFlat(Diagnostic):
-    """A linear layer got a map instead of a flat vector."""
+    """A fully connected layer got a map instead of a flat vector."""
 
     code = "AS303"
     name = "needs-a-vector"
-    template = "linear works on a flat vector, but a map of {shape} arrives"
+    template = "{op} works on a flat vector, but a map of {shape} arrives"
     advice = "put `- {{op: flatten}}` before it: it gives {flat} features"
 
 
@@ -107,7 +107,9 @@ class WrongWayRound(Diagnostic):
 
     code = "AS311"
     name = "wrong-way-round"
-    template = "dims {dims} puts the channels {where}, but the channels of {shape} are {where} already"
+    template = (
+        "dims {dims} puts the channels {end}, but the channels of {shape} are {end} already"
+    )
     advice = "the other way is `dims: {other}`"
 
 

@@ -37,4 +37,6 @@ def kind_of(kind: type) -> str:
 
 def describe(value: Any) -> str:
     """What kind of thing a value is, for messages."""
+    if isinstance(value, str):  # the name of an op or a block, too
+        return "text"
     return _KINDS.get(type(value), f"the number {value}")

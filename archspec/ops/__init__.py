@@ -5,57 +5,120 @@ from archspec.ops.activation import (
     GELU,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     LeakyReLU,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
-from archspec.ops.base import Counts, Op, Shape, Tensor, Text, View, Window, show, thousands
-from archspec.ops.conv import Conv2d
+from archspec.ops.base import (
+    ChannelsLast,
+    Counts,
+    Op,
+    Ratio,
+    Shape,
+    Tensor,
+    Text,
+    View,
+    Window,
+    channels_of,
+    show,
+    thousands,
+)
+from archspec.ops.channels import ChannelShuffle, Chunk, PixelShuffle, PixelUnshuffle, Slice
+from archspec.ops.conv import Conv2d, DepthwiseConv2d
+from archspec.ops.lenet import RBF, PartialConv2d, ScaledAvgPool, ScaledTanh
 from archspec.ops.linear import Linear
-from archspec.ops.norm import BatchNorm, LocalResponseNorm
-from archspec.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
-from archspec.ops.reshape import Dropout, Flatten, Identity
+from archspec.ops.merge import Add, Concat, Merge, Mul
+from archspec.ops.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerNorm2d,
+    LocalResponseNorm,
+)
+from archspec.ops.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Mean
+from archspec.ops.reshape import Dropout, Flatten, Identity, Permute
+from archspec.ops.residual import LayerScale, StochasticDepth
+from archspec.ops.resize import Upsample, ZeroPad2d
+from archspec.ops.transposed import ConvTranspose2d
 
 __all__ = [
     "OPS",
     "OPS_BY_NAME",
+    "ChannelsLast",
     "Counts",
+    "Merge",
     "Op",
+    "Ratio",
     "Shape",
     "Tensor",
     "Text",
     "View",
     "Window",
+    "channels_of",
     "show",
     "thousands",
 ]
 
 OPS: tuple[type[Op], ...] = (
     Conv2d,
+    DepthwiseConv2d,
+    ConvTranspose2d,
+    PartialConv2d,
     Linear,
+    RBF,
     MaxPool2d,
     AvgPool2d,
+    ScaledAvgPool,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    Mean,
     LocalResponseNorm,
     BatchNorm,
+    GroupNorm,
+    LayerNorm,
+    LayerNorm2d,
+    InstanceNorm,
     Dropout,
+    StochasticDepth,
+    LayerScale,
     Flatten,
+    Permute,
     Identity,
+    Add,
+    Mul,
+    Concat,
+    Chunk,
+    Slice,
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    ZeroPad2d,
     ReLU,
     ReLU6,
     LeakyReLU,
+    PReLU,
     ELU,
     GELU,
     SiLU,
     Hardswish,
     Hardsigmoid,
+    Mish,
+    Softplus,
     Sigmoid,
     Tanh,
+    ScaledTanh,
+    Hardtanh,
     Softmax,
     LogSoftmax,
 )

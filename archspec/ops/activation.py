@@ -1,14 +1,25 @@
 """Activations: element by element (softmax along one dimension); shapes stay as they are."""
 
+from collections.abc import Iterator
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import AxisMissing
-from archspec.ops.base import Counts, Op, Shape, View, show
-from archspec.ops.fields import Number, spell
+from archspec.diagnostics.shapes import AxisMissing, ParametersPerChannel
+from archspec.ops.base import (
+    ChannelsLast,
+    Counts,
+    Op,
+    Shape,
+    Tensor,
+    Text,
+    View,
+    require_channels_first,
+    show,
+)
+from archspec.ops.fields import Number, PositiveInt, spell
 
 
 class Activation(Op):
@@ -41,6 +52,37 @@ class LeakyReLU(Activation):
     negative_slope: Number = 0.01
 
 
+class PReLU(Activation):
+    """`x` above zero and `a·x` below, `nn.PReLU`, with a trained `a` (He et al. 2015).
+
+    `num_parameters` is 1 for all channels, or `in_channels` for one each.
+    """
+
+    op_name: ClassVar = "prelu"
+
+    num_parameters: PositiveInt = 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if self.num_parameters == 1:
+            return shape
+        require_channels_first(self.op_name, shape)
+        if self.num_parameters != shape[0]:
+            facts = {"count": self.num_parameters, "channels": shape[0]}
+            raise Fault(ParametersPerChannel, "num_parameters", **facts)
+        return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape:
+        return shape
+
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        del shape
+        return (Tensor("weight", (self.num_parameters,)),)
+
+    def explain_params(self, shape: Shape) -> Iterator[Text]:
+        del shape
+        yield Text("parameters", f"num_parameters = {self.num_parameters}")
+
+
 class ELU(Activation):
     """`x` above zero and `alpha·(exp(x) − 1)` below, `nn.ELU`."""
 
@@ -68,6 +110,33 @@ class SiLU(Activation):
     """`x·sigmoid(x)`, also called swish, `nn.SiLU`."""
 
     op_name: ClassVar = "silu"
+
+
+class Softplus(Activation):
+    """`log(1 + exp(beta·x))/beta`, a smooth ReLU, `nn.Softplus`.
+
+    Where beta·x is above `threshold`, it is x itself.
+    """
+
+    op_name: ClassVar = "softplus"
+
+    beta: Number = 1.0
+    threshold: Number = 20.0
+
+
+class Mish(Activation):
+    """`x·tanh(softplus(x))`, `nn.Mish`."""
+
+    op_name: ClassVar = "mish"
+
+
+class Hardtanh(Activation):
+    """`x`, but not below `min_val` nor above `max_val`, `nn.Hardtanh`."""
+
+    op_name: ClassVar = "hardtanh"
+
+    min_val: Number = -1.0
+    max_val: Number = 1.0
 
 
 class Hardswish(Activation):
@@ -122,7 +191,8 @@ class Softmax(Activation):
 
     def view(self, shape: Shape) -> View:
         """Along the channels of a map each place sees itself; along anything else, all of it."""
-        channels = self.dim == 1 or self.dim == -len(shape)
+        dimension = len(shape) if isinstance(shape, ChannelsLast) else 1
+        channels = self.dim in (dimension, dimension - 1 - len(shape))
         return None if channels and len(shape) == 3 else "global"
 
 

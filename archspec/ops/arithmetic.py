@@ -1,8 +1,13 @@
-"""The arithmetic of a window that slides along one axis, in whole numbers only.
+"""The arithmetic of a window that slides along one axis, in whole numbers and fractions.
 
 All sizes are in elements of the input map. `before` and `after` are the padding at the two ends
 (top/left and bottom/right).
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def extent(kernel: int, dilation: int) -> int:
@@ -47,3 +52,19 @@ def unread(size: int, kernel: int, stride: int, before: int, after: int, dilatio
 def padding_for(size: int, wanted: int, kernel: int, stride: int, dilation: int = 1) -> int:
     """The total padding with which `size` gives exactly `wanted` windows (may be negative)."""
     return (wanted - 1) * stride + extent(kernel, dilation) - size
+
+
+def quotient(numerator: int, denominator: int) -> "int | Fraction":
+    """An exact quotient, whole where it is."""
+    if numerator % denominator == 0:
+        return numerator // denominator
+    from fractions import Fraction  # rarely needed, and slow to import
+
+    return Fraction(numerator, denominator)
+
+
+def transposed_output(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, output_padding: int
+) -> int:
+    """The output size of a transposed window: `(W − 1)·S − 2P + F + P_out`, F being dilated."""
+    return (size - 1) * stride - 2 * padding + extent(kernel, dilation) + output_padding

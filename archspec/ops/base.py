@@ -69,6 +69,13 @@ class Counts(NamedTuple):
         return Counts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+class Ratio(NamedTuple):
+    """The channels that leave, as those that arrive times all factors, over the divisor."""
+
+    factors: tuple[int, ...] = ()
+    divisor: int = 1
+
+
 class Text(NamedTuple):
     """One step of arithmetic with the numbers in it: `what` is computed, `how`."""
 
@@ -127,13 +134,13 @@ class Op(BaseModel):
         """Operations for one sample of everything that arrives; None where they are unknown."""
         return self.counts(shapes[0], output)
 
-    def channel_ratio(self, shape: Shape) -> tuple[int, int] | None:
-        """How the channels that leave follow from any number that arrives: times this, over that.
+    def channel_ratio(self, shape: Shape) -> Ratio | None:
+        """How the channels that leave follow from any number that arrives.
 
         None where the op sets a width of its own, whatever arrives.
         """
         del shape
-        return 1, 1
+        return Ratio()
 
     def output_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input of `shape`; raises `Fault` where they do not fit."""

@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 PaddingValue = tuple[Pair, Pair] | Literal["same", "valid"]
 
 
-def _whole(value: object, least: int, what: str) -> int:
+def read_whole(value: object, least: int, what: str) -> int:
     """A whole number from `least` to `MAX_SIZE`; 48.0, as `96 / 2` gives it, counts as one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -40,7 +40,7 @@ def spell(value: object) -> str:
 
 def whole(least: int = 1) -> PlainValidator:
     """A whole number of at least `least`."""
-    return PlainValidator(lambda value: _whole(value, least, "this"))
+    return PlainValidator(lambda value: read_whole(value, least, "this"))
 
 
 def _pair(value: object) -> Pair:
@@ -48,8 +48,8 @@ def _pair(value: object) -> Pair:
     if isinstance(value, list | tuple):
         if len(value) != 2:
             raise ValueError(f"a size is one number or [height, width], not {spell(value)}")
-        return _whole(value[0], 1, "the height"), _whole(value[1], 1, "the width")
-    number = _whole(value, 1, "this")
+        return read_whole(value[0], 1, "the height"), read_whole(value[1], 1, "the width")
+    number = read_whole(value, 1, "this")
     return number, number
 
 
@@ -60,15 +60,18 @@ def _ends(value: object) -> Pair:
             raise ValueError(
                 f"padding along an axis is a number or [before, after], not {spell(value)}"
             )
-        return _whole(value[0], 0, "padding"), _whole(value[1], 0, "padding")
-    number = _whole(value, 0, "padding")
+        return read_whole(value[0], 0, "padding"), read_whole(value[1], 0, "padding")
+    number = read_whole(value, 0, "padding")
     return number, number
 
 
 def _padding(value: object) -> PaddingValue:
     """Every way to write padding, as ((top, bottom), (left, right)) or 'same' / 'valid'."""
-    if value in ("same", "valid"):
-        return value
+    return value if value in ("same", "valid") else read_ends(value)
+
+
+def read_ends(value: object) -> tuple[Pair, Pair]:
+    """Padding in numbers, in every way to write it, as ((top, bottom), (left, right))."""
     if isinstance(value, dict):
         unknown = [key for key in value if key not in ("height", "width")]
         if unknown:
@@ -108,6 +111,7 @@ OptionalSize = Annotated[
     Pair | None, PlainValidator(lambda value: None if value is None else _pair(value))
 ]
 Padding = Annotated[PaddingValue, PlainValidator(_padding)]
+Ends = Annotated[tuple[Pair, Pair], PlainValidator(read_ends)]
 Truth = Annotated[bool, PlainValidator(_truth)]
 Number = Annotated[float, PlainValidator(_number(None, None))]
 PositiveNumber = Annotated[float, PlainValidator(_number(0, None))]

@@ -6,12 +6,26 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NotFlat
-from archspec.ops.base import Counts, Op, Shape, Tensor, Text, View, show, thousands
+from archspec.ops.base import (
+    ChannelsLast,
+    Counts,
+    Op,
+    Shape,
+    Tensor,
+    Text,
+    View,
+    channels_of,
+    show,
+    thousands,
+)
 from archspec.ops.fields import PositiveInt, Truth
 
 
 class Linear(Op):
-    """A fully connected layer, `nn.Linear`: parameters `(F_in + 1)·F_out`, `F_in·F_out` MACs."""
+    """A fully connected layer, `nn.Linear`: parameters `(F_in + 1)·F_out`, `F_in·F_out` MACs.
+
+    On a map that `permute` has turned to (H, W, C) it works on the channels, at each place alike.
+    """
 
     op_name: ClassVar = "linear"
     weighted: ClassVar = True
@@ -21,25 +35,30 @@ class Linear(Op):
     bias: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
+        if isinstance(shape, ChannelsLast):
+            return ChannelsLast((*shape[:-1], self.out_features))
         if len(shape) != 1:
             flat = thousands(prod(shape))
-            raise Fault(NotFlat, shape=show(shape), flat=flat)
+            raise Fault(NotFlat, op=self.op_name, shape=show(shape), flat=flat)
         return (self.out_features,)
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         del shape
         return (self.out_features,)
 
+    def channel_ratio(self, shape: Shape) -> None:
+        del shape
+
     def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
-        weight = Tensor("weight", (self.out_features, shape[0]))
+        weight = Tensor("weight", (self.out_features, channels_of(shape)))
         return (weight, Tensor("bias", (self.out_features,))) if self.bias else (weight,)
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
-        return Counts(macs=shape[0] * output[0], bias=output[0] if self.bias else 0)
+        outputs = prod(output)
+        return Counts(macs=channels_of(shape) * outputs, bias=outputs if self.bias else 0)
 
     def view(self, shape: Shape) -> View:
-        del shape
-        return "global"
+        return None if isinstance(shape, ChannelsLast) else "global"
 
     def explain_output(self, shape: Shape) -> Iterator[Text]:
         del shape
@@ -47,10 +66,15 @@ class Linear(Op):
 
     def explain_params(self, shape: Shape) -> Iterator[Text]:
         total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
-        inputs = f"({shape[0]} + 1)" if self.bias else str(shape[0])
+        features = channels_of(shape)
+        inputs = f"({features} + 1)" if self.bias else str(features)
         letters = "(F_in + 1)·F_out" if self.bias else "F_in·F_out"
         yield Text("parameters", f"{letters} = {inputs}·{self.out_features} = {total}")
 
     def explain_macs(self, shape: Shape) -> Iterator[Text]:
-        total = thousands(shape[0] * self.out_features)
-        yield Text("MACs", f"F_in·F_out = {shape[0]}·{self.out_features} = {total}")
+        features = channels_of(shape)
+        letters, numbers = "F_in·F_out", f"{features}·{self.out_features}"
+        if isinstance(shape, ChannelsLast):
+            letters, numbers = f"{letters} · H·W", f"{numbers} · {shape[0]}·{shape[1]}"
+        total = thousands(self.counts(shape, self.output_shape(shape)).macs)
+        yield Text("MACs", f"{letters} = {numbers} = {total}")

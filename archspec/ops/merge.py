@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import MergeMismatch
-from archspec.ops.base import Counts, Op, Shape, Text, show
+from archspec.ops.base import ChannelsLast, Counts, Op, Shape, Text, require_channels_first, show
 
 
 class Merge(Op):
@@ -51,11 +51,13 @@ class Mul(Merge):
 
 
 class Concat(Merge):
-    """Its inputs behind each other along the channels, `torch.cat`; maps of one height and width."""
+    """Its inputs behind each other along the channels, `torch.cat`; of one height and width."""
 
     op_name: ClassVar = "concat"
 
     def infer(self, shapes: Sequence[Shape]) -> Shape:
+        for shape in shapes:
+            require_channels_first(self.op_name, shape)
         if any(shape[1:] != shapes[0][1:] for shape in shapes):
             raise Fault(MergeMismatch, op=self.op_name, wanted="one height and width")
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
@@ -69,13 +71,17 @@ class Concat(Merge):
 def _broadcast(shapes: Sequence[Shape]) -> Shape:
     """The shape that inputs of equal rank have together, sizes of 1 being stretched."""
     first = shapes[0]
-    if all(shape == first for shape in shapes):
+    last = isinstance(first, ChannelsLast)
+    alike = all(isinstance(shape, ChannelsLast) == last for shape in shapes)
+    if alike and all(shape == first for shape in shapes):
         return first
     sizes = [max(column) for column in zip(*shapes, strict=False)]
+    if not alike:
+        raise Fault(MergeMismatch, op="this", wanted="the channels at the same end")
     fit = all(
         len(shape) == len(first) and all(s in (1, m) for s, m in zip(shape, sizes, strict=True))
         for shape in shapes
     )
     if not fit:
         raise Fault(MergeMismatch, op="this", wanted="one shape")
-    return tuple(sizes)
+    return ChannelsLast(sizes) if last else tuple(sizes)

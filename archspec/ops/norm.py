@@ -1,14 +1,41 @@
-"""Normalisations."""
+"""Normalisations: they change the scale of what arrives, never its shape."""
 
 from collections.abc import Iterator
 from math import prod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from archspec.ops.base import Counts, Op, Shape, Tensor, Text, require_map, thousands
-from archspec.ops.fields import Number, PositiveInt, PositiveNumber, Truth
+from pydantic import PlainValidator
+
+from archspec.diagnostics import Fault
+from archspec.diagnostics.shapes import NormalizedShape
+from archspec.ops.base import (
+    ChannelsLast,
+    Counts,
+    Op,
+    Shape,
+    Tensor,
+    Text,
+    View,
+    require_channels_first,
+    require_map,
+    require_parts,
+    show,
+    thousands,
+)
+from archspec.ops.fields import Number, PositiveInt, PositiveNumber, Truth, read_whole, spell
 
 
-class BatchNorm(Op):
+class Normalisation(Op):
+    """What all normalisations share."""
+
+    role: ClassVar = "norm"
+
+    def counts(self, shape: Shape, output: Shape) -> Counts:
+        del output
+        return Counts(norm=prod(shape))
+
+
+class BatchNorm(Normalisation):
     """Batch normalisation, `nn.BatchNorm2d` on maps and `nn.BatchNorm1d` on vectors.
 
     Per channel a trainable scale and shift, and as buffers the running mean and variance and the
@@ -16,7 +43,6 @@ class BatchNorm(Op):
     """
 
     op_name: ClassVar = "batch_norm"
-    role: ClassVar = "norm"
     overwritable: ClassVar = True
 
     eps: PositiveNumber = 1e-5
@@ -24,26 +50,167 @@ class BatchNorm(Op):
     affine: Truth = True
     track_running_stats: Truth = True
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
-        per_channel = (shape[0],)
-        affine = (Tensor("weight", per_channel), Tensor("bias", per_channel))
-        running = (
-            Tensor("running_mean", per_channel, trainable=False),
-            Tensor("running_var", per_channel, trainable=False),
-            Tensor("num_batches_tracked", (), trainable=False),
-        )
-        return affine * self.affine + running * self.track_running_stats
+    def output_shape(self, shape: Shape) -> Shape:
+        require_channels_first(self.op_name, shape)
+        return shape
 
-    def counts(self, shape: Shape, output: Shape) -> Counts:
-        del output
-        return Counts(norm=prod(shape))
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        return _scale(shape[0]) * self.affine + _running(shape[0]) * self.track_running_stats
 
     def explain_params(self, shape: Shape) -> Iterator[Text]:
-        if self.affine:
-            yield Text("parameters", f"2·C = 2·{shape[0]} = {thousands(2 * shape[0])}")
+        yield from _explain_scale(shape[0]) if self.affine else ()
 
 
-class LocalResponseNorm(Op):
+class InstanceNorm(Normalisation):
+    """Normalises each channel of each picture by itself, `nn.InstanceNorm2d`.
+
+    Its statistics are of the whole map, so every output sees all of it.
+    """
+
+    op_name: ClassVar = "instance_norm"
+
+    eps: PositiveNumber = 1e-5
+    momentum: Number | None = 0.1
+    affine: Truth = False
+    track_running_stats: Truth = False
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_map(self.op_name, shape)
+        return shape
+
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        return _scale(shape[0]) * self.affine + _running(shape[0]) * self.track_running_stats
+
+    def view(self, shape: Shape) -> View:
+        """With running statistics, an evaluation looks at a single place; training never does."""
+        del shape
+        return None if self.track_running_stats else "global"
+
+    def explain_params(self, shape: Shape) -> Iterator[Text]:
+        yield from _explain_scale(shape[0]) if self.affine else ()
+
+
+class GroupNorm(Normalisation):
+    """Normalises groups of channels of each picture, `nn.GroupNorm` (Wu & He 2018).
+
+    Its statistics are of the whole map, so every output sees all of it.
+    """
+
+    op_name: ClassVar = "group_norm"
+
+    num_groups: PositiveInt
+    eps: PositiveNumber = 1e-5
+    affine: Truth = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_channels_first(self.op_name, shape)
+        require_parts("num_groups", "channels", shape[0], self.num_groups)
+        return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape:
+        return shape
+
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        return _scale(shape[0]) * self.affine
+
+    def view(self, shape: Shape) -> View:
+        del shape
+        return "global"
+
+    def explain_params(self, shape: Shape) -> Iterator[Text]:
+        yield from _explain_scale(shape[0]) if self.affine else ()
+
+
+def _sizes(value: object) -> Shape | None:
+    """`normalized_shape`: one size, or several."""
+    if value is None:
+        return None
+    sizes = value if isinstance(value, list | tuple) else [value]
+    if not sizes:
+        raise ValueError(f"normalized_shape is a size or several, not {spell(value)}")
+    return tuple(read_whole(size, 1, "a size") for size in sizes)
+
+
+Sizes = Annotated[Shape | None, PlainValidator(_sizes)]
+
+
+class LayerNorm(Normalisation):
+    """Normalises over the last dimensions, `nn.LayerNorm` (Ba, Kiros & Hinton 2016).
+
+    These are the features of a vector, and the channels of a map that `permute` has turned to
+    (H, W, C). On a map (C, H, W) `normalized_shape` says which are meant, `[C, H, W]` for all of
+    it; over the channels of such a map goes `layer_norm2d`.
+    """
+
+    op_name: ClassVar = "layer_norm"
+
+    normalized_shape: Sizes = None
+    eps: PositiveNumber = 1e-5
+    elementwise_affine: Truth = True
+    bias: Truth = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if self.normalized_shape is None and len(shape) > 1 and not isinstance(shape, ChannelsLast):
+            problem = f"layer_norm normalises over the last dimension, the width of {show(shape)}"
+            help_ = (
+                f"over the channels: `layer_norm2d`; over all: `normalized_shape: {list(shape)}`"
+            )
+            raise Fault(NormalizedShape, problem=problem, help=help_)
+        sizes = self.sizes(shape)
+        if shape[-len(sizes) :] != sizes:
+            problem = f"normalized_shape is {show(sizes)}, but {show(shape)} does not end in that"
+            raise Fault(NormalizedShape, "normalized_shape", problem=problem)
+        return shape
+
+    def sizes(self, shape: Shape) -> Shape:
+        """The sizes of the last dimensions over which it normalises."""
+        return self.normalized_shape or (shape[-1],)
+
+    def shape_in_spite(self, shape: Shape) -> Shape:
+        return shape
+
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        sizes = self.sizes(shape)
+        weight, bias = Tensor("weight", sizes), Tensor("bias", sizes)
+        return (weight, *((bias,) * self.bias)) if self.elementwise_affine else ()
+
+    def view(self, shape: Shape) -> View:
+        """Over the channels of a map each place sees itself; over anything else, all of it."""
+        channels = isinstance(shape, ChannelsLast) and len(self.sizes(shape)) == 1
+        return None if channels else "global"
+
+    def explain_params(self, shape: Shape) -> Iterator[Text]:
+        if self.elementwise_affine:
+            sizes = self.sizes(shape)
+            each = show(sizes).replace("×", "·")
+            times, letters = ("2·", "2·F") if self.bias else ("", "F")
+            total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
+            yield Text("parameters", f"{letters} = {times}{each} = {total}")
+
+
+class LayerNorm2d(Normalisation):
+    """Normalises over the channels at each place of a map (C, H, W), as ConvNeXt does.
+
+    It is `nn.LayerNorm` between two permutations (Liu et al., A ConvNet for the 2020s, 2022).
+    """
+
+    op_name: ClassVar = "layer_norm2d"
+
+    eps: PositiveNumber = 1e-5
+    elementwise_affine: Truth = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_map(self.op_name, shape)
+        return shape
+
+    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+        return _scale(shape[0]) * self.elementwise_affine
+
+    def explain_params(self, shape: Shape) -> Iterator[Text]:
+        yield from _explain_scale(shape[0]) if self.elementwise_affine else ()
+
+
+class LocalResponseNorm(Normalisation):
     """Local response normalisation across channels, `nn.LocalResponseNorm` (AlexNet 2012, 3.3).
 
     `b_i = a_i / (k + α/n Σ a_j²)^β` over the n channels around i. PyTorch divides α by n; the
@@ -51,7 +218,6 @@ class LocalResponseNorm(Op):
     """
 
     op_name: ClassVar = "local_response_norm"
-    role: ClassVar = "norm"
 
     size: PositiveInt
     alpha: Number = 1e-4
@@ -62,6 +228,18 @@ class LocalResponseNorm(Op):
         require_map(self.op_name, shape)
         return shape
 
-    def counts(self, shape: Shape, output: Shape) -> Counts:
-        del output
-        return Counts(norm=prod(shape))
+
+def _scale(channels: int) -> tuple[Tensor, ...]:
+    return Tensor("weight", (channels,)), Tensor("bias", (channels,))
+
+
+def _running(channels: int) -> tuple[Tensor, ...]:
+    return (
+        Tensor("running_mean", (channels,), trainable=False),
+        Tensor("running_var", (channels,), trainable=False),
+        Tensor("num_batches_tracked", (), trainable=False),
+    )
+
+
+def _explain_scale(channels: int) -> Iterator[Text]:
+    yield Text("parameters", f"2·C = 2·{channels} = {thousands(2 * channels)}")

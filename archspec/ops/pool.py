@@ -1,13 +1,27 @@
 """Poolings: they keep the channels and have no parameters."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from math import prod
+from typing import Annotated, ClassVar
+
+from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import PoolingPadding
+from archspec.diagnostics.shapes import AxisMissing, NeitherMapNorVector, NotAMap, PoolingPadding
 from archspec.ops.arithmetic import extent
-from archspec.ops.base import Counts, Op, Shape, Text, View, Window, require_map, show
-from archspec.ops.fields import OptionalSize, Pair, Size, Truth
+from archspec.ops.base import (
+    ChannelsLast,
+    Counts,
+    Op,
+    Ratio,
+    Shape,
+    Text,
+    View,
+    Window,
+    require_map,
+    show,
+)
+from archspec.ops.fields import OptionalSize, Pair, Size, Truth, spell
 from archspec.ops.sliding import Sliding
 
 
@@ -59,15 +73,10 @@ class AvgPool2d(Pool):
     dilation: ClassVar = (1, 1)  # type: ignore[misc]  # PyTorch's average pooling has none
 
 
-class AdaptiveAvgPool2d(Op):
-    """Average pooling to a given output size, `nn.AdaptiveAvgPool2d`.
+class AdaptivePool(Op):
+    """A pooling to a given output size, whatever arrives."""
 
-    Output *i* of *n* averages the input from ⌊i·W/n⌋ to ⌈(i+1)·W/n⌉.
-    """
-
-    op_name: ClassVar = "adaptive_avg_pool"
-
-    output_size: Size
+    output_size: Size = (1, 1)
 
     def output_shape(self, shape: Shape) -> Shape:
         channels, _, _ = require_map(self.op_name, shape)
@@ -91,10 +100,103 @@ class AdaptiveAvgPool2d(Op):
         yield Text("output", f"output_size = {show(self.output_size)}")
         for name, size, bins in zip(("height", "width"), shape[1:], self.output_size, strict=True):
             if size % bins == 0:
-                yield Text(name, f"each of {bins} outputs averages {size // bins} of {size}")
+                yield Text(name, f"each of {bins} outputs pools {size // bins} of {size}")
             else:
                 exact = f"{size}/{bins} = {size / bins:.4g}"
-                yield Text(name, f"each of {bins} outputs averages {exact}, rounded outwards")
+                yield Text(name, f"each of {bins} outputs pools {exact}, rounded outwards")
+
+
+class AdaptiveAvgPool2d(AdaptivePool):
+    """Average pooling to a given output size, `nn.AdaptiveAvgPool2d`; global unless that is given.
+
+    Output *i* of *n* averages the input from ⌊i·W/n⌋ to ⌈(i+1)·W/n⌉.
+    """
+
+    op_name: ClassVar = "adaptive_avg_pool"
+
+
+class AdaptiveMaxPool2d(AdaptivePool):
+    """Max pooling to a given output size, `nn.AdaptiveMaxPool2d`; global unless that is given.
+
+    Output *i* of *n* is the maximum of the input from ⌊i·W/n⌋ to ⌈(i+1)·W/n⌉.
+    """
+
+    op_name: ClassVar = "adaptive_max_pool"
+
+
+def _dims(value: object) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    dims = []
+    for dim in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(dim, bool) or not isinstance(dim, int):
+            raise ValueError(f"dim has to be a dimension or a list of them, not {spell(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
+        dims.append(dim)
+    if not dims:
+        raise ValueError("dim is an empty list: over height and width is `~`")
+    return tuple(dims)
+
+
+Dimensions = Annotated[tuple[int, ...] | None, PlainValidator(_dims)]
+
+
+class Mean(Op):
+    """The mean over height and width, or over other dimensions `dim`, `torch.mean`.
+
+    Dimension 0 is the batch. A generated module brings its own `nn.Module` where it needs one.
+    """
+
+    op_name: ClassVar = "mean"
+
+    dim: Dimensions = None
+    keepdim: Truth = False
+
+    def output_shape(self, shape: Shape) -> Shape:
+        gone = self.axes(shape)
+        if self.keepdim:
+            sizes = [1 if axis in gone else size for axis, size in enumerate(shape, 1)]
+            return ChannelsLast(sizes) if isinstance(shape, ChannelsLast) else tuple(sizes)
+        kept = [size for axis, size in enumerate(shape, 1) if axis not in gone]
+        if len(kept) != 1:
+            left = show(kept) or "a single number"
+            facts = {"shape": show(shape), "dims": spell(gone), "left": left}
+            raise Fault(NeitherMapNorVector, "dim", **facts)
+        return tuple(kept)
+
+    def axes(self, shape: Shape) -> tuple[int, ...]:
+        """The dimensions it is over, counted from the batch (0) and in their order."""
+        rank, first = len(shape), 1 if isinstance(shape, ChannelsLast) else 2
+        if self.dim is None:
+            if rank != 3:
+                raise Fault(NotAMap, op=self.op_name, shape=show(shape))
+            return first, first + 1
+        for dim in self.dim:
+            if not (1 <= dim <= rank or -rank <= dim <= -1):
+                facts = {"shape": show(shape), "first": 1, "last": rank}
+                raise Fault(AxisMissing, "dim", op=self.op_name, dim=dim, **facts)
+        return tuple(sorted({dim % (rank + 1) for dim in self.dim}))
+
+    def channel_ratio(self, shape: Shape) -> Ratio | None:
+        """The channels stay as many, unless the mean is over them."""
+        return None if _channel_axis(shape) in self.axes(shape) else Ratio()
+
+    def counts(self, shape: Shape, output: Shape) -> Counts:
+        del output
+        return Counts(pool=prod(shape))
+
+    def view(self, shape: Shape) -> View:
+        """Over the channels of a map each place sees itself; over anything else, all of it."""
+        over_channels = self.axes(shape) == (_channel_axis(shape),)
+        return None if len(shape) == 3 and over_channels else "global"
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        output, dims = show(self.output_shape(shape)), spell(self.axes(shape))
+        what = "with a size of 1 along" if self.keepdim else "without"
+        yield Text("output", f"{show(shape)} {what} dim {dims}: {output}")
+
+
+def _channel_axis(shape: Shape) -> int:
+    return len(shape) if isinstance(shape, ChannelsLast) else 1
 
 
 def _bin(size: int, bins: int) -> Window:

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from archspec.ops.base import Op, Shape, Text, show, thousands
-from archspec.ops.fields import Probability
+from pydantic import PlainValidator
+
+from archspec.diagnostics import Fault
+from archspec.diagnostics.shapes import NotAMap, WrongWayRound
+from archspec.ops.base import ChannelsLast, Op, Ratio, Shape, Text, show, thousands
+from archspec.ops.fields import Probability, spell
 
 
 class Dropout(Op):
@@ -32,6 +36,54 @@ class Flatten(Op):
     def output_shape(self, shape: Shape) -> Shape:
         return (prod(shape),)
 
+    def channel_ratio(self, shape: Shape) -> Ratio:
+        return Ratio(shape[:-1] if isinstance(shape, ChannelsLast) else shape[1:])
+
     def explain_output(self, shape: Shape) -> Iterator[Text]:
         product = show(shape).replace("×", "·")
         yield Text("output", f"{product} = {thousands(prod(shape))}")
+
+
+LAST = (0, 2, 3, 1)
+FIRST = (0, 3, 1, 2)
+
+
+def _dims(value: object) -> tuple[int, ...]:
+    dims = tuple(value) if isinstance(value, list | tuple) else ()
+    if dims not in (LAST, FIRST):
+        ways = f"{spell(LAST)} (channels last) or {spell(FIRST)} (channels first again)"
+        raise ValueError(f"dims has to be {ways}, not {spell(value)}")
+    return dims
+
+
+Dimensions = Annotated[tuple[int, ...], PlainValidator(_dims)]
+
+
+class Permute(Op):
+    """Turns a map to (H, W, C) with dims `[0, 2, 3, 1]` and back with `[0, 3, 1, 2]`.
+
+    Dimension 0 is the batch, as in `torch.permute`; a generated module brings its own `nn.Module`
+    where it needs one. While the channels are last, `linear` and `layer_norm` work on them, as do
+    the ops that treat every element alike; those that look at places refuse such a map.
+    """
+
+    op_name: ClassVar = "permute"
+
+    dims: Dimensions
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 3:
+            raise Fault(NotAMap, op=self.op_name, shape=show(shape))
+        last = isinstance(shape, ChannelsLast)
+        if last == (self.dims == LAST):
+            end, other = ("last", FIRST) if last else ("first", LAST)
+            facts = {"dims": spell(self.dims), "end": end, "other": spell(other)}
+            raise Fault(WrongWayRound, "dims", shape=show(shape), **facts)
+        a, b, c = shape
+        return (c, a, b) if last else ChannelsLast((b, c, a))
+
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return shape if len(shape) == 3 else None
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        yield Text("output", f"{show(shape)} with the dimensions {spell(self.dims)}, 0 the batch")

@@ -5,13 +5,18 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+import pytest
+import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from archspec import expressions
 from archspec.diagnostics import Fault
 from archspec.ops import OPS_BY_NAME, Op, Shape
+from tests.cases.reader import cases
 from tests.ops.strategies import Padding, dilations, paddings, pairs, shapes, strides
 
+CASES = dict(cases("ops"))
 SIGNS = str.maketrans({"−": "-", "·": "*", " ": ""})
 NUMBERS = re.compile(r"[\d+*/().-]+")
 
@@ -21,6 +26,12 @@ def value(text: str) -> Fraction:
     text = text.translate(SIGNS)
     assert NUMBERS.fullmatch(text), text
     return eval(re.sub(r"(\d+)", r"Fraction(\1)", text), {"Fraction": Fraction})  # type: ignore[no-any-return]  # noqa: S307 - digits and signs only
+
+
+def macs_of(op: Op, shape: Shape, output: Shape) -> int:
+    counts = op.counts(shape, output)
+    assert counts is not None
+    return counts.macs
 
 
 def make(name: str, **attributes: Any) -> Op:
@@ -52,7 +63,7 @@ def test_a_convolutions_lines_are_true(
     assert value(product) == value(total) == sum(tensor.numel for tensor in op.tensors(shape))
     (macs,) = op.explain_macs(shape)
     *_, product, total = macs.how.split(" = ")
-    assert value(product) == value(total) == op.counts(shape, output).macs
+    assert value(product) == value(total) == macs_of(op, shape, output)
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999), st.booleans())
@@ -94,3 +105,42 @@ def test_what_would_mend_a_size_does_mend_it(
     other = re.search(r"an input of (\d+)×(\d+)", advice)
     if other:
         assert op.output_shape((shape[0], int(other[1]), int(other[2]))) == (1, high, wide)
+
+
+def equation(text: str) -> list[Fraction]:
+    """The sides of a shown equation that are numbers; the letters before them are no sides."""
+    sides = [side.translate(SIGNS) for side in re.split(r" = |: ", text)]
+    return [value(side) for side in sides if NUMBERS.fullmatch(side)]
+
+
+def evaluated(written: Any) -> Any:
+    """An attribute's worth: PyYAML takes `1e-6` for text, as it does an expression."""
+    if not isinstance(written, str) or not re.match(r"\d", written):
+        return written
+    return expressions.evaluate(expressions.parse(written), {})
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "behind" not in case])
+def test_every_ops_lines_are_true(name: str) -> None:
+    """Over the case files: all sides of a line agree, and with the tensors and operations."""
+    case = CASES[name]
+    written = dict(yaml.safe_load(case["row"]))
+    op = OPS_BY_NAME[name.partition("/")[0]]
+    if op.merges or "in_channels" in written.values():
+        return
+    numbers = {k: evaluated(v) for k, v in written.items() if k != "op"}
+    made, shape = op(**numbers), tuple(case["input"])
+    output = made.output_shape(shape)
+    total = macs_of(made, shape, output)
+    trained = sum(tensor.numel for tensor in made.tensors(shape) if tensor.trainable)
+    params = [equation(line.how) for line in made.explain_params(shape)]
+    assert {worth for sides in params for worth in sides} == ({trained} if trained else set())
+    macs = [equation(line.how) for line in made.explain_macs(shape)]
+    assert {worth for sides in macs for worth in sides} == ({total} if total else set())
+    lines = list(made.explain_output(shape))
+    for line in lines:
+        rounded = "rounded" in line.how or "≤" in line.how
+        assert rounded or len(set(equation(line.how))) <= 1
+    for axis, what in enumerate(("height", "width"), 1):
+        shown = [equation(line.how) for line in lines if line.what == what and " = " in line.how]
+        assert all(sides[-1] == output[axis] for sides in shown if sides)

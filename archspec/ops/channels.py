@@ -1,0 +1,182 @@
+"""Ops that take channels apart or bring them into another order."""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from archspec.diagnostics import Fault
+from archspec.diagnostics.shapes import NoSuchChannel
+from archspec.ops.arithmetic import quotient
+from archspec.ops.base import (
+    Op,
+    Ratio,
+    Shape,
+    Text,
+    View,
+    Window,
+    require_channels_first,
+    require_map,
+    require_parts,
+)
+from archspec.ops.fields import PositiveInt, whole
+
+Index = Annotated[int, whole(0)]
+
+
+class ChannelShuffle(Op):
+    """Mixes the channels of groups, `nn.ChannelShuffle` (Zhang et al., ShuffleNet, 2017).
+
+    Channels g·n + i become i·groups + g: the next grouped convolution sees some of every group.
+    """
+
+    op_name: ClassVar = "channel_shuffle"
+
+    groups: PositiveInt
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, _, _ = require_map(self.op_name, shape)
+        require_parts("groups", "channels", channels, self.groups)
+        return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape:
+        return shape
+
+
+class Chunk(Op):
+    """One of several equal parts of the channels, by its index from 0, as `torch.chunk` cuts them.
+
+    No `nn.Module` does that in PyTorch; a generated module brings its own where it needs one.
+    """
+
+    op_name: ClassVar = "chunk"
+
+    chunks: PositiveInt
+    index: Index
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_channels_first(self.op_name, shape)
+        require_parts("chunks", "channels", shape[0], self.chunks)
+        if self.index >= self.chunks:
+            what = f"part {self.index} of {self.chunks} is asked for"
+            facts = {"channels": shape[0], "last": shape[0] - 1}
+            help_ = f"the parts are counted from 0 to {self.chunks - 1}"
+            raise Fault(NoSuchChannel, "index", what=what, help=help_, **facts)
+        return (shape[0] // self.chunks, *shape[1:])
+
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return (shape[0] // self.chunks, *shape[1:]) if shape[0] % self.chunks == 0 else None
+
+    def channel_ratio(self, shape: Shape) -> Ratio:
+        del shape
+        return Ratio(divisor=self.chunks)
+
+    def view(self, shape: Shape) -> View:
+        return None if len(shape) == 3 else "global"
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        part = shape[0] // self.chunks
+        first = self.index * part
+        which = f"channels {first} to {first + part - 1}"
+        yield Text("output", f"C/chunks = {shape[0]}/{self.chunks} = {part}: {which}")
+
+
+class Slice(Op):
+    """The channels from `start` up to, but not with, `stop`: `x[:, start:stop]`.
+
+    No `nn.Module` does that in PyTorch; a generated module brings its own where it needs one.
+    """
+
+    op_name: ClassVar = "slice"
+
+    start: Index = 0
+    stop: PositiveInt
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_channels_first(self.op_name, shape)
+        facts = {"channels": shape[0], "last": shape[0] - 1}
+        if self.stop > shape[0]:
+            raise Fault(NoSuchChannel, "stop", what=f"channels up to {self.stop}", **facts)
+        if self.start >= self.stop:
+            what = f"there are no channels from {self.start} up to {self.stop}"
+            raise Fault(NoSuchChannel, "start", what=what, **facts)
+        return (self.stop - self.start, *shape[1:])
+
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return (self.stop - self.start, *shape[1:]) if self.start < self.stop else None
+
+    def channel_ratio(self, shape: Shape) -> None:
+        del shape
+
+    def view(self, shape: Shape) -> View:
+        return None if len(shape) == 3 else "global"
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        del shape
+        width = self.stop - self.start
+        yield Text("output", f"stop − start = {self.stop} − {self.start} = {width}")
+
+
+class PixelShuffle(Op):
+    """Lays channels out in space, `nn.PixelShuffle`: (C·r², H, W) becomes (C, H·r, W·r).
+
+    Shi et al., Real-Time Single Image and Video Super-Resolution, 2016.
+    """
+
+    op_name: ClassVar = "pixel_shuffle"
+
+    upscale_factor: PositiveInt
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = require_map(self.op_name, shape)
+        factor = self.upscale_factor
+        require_parts("upscale_factor", "channels", channels, factor * factor)
+        return (channels // (factor * factor), height * factor, width * factor)
+
+    def channel_ratio(self, shape: Shape) -> Ratio:
+        del shape
+        return Ratio(divisor=self.upscale_factor**2)
+
+    def view(self, shape: Shape) -> View:
+        """Output u lies in the input's place ⌊u/r⌋, which is between u/r − (r − 1)/r and u/r."""
+        del shape
+        r = self.upscale_factor
+        window = Window(quotient(2 * r - 1, r), quotient(1, r), quotient(r - 1, r))
+        return window, window
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        channels, height, width = shape
+        r, (depth, high, wide) = self.upscale_factor, self.output_shape(shape)
+        yield Text("output", f"C/r² = {channels}/{r * r} = {depth}")
+        yield Text("height", f"H·r = {height}·{r} = {high}")
+        yield Text("width", f"W·r = {width}·{r} = {wide}")
+
+
+class PixelUnshuffle(Op):
+    """Puts r×r places into channels, `nn.PixelUnshuffle`: (C, H·r, W·r) becomes (C·r², H, W)."""
+
+    op_name: ClassVar = "pixel_unshuffle"
+
+    downscale_factor: PositiveInt
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = require_map(self.op_name, shape)
+        factor = self.downscale_factor
+        require_parts("downscale_factor", "rows", height, factor)
+        require_parts("downscale_factor", "columns", width, factor)
+        return (channels * factor * factor, height // factor, width // factor)
+
+    def channel_ratio(self, shape: Shape) -> Ratio:
+        del shape
+        return Ratio((self.downscale_factor**2,))
+
+    def view(self, shape: Shape) -> View:
+        """The channels of an output hold, between them, r×r places."""
+        del shape
+        window = Window(self.downscale_factor, self.downscale_factor)
+        return window, window
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        channels, height, width = shape
+        r, (depth, high, wide) = self.downscale_factor, self.output_shape(shape)
+        yield Text("output", f"C·r² = {channels}·{r * r} = {depth}")
+        yield Text("height", f"H/r = {height}/{r} = {high}")
+        yield Text("width", f"W/r = {width}/{r} = {wide}")
