@@ -39,6 +39,9 @@ COMMANDS = {
     ),
     "list": Command("archspec.cli.listing:list_specs", "Name the specs that are found."),
     "gen": Command("archspec.cli.gen:gen", "Write networks as code."),
+    "prove": Command(
+        "archspec.cli.prove:prove", "Run networks, and certify what they do.", is_brief=False
+    ),
     "train": Command("archspec.cli.train:train", "Train a network on pictures.", is_brief=False),
     "eval": Command("archspec.cli.evaluate:evaluate", "Measure a trained network.", is_brief=False),
     "predict": Command(

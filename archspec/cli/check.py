@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -11,16 +12,27 @@ from archspec.cli.overrides import read_overrides
 
 if TYPE_CHECKING:
     from archspec.api import Check
+    from archspec.diagnostics import Diagnostic
     from archspec.report.page import Page
 
 Specs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SPEC", help="Files, names in specs/, or - for standard input."),
+    typer.Argument(
+        metavar="SPEC", help="Files, names of specs or variants, or - for standard input."
+    ),
 ]
 Explain = Annotated[
     list[str] | None,
-    typer.Option(metavar="[LAYER]", help="Show the arithmetic of LAYER, of a group, or of all."),
+    typer.Option(
+        metavar="[LAYER]", help="Show the arithmetic of LAYER, of a group or block, or of all."
+    ),
 ]
+Depth = Annotated[
+    str | None,
+    typer.Option(metavar="N|all", help="Open the table's rows down to this depth, or all of them."),
+]
+Notes = Annotated[bool, typer.Option("--notes", help="Show every note, not a few of a kind.")]
+Everything = Annotated[bool, typer.Option("--all", help="Check all specs, a line a network.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="VAR=VALUE", help="Give a variable of the spec another value."),
@@ -31,14 +43,27 @@ Coloring = Annotated[
 ]
 
 
+class _Wanted(NamedTuple):
+    """What to show of a spec: its table down to a depth, or the arithmetic of layers."""
+
+    layers: Sequence[str]
+    depth: int | None
+    notes: bool
+
+
 def check(
     specs: Specs = None,
     explain: Explain = None,
     assignments: Overrides = None,
+    depth: Depth = None,
+    everything: Everything = False,
+    notes: Notes = False,
     output: Format = "text",
     color: Coloring = "auto",
 ) -> None:
     """Compute, explain and verify networks.
+
+    Of a spec with variants, all are checked and shown in a line each, unless one is named.
 
     Exits with 0 when all is well, 1 when a spec has errors or a claim fails, and 2 when the
     command is used wrongly or a file cannot be read.
@@ -46,20 +71,48 @@ def check(
     specs, layers = list(specs or ()), list(explain or ())
     if not specs and len(layers) == 1 and layers[0]:
         specs, layers = layers, [""]  # `--explain SPEC`: there has to be a spec
+    if everything:
+        specs = _every_spec(specs, layers, depth)
     if not specs:
         raise UserError("name a spec to check; `archspec list` shows what there is", exit_code=2)
     if output == "json" and layers:
         raise UserError("--explain is text for people: it has no --format json", exit_code=2)
+    wanted = _Wanted(layers, _read_depth(depth), notes)
     run = _Run(specs, read_overrides(assignments or ()))
     if output == "json":
         _print_json(run)
     else:
         from archspec.report.page import Page
 
-        _print_text(Page.on(sys.stdout, color), run, layers)
+        page = Page.on(sys.stdout, color)
+        if everything:
+            _print_lines(page, run)
+        else:
+            _print_text(page, run, wanted)
     sys.stdout.flush()  # a reader that has gone is noticed here, and not after typer has ended
     if run.exit_code:
         raise typer.Exit(run.exit_code)
+
+
+def _every_spec(specs: Sequence[str], layers: Sequence[str], depth: str | None) -> list[str]:
+    """The files of all specs there are."""
+    from archspec.language import loader
+
+    if specs or layers or depth:
+        raise UserError("--all is a line for every spec there is: it takes no SPEC", exit_code=2)
+    return [str(spec.file) for spec in loader.list_specs()]
+
+
+def _read_depth(written: str | None) -> int | None:
+    if written is None:
+        return None
+    if written == "all":
+        from archspec.report.folding import ALL
+
+        return ALL
+    if not (written.isascii() and written.isdigit() and int(written[:7]) > 0):
+        raise UserError(f"--depth takes a number from 1, or `all`, not {written!r}", exit_code=2)
+    return int(written[:7])
 
 
 class _Run:
@@ -99,44 +152,88 @@ def _print_json(run: _Run) -> None:
         write_json(sys.stdout, [checked], several=False)
 
 
-def _print_text(page: "Page", run: _Run, layers: Sequence[str]) -> None:
+def _print_text(page: "Page", run: _Run, wanted: _Wanted) -> None:
     checks: Iterator[Check] | list[Check] = run.checks()
-    if layers:
+    if wanted.layers:
         checks = list(checks)
-        _require_layers(page, checks, layers)
+        _require_layers(page, checks, wanted.layers)
     for count, checked in enumerate(checks):
         if count:
             page.write()
-        _print_check(page, checked, layers)
+        _print_check(page, checked, wanted)
 
 
-def _print_check(page: "Page", checked: "Check", layers: Sequence[str]) -> None:
-    from archspec.report.summary import write_claims, write_heading, write_sums, write_verdict
+def _print_check(page: "Page", checked: "Check", wanted: _Wanted) -> None:
+    from archspec.report.summary import write_heading, write_verdict
 
     write_heading(page, checked)
-    network, results = checked.network, checked.results
-    if network is not None and results is not None and network.nodes:
-        if layers:
-            from archspec.report.explanation import write_explanations
+    network = checked.network
+    if checked.family:
+        from archspec.report.family import write_family
 
-            write_explanations(page, network, results, layers)
-        else:
-            from archspec.report.table import write_table
-
-            write_table(page, network, results)
-            write_sums(page, checked)
-            write_claims(page, checked.claims)
+        write_family(page, checked)
+    elif network is not None and network.nodes:
+        _print_network(page, checked, wanted)
     if checked.diagnostics:
         from archspec.report.diagnostics import write_diagnostics
 
-        write_diagnostics(page, checked)
+        write_diagnostics(page, checked, all_notes=wanted.notes)
     write_verdict(page, checked)
+
+
+def _print_network(page: "Page", checked: "Check", wanted: _Wanted) -> None:
+    from archspec.report.summary import write_claims, write_sums
+
+    network, results = checked.network, checked.results
+    assert network is not None
+    assert results is not None
+    if wanted.layers:
+        from archspec.report.explanation import write_explanations
+
+        write_explanations(page, network, results, wanted.layers)
+        return
+    from archspec.report.table import write_table
+
+    write_table(page, network, results, wanted.depth)
+    write_sums(page, checked)
+    write_claims(page, checked.claims)
+
+
+def _print_lines(page: "Page", run: _Run) -> None:
+    """A line for every network of every spec, then what is wrong with any of them."""
+    from archspec.report.diagnostics import write_diagnostics
+    from archspec.report.family import line_of, write_lines
+    from archspec.report.figures import counted
+    from archspec.report.summary import write_outcome
+
+    lines, faulty, verified = [], [], 0
+    faults: list[Diagnostic] = []
+    for checked in run.checks():
+        for member in checked.family or (checked,):
+            name = member.variant or Path(member.file).stem
+            lines.append(line_of(page, name, member))
+        serious = tuple(fault for fault in checked.diagnostics if fault.severity != "note")
+        if serious:
+            faulty.append(checked._replace(diagnostics=serious))
+        faults += serious
+        verified += len(checked.claims)
+    if lines:
+        write_lines(page, "network", lines)
+    for checked in faulty:
+        write_diagnostics(page, checked)
+    count = f"{counted(len(lines), 'network')} in {counted(len(run.specs), 'spec')}: "
+    write_outcome(page, faults, verified, count)
 
 
 def _require_layers(page: "Page", checks: Sequence["Check"], layers: Sequence[str]) -> None:
     """Raise UserError for a layer that none of the specs has."""
     from archspec.report.explanation import closest, select
 
+    for checked in checks:
+        if checked.family:
+            names = ", ".join(member.variant or "" for member in checked.family[:8])
+            problem = f"{checked.file} is a family: name the one to explain, of {names}"
+            raise UserError(page.clean(problem), 2)
     networks = [checked.network for checked in checks if checked.network is not None]
     for layer in layers:
         if networks and not any(select(network, layer) for network in networks):

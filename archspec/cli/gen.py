@@ -83,15 +83,25 @@ class _Job:
         import archspec
 
         for file in self.files:
+            name = f"{file.file}:{file.variant}" if file.variant else file.file
             try:
-                checked = archspec.check(file.file, self.overrides)
+                checked = archspec.check(name, self.overrides)
             except archspec.SpecNotFound as error:
                 raise UserError(str(error), exit_code=2) from None
-            if checked.network is None or checked.results is None or not checked.ok:
-                _tell(checked)
-                yield self.path(file), None
-            else:
-                yield self.path(file), self.target.generate(checked.network, checked.results)
+            yield self.path(file), self.text(checked)
+
+    def text(self, checked: Any) -> str | None:
+        """The text of one file; None for a spec with errors, which are told."""
+        from archspec.api import SpecError, write
+
+        if checked.network is None or not checked.ok:
+            _tell(checked)
+            return None
+        try:
+            return write(checked, self.target.name)
+        except SpecError as error:
+            _tell(checked._replace(diagnostics=(*checked.diagnostics, *error.diagnostics)))
+            return None
 
 
 def _found(specs: Sequence[str]) -> Sequence["SpecFile"]:

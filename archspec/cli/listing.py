@@ -1,5 +1,6 @@
 """`archspec list`: which specs there are."""
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -7,6 +8,10 @@ import typer
 
 if TYPE_CHECKING:
     from archspec.language.loader import SpecFile
+    from archspec.report.listing import Entry
+
+_TOLD = re.compile(r"^(?:name|source)[ \t]*:.*\n?(?:[ \t]+.*\n?|[ \t]*\n)*", re.MULTILINE)
+"""The entries of a spec that a listing shows, with the lines that belong to them."""
 
 
 def list_specs(
@@ -16,33 +21,45 @@ def list_specs(
 ) -> None:
     """Name the specs that are found.
 
-    These are the specs in ./specs, and those that come with archspec. A spec's name is what the
-    other commands take in place of a file.
+    These are the specs in ./specs, and those that come with archspec. The names of a spec and of
+    its variants are what the other commands take in place of a file.
     """
     from archspec.language import loader
-    from archspec.report.listing import Entry, write_listing, write_listing_json
+    from archspec.report.listing import write_listing, write_listing_json
     from archspec.report.page import Page
 
     found = loader.list_specs()
     if output == "json":
-        entries = (Entry(spec.name, spec.shown, spec.variant, "") for spec in found)
-        write_listing_json(sys.stdout, entries)
+        write_listing_json(sys.stdout, (_entry(spec, "") for spec in found))
         return
     if not found:
         print("there are no specs in ./specs")
         return
-    described = [Entry(spec.name, spec.shown, spec.variant, _describe(spec)) for spec in found]
-    write_listing(Page.on(sys.stdout), described)
+    write_listing(Page.on(sys.stdout), [_entry(spec, _describe(spec)) for spec in found])
+
+
+def _entry(spec: "SpecFile", description: str) -> "Entry":
+    from archspec.language import loader
+    from archspec.report.listing import Entry
+
+    variants = loader.variants_of(spec.file)
+    return Entry(spec.name, spec.shown, spec.variant, description, variants)
 
 
 def _describe(file: "SpecFile") -> str:
-    """The network's name and where its table comes from, or why nobody can tell."""
-    from archspec.language import loader
+    """The network's name and where its table comes from, or why nobody can tell.
+
+    Only those two entries are read: a listing says what is there, `archspec check` whether it is
+    sound.
+    """
+    from archspec.language import loader, source
 
     try:
-        spec = loader.load_text(loader.read_text(file.file)).spec
+        text = loader.read_text(file.file)
     except loader.SpecNotFound as error:
         return str(error)
-    if spec is None:
+    told = source.read("".join(match[0] for match in _TOLD.finditer(text))).data
+    if not isinstance(told, dict) or not isinstance(told.get("name"), str):
         return "(not a spec: archspec check tells why)"
-    return f"{spec.name}: {spec.source}" if spec.source else spec.name
+    where = told.get("source")
+    return f"{told['name']}: {where}" if isinstance(where, str) else told["name"]

@@ -4,34 +4,46 @@ The text is plain ASCII: any stream can carry it, and nothing in it can steer a 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.analysis.claims import ClaimResult
 from archspec.analysis.receptive_field import Field, as_numbers
 from archspec.diagnostics import Diagnostic
-from archspec.graph.network import INPUT, Network, Node
+from archspec.expressions import Value
+from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.report.places import Places
+from archspec.report.reads import INPUT_NAME
+from archspec.report.rows import in_training_only
 
 if TYPE_CHECKING:
     from archspec.api import Check
 
 SCHEMA = "archspec.check/1"
-INPUT_NAME = "input"
-"""What a layer that reads the network's own input names among its `inputs`; no step may have it."""
-
 _encode = json.JSONEncoder(allow_nan=False).encode
 
 
 def write_json(stream: TextIO, checks: Iterable["Check"], *, several: bool) -> None:
-    """Write one object, or with `several` a list of them, whatever number there is."""
+    """Write one object, or with `several` a list of them, whatever number there is.
+
+    A family is as many objects as it has variants; they are a list, even if it is the only one.
+    """
+    checks = iter(checks)
+    first = next(checks, None)
+    several = several or (first is not None and bool(first.family))
     if several:
         stream.write("[\n")
-    for count, check in enumerate(checks):
+    for count, check in enumerate(_flat(first, checks)):
         if count:
             stream.write(",\n")
         stream.writelines(_parts(check))
     stream.write("\n]\n" if several else "\n")
+
+
+def _flat(first: "Check | None", rest: Iterable["Check"]) -> Iterator["Check"]:
+    for check in () if first is None else chain((first,), rest):
+        yield from check.family or (check,)
 
 
 def _parts(check: "Check") -> Iterator[str]:
@@ -45,6 +57,8 @@ def _parts(check: "Check") -> Iterator[str]:
         "ok": check.ok,
         "input": network and network.input_shape,
         "outputs": _outputs(network) if network else {},
+        "output_paths": _output_paths(network) if network else {},
+        "training_only": sorted(network.training_only) if network else [],
         "totals": check.totals._asdict(),
     }
     yield "{\n"
@@ -52,6 +66,9 @@ def _parts(check: "Check") -> Iterator[str]:
         yield f"  {_encode(key)}: {_encode(value)},\n"
     nodes = network.nodes if network else ()
     yield from _list("layers", (_layer(check, node) for node in nodes))
+    yield ",\n"
+    scopes = (item for item in network.root.walk() if isinstance(item, Scope)) if network else ()
+    yield from _list("scopes", (_scope(check, scope) for scope in scopes if scope.path))
     yield ",\n"
     yield from _list("claims", (_claim(check, claim) for claim in check.claims))
     yield ",\n"
@@ -71,7 +88,15 @@ def _list(key: str, items: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 
 def _outputs(network: Network) -> dict[str, Any]:
-    return {name: network.shapes[index] for name, index in network.outputs.items()}
+    return {name: network.shape_of(index) for name, index in network.outputs.items()}
+
+
+def _output_paths(network: Network) -> dict[str, str]:
+    return {name: _path(network, index) for name, index in network.outputs.items()}
+
+
+def _path(network: Network, index: int) -> str:
+    return INPUT_NAME if index == INPUT else network.nodes[index].path
 
 
 def _layer(check: "Check", node: Node) -> dict[str, Any]:
@@ -82,14 +107,46 @@ def _layer(check: "Check", node: Node) -> dict[str, Any]:
     return {
         "path": node.path,
         "op": node.op_name,
-        "inputs": [INPUT_NAME if i == INPUT else network.nodes[i].path for i in node.inputs],
+        "inputs": [_path(network, index) for index in node.inputs],
         "input_shapes": network.input_shapes(node),
         "output_shape": network.shapes[node.index],
         "num_params": held and held.trainable,
         "macs": counts and counts.macs,
         "receptive_field": _field(results.fields[node.index]),
+        "receptive_field_without_gates": _field(results.ungated_fields[node.index]),
+        "training_only": in_training_only(network, node),
         "line": check.document.locate(node.at).line,
     }
+
+
+def _scope(check: "Check", scope: Scope) -> dict[str, Any]:
+    network, results = check.network, check.results
+    assert network is not None
+    assert results is not None
+    nodes = list(scope.nodes())
+    counts = results.counts(nodes)
+    return {
+        "path": scope.path,
+        "kind": scope.kind,
+        "block": scope.block and scope.block.name,
+        "arguments": {name: _plain(value) for name, value in scope.arguments.items()},
+        "input": _path(network, scope.source),
+        "output": _path(network, scope.output),
+        "input_shape": network.shape_of(scope.source),
+        "output_shape": network.shape_of(scope.output),
+        "num_params": results.totals(nodes).num_params,
+        "macs": counts and counts.macs,
+        "line": check.document.locate(scope.step.at if scope.step else scope.at).line,
+    }
+
+
+def _plain(value: Value) -> Any:
+    """An argument as JSON has it; ops and blocks by their names."""
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value]
 
 
 def _field(field: Field | None) -> dict[str, Any] | str | None:
@@ -105,6 +162,7 @@ def _claim(check: "Check", claim: ClaimResult) -> dict[str, Any]:
         "claimed": claim.claimed,
         "computed": claim.computed,
         "holds": claim.holds,
+        "scope": claim.scope,
         "source": claim.source,
         "line": check.document.locate(claim.at).line,
     }

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 50
 """So many errors and warnings are shown with their lines; the rest is counted."""
-MOST_NOTES = 5
+MOST_NOTES = 3
+"""More notes of one kind are brought together in one line."""
+_NAMED = 3
 
 
-def write_diagnostics(page: Page, check: "Check") -> None:
+def write_diagnostics(page: Page, check: "Check", *, all_notes: bool = False) -> None:
     """Write errors and warnings with their source lines, then the notes, one line each.
 
-    All are in the order of the text. Beyond `MOST_SHOWN` and `MOST_NOTES` they are counted.
+    All are in the order of the text. Errors beyond `MOST_SHOWN` are counted, and of a kind with
+    more than `MOST_NOTES` notes there is one line, unless `all_notes` are wanted.
     """
     faults = [fault for fault in check.diagnostics if fault.severity != "note"]
     notes = [fault for fault in check.diagnostics if fault.severity == "note"]
@@ -39,10 +42,27 @@ def write_diagnostics(page: Page, check: "Check") -> None:
         _write_rest(page, faults, len(kept))
     if notes:
         page.write()
-    for note in notes[:MOST_NOTES]:
-        _write_note(page, check, note)
-    if len(notes) > MOST_NOTES:
-        _write_rest(page, notes, MOST_NOTES)
+    if all_notes:
+        for note in notes:
+            _write_note(page, check, note)
+    else:
+        _write_notes(page, check, notes, places)
+
+
+def _write_notes(page: Page, check: "Check", notes: Sequence[Diagnostic], places: Places) -> None:
+    kinds: dict[str, list[Diagnostic]] = {}
+    for note in notes:
+        kinds.setdefault(note.code, []).append(note)
+    for alike in kinds.values():
+        if len(alike) <= MOST_NOTES:
+            for note in alike:
+                _write_note(page, check, note)
+            continue
+        first = alike[0]
+        layers = list(dict.fromkeys(filter(None, map(places.layer, alike))))[:_NAMED]
+        where = f": {', '.join([*layers, page.ellipsis])}" if layers else ""
+        text = page.clean(f"{first.name}, {len(alike)} times{where} (--notes shows them)")
+        _write_headed(page, f"note[{first.code}] ", text)
 
 
 def _write_fault(
@@ -79,8 +99,11 @@ def _write_note(page: Page, check: "Check", note: Diagnostic) -> None:
     position = check.locate(note)
     layer = f"{note.path}: " if note.path else ""
     place = f" ({check.file}:{position.line})"
-    heading = f"note[{note.code}] "
     text = page.clean(f"{layer}{note.message}{place}")
+    _write_headed(page, f"note[{note.code}] ", text)
+
+
+def _write_headed(page: Page, heading: str, text: str) -> None:
     first, *more = page.wrap(text, len(heading), 4)
     page.write(page.paint(heading, "note") + first)
     for line in more:

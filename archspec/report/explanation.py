@@ -1,28 +1,37 @@
 """The arithmetic behind the table, layer by layer, with the numbers in it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from archspec.analysis import receptive_field
-from archspec.analysis.receptive_field import ReceptiveField
 from archspec.analysis.results import Results
 from archspec.diagnostics import Fault
-from archspec.graph.network import INPUT, Network, Node
-from archspec.ops import Text
+from archspec.graph.network import Network, Node, Scope
+from archspec.ops import Merge, Shape, Text
 from archspec.report import figures
+from archspec.report.folding import label
+from archspec.report.meeting import explain_meeting
 from archspec.report.page import Page, columns, pad
+from archspec.report.reads import Reading, inputs_of
+from archspec.report.rows import fields_at
+from archspec.report.scopes import explain_scope
 
 _LABEL = 13
+Item = Scope | Node
 
 
-def select(network: Network, layer: str) -> tuple[Node, ...]:
-    """The nodes that `layer` names: one by its path, all of a group by the group's, all by "".
+def select(network: Network, layer: str) -> tuple[Item, ...]:
+    """What `layer` names, by its path, and everything in it; by "" all there is.
 
     Empty when there is no such layer.
     """
     if not layer:
-        return network.nodes
-    inside = f"{layer}."
-    return tuple(n for n in network.nodes if n.path == layer or n.path.startswith(inside))
+        return tuple(network.root.walk())[1:]
+    return tuple(
+        inside
+        for item in network.root.walk()
+        if item.path == layer
+        for inside in (item.walk() if isinstance(item, Scope) else (item,))
+    )
 
 
 def closest(networks: Iterable[Network], layer: str) -> str:
@@ -45,29 +54,46 @@ def closest(networks: Iterable[Network], layer: str) -> str:
 def write_explanations(
     page: Page, network: Network, results: Results, layers: Iterable[str]
 ) -> None:
-    """Write for each node of `layers` what gives its output, parameters, MACs and field."""
+    """Write for everything in `layers` what gives its output, parameters, MACs and field."""
     first = True
+    reading = Reading(page, network)
+    bodies = {id(c): body for body in _scopes(network) for c in body.children}
     for layer in layers:
-        nodes = select(network, layer)
-        if not nodes:
+        items = select(network, layer)
+        if not items:
             page.write(page.paint(page.clean(f"no layer `{layer}` here"), "dim"))
-        for node in nodes:
+        for item in items:
             if not first:
                 page.write()
             first = False
-            _write_node(page, network, results, node)
+            names = reading.names(inputs_of(item), bodies[id(item)])
+            _write_item(page, network, results, item, names)
 
 
-def _write_node(page: Page, network: Network, results: Results, node: Node) -> None:
-    arriving, output = network.shape_of(node.inputs[0]), network.shapes[node.index]
-    path = page.paint(page.clean(node.path), "bold")
-    flow = f"{figures.shape(arriving)} {page.arrow} {figures.shape(output)}"
-    page.write(f"{path}  {page.clean(node.op_name)}  {flow}")
+def _scopes(network: Network) -> Iterator[Scope]:
+    return (item for item in network.root.walk() if isinstance(item, Scope))
+
+
+def _write_item(
+    page: Page, network: Network, results: Results, item: Item, names: Sequence[str]
+) -> None:
+    path = page.paint(page.clean(item.path), "bold")
+    if isinstance(item, Node):
+        what, output, texts = item.op_name, item.index, explain(network, results, item, names)
+    else:
+        what, output, texts = label(item), item.output, explain_scope(network, results, item)
+    arriving = [figures.shape(network.shape_of(index)) for index in inputs_of(item)]
+    flow = f"{', '.join(arriving)} {page.arrow} {figures.shape(network.shape_of(output))}"
+    page.write("  ".join(part for part in (path, page.clean(what), flow) if part))
     shown = ""
-    for text in explain(network, results, node):
-        label = "" if text.what == shown else text.what
-        first, *more = _formula(page, page.clean(text.how), _LABEL + 2)
-        page.write(f"  {page.paint(pad(label, _LABEL), 'dim')}{first}")
+    for text in texts:
+        title = "" if text.what == shown else text.what
+        how = page.clean(text.how)
+        if isinstance(item, Scope):  # its sums are broken where the line ends
+            first, *more = page.wrap(how, _LABEL + 2, _LABEL + 2)
+        else:
+            first, *more = _formula(page, how, _LABEL + 2)
+        page.write(f"  {page.paint(pad(title, _LABEL), 'dim')}{first}")
         for line in more:
             page.write(line)
         shown = text.what
@@ -86,9 +112,9 @@ def _formula(page: Page, text: str, indent: int) -> list[str]:
     return [letters, *page.wrap(numbers, 0, under + 2)]
 
 
-def explain(network: Network, results: Results, node: Node) -> Iterator[Text]:
-    """Every step of a node's arithmetic, and where it cannot go on."""
-    arriving = network.shape_of(node.inputs[0])
+def explain(network: Network, results: Results, node: Node, names: Sequence[str]) -> Iterator[Text]:
+    """Every step of a node's arithmetic, and where it cannot go on; `names` are of its inputs."""
+    arriving = network.arriving(node)
     if node.op is None:
         yield Text("unknown", "this row has errors")
         return
@@ -96,18 +122,36 @@ def explain(network: Network, results: Results, node: Node) -> Iterator[Text]:
         yield Text("unknown", "what arrives is unknown, because of the errors before it")
         return
     try:
-        yield from node.op.explain_output(arriving)
+        if isinstance(node.op, Merge):
+            node.op.infer(arriving)  # raises where they do not fit
+            shapes = (f"{name} {figures.shape(s)}" for name, s in zip(names, arriving, strict=True))
+            yield Text("inputs", ", ".join(shapes))
+            yield from node.op.explain_merge(arriving)
+        else:
+            yield from node.op.explain_output(arriving[0])
     except Fault:
         yield Text("unknown", "this row has errors")
         return
     if network.shapes[node.index] is None:
         return
+    yield from _explain_counts(results, node, arriving)
+    if len(node.inputs) > 1:
+        yield from explain_meeting(results, node, names)
+        return
+    before, ungated = fields_at(results, node.inputs[0])
+    view = node.op.view(arriving[0])
+    if figures.is_gated(before, ungated) and ungated is not None and view != "global":
+        yield Text("field", "global, through gates; without gates:")
+        before = ungated
+    if before is not None:
+        yield from receptive_field.explain(before, view)
+
+
+def _explain_counts(results: Results, node: Node, arriving: Sequence[Shape]) -> Iterator[Text]:
+    assert node.op is not None
     held = results.parameters[node.index]
-    explained = tuple(node.op.explain_params(arriving))
+    explained = tuple(node.op.explain_params(arriving[0]))
     yield from explained
     if held is not None and not held.trainable and not explained:
         yield Text("parameters", "0")
-    yield from node.op.explain_macs(arriving)
-    before = ReceptiveField() if node.inputs[0] == INPUT else results.fields[node.inputs[0]]
-    if before is not None:
-        yield from receptive_field.explain(before, node.op.view(arriving))
+    yield from node.op.explain_macs(arriving[0])

@@ -36,11 +36,26 @@ def pair(sizes: Sequence[float]) -> str:
     return height if height == width else f"{height}×{width}"
 
 
-def field(seen: Field | None) -> str:
-    """The size of a receptive field in pixels: `195`, `7×11`, or `global`."""
+def field(seen: Field | None, ungated: Field | None = None) -> str:
+    """The size of a receptive field in pixels: `195`, `7×11`, or `global`.
+
+    Where only gates see everything, what a unit sees without them: `427 (gates: global)`.
+    """
     if seen is None:
         return "?"
-    return "global" if seen == "global" else pair(as_numbers(seen.size))
+    if seen != "global":
+        return pair(as_numbers(seen.size))
+    return f"{field(ungated)} (gates: global)" if is_gated(seen, ungated) else "global"
+
+
+def short_field(seen: Field | None, ungated: Field | None = None) -> str:
+    """The same in short: `427+` where gates see everything."""
+    return f"{field(ungated)}+" if is_gated(seen, ungated) else field(seen)
+
+
+def is_gated(seen: Field | None, ungated: Field | None) -> bool:
+    """Whether a unit sees everything, but only through gates."""
+    return seen == "global" and ungated is not None and ungated != "global"
 
 
 def counted(number: int, noun: str) -> str:

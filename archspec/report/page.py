@@ -16,7 +16,7 @@ _STYLES = {
     "frame": "34",
 }
 _PLAIN = str.maketrans("×·−–─✗", "x*---x") | str.maketrans(
-    {"→": "->", "…": "...", "✓": "ok", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"}
+    {"→": "->", "←": "<-", "…": "...", "✓": "ok", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"}
 )
 """What stands for our own signs where a stream carries only ASCII."""
 _TAB = "    "
@@ -56,6 +56,11 @@ class Page:
     def arrow(self) -> str:
         """From input to output."""
         return "→" if self.unicode else "->"
+
+    @property
+    def back_arrow(self) -> str:
+        """From what is read."""
+        return "←" if self.unicode else "<-"
 
     @property
     def ellipsis(self) -> str:
@@ -188,7 +193,7 @@ def _width(stream: TextIO, *, terminal: bool) -> int | None:
 
 def _carries_unicode(stream: TextIO) -> bool:
     try:
-        "×→─✓✗…−·⌊".encode(stream.encoding or "ascii")
+        "×→←─✓✗…−·⌊".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -12,7 +12,10 @@ class Places:
         self._rows: dict[SpecPath, str] | None = None  # made when it is first wanted
 
     def layer(self, fault: Diagnostic) -> str:
-        """The path of the layer or group whose row the fault is about or lies in; "" if none."""
+        """The path of the layer or group whose row the fault is about or lies in; "" if none.
+
+        A row of a block or a repeated one stands for several: the first of them.
+        """
         if fault.path:
             return fault.path
         if self._rows is None:
@@ -28,6 +31,6 @@ class Places:
         for item in self._network.root.walk() if self._network else ():
             if not isinstance(item, Scope):
                 rows.setdefault(item.at, item.path)  # the row's own layer comes first
-            elif item.path:
-                rows[item.at[:-1]] = item.path  # `at` is the group's body within its row
+            elif item.step is not None:
+                rows.setdefault(item.step.at, item.path)
         return rows

@@ -9,8 +9,19 @@ from typing import NamedTuple
 
 from archspec.analysis.results import Results
 from archspec.graph.network import Network
+from archspec.report import figures
+from archspec.report.folding import Folding
 from archspec.report.page import Page, columns, pad
-from archspec.report.rows import CARRIED, SIGNS, Cells, Row, rows, sums
+from archspec.report.rows import (
+    CARRIED,
+    SIGNS,
+    TRAINING,
+    TRAINING_SIGN,
+    Cells,
+    Row,
+    rows,
+    sums,
+)
 
 
 class Column(NamedTuple):
@@ -28,6 +39,7 @@ NAME = Column("name", "layer")
 SHORT = Column("short", "layer")
 CUT_NAME = Column("short", "layer", least=8)
 ANY_NAME = Column("short", "layer", least=1)
+TIGHT_NAME = Column("tight", "layer", least=1)
 OP = Column("op", "op")
 SHORT_OP = Column("short_op", "op")
 CUT_OP = Column("short_op", "op", least=8)
@@ -47,7 +59,7 @@ PARAMS = Column("params", "params", ">")
 ROUNDED = Column("rounded", "params", ">")
 MACS = Column("macs", "MACs", ">")
 RECEPTIVE_FIELD = Column("field", "receptive field", ">")
-FIELD = Column("field", "field", ">")
+FIELD = Column("short_field", "field", ">")
 
 LAYOUTS: tuple[tuple[Column, ...], ...] = (
     (PATH, OP, KERNEL, STRIDE, PADDING, ARRIVING, FLOW, PARAMETERS, MACS, RECEPTIVE_FIELD),
@@ -69,11 +81,19 @@ LAYOUTS: tuple[tuple[Column, ...], ...] = (
 )
 """From the fullest to the narrowest, which fits anywhere: the first that fits is taken."""
 
-_NAMES = frozenset({"path", "name", "short"})
-_SAME = {"short_op": "op", "rounded": "params"}
+_LEAST_OP = 5
+"""What is left of an op's name so that the sources behind it have room."""
+GATED = "+"
+"""Behind a field that gates widen to everything."""
+_NAMES = frozenset({"path", "name", "short", "tight"})
+_SAME = {"short_op": "op", "rounded": "params", "short_field": "field"}
 """Columns that say in short what another one says."""
 _Plan = list[tuple[int, Column, int, str]]
 """For each column of a layout: which cell of a row, the column, its width, the gap before it."""
+_OPS = frozenset({"op", "short_op"})
+_OP_CELLS = frozenset(Cells._fields.index(cell) for cell in _OPS)
+_WINDOW = frozenset({"kernel", "stride", "padding"})
+"""Columns that are empty, and lend their room, where a row without a window says what it reads."""
 
 _TITLES = {
     "op": "op",
@@ -89,45 +109,64 @@ _TITLES = {
 """What a remark calls the columns that found no room."""
 
 
-def write_table(page: Page, network: Network, results: Results) -> None:
-    """Write the table of a network with its sums, and say which columns found no room."""
-    total = sums(network, results, network.root, ("total", "total", "total"))
+def write_table(page: Page, network: Network, results: Results, depth: int | None = None) -> None:
+    """Write the table of a network with its sums, and say which columns found no room.
+
+    Rows deeper than `depth` are folded into one; without it, the blocks of a large network are.
+    """
+    folding = Folding.of(network, depth)
+    total = sums(network, results, network.root, ("total",) * 4)
     total = total._replace(arriving="")  # a sum reads nothing
-    widths = [0] * len(Cells._fields)
+    widths, spilling = [0] * len(Cells._fields), [0] * len(Cells._fields)
     signs: dict[str, None] = {}
-    for row in rows(page, network, results):
-        _measure(row.cells, widths)
-        if row.cells.name != row.cells.short or row.cells.op != row.cells.short_op:
-            signs |= _signs(row.cells)
-    _measure(total, widths)
-    layout, fitted = _fit(page, dict(zip(Cells._fields, widths, strict=True)))
+    shown = 0
+    for row in rows(page, network, results, folding):
+        _measure(page, row.cells, widths, spilling)
+        signs |= _signs(page, row.cells)
+        shown += not row.is_group
+    _measure(page, total, widths, spilling)
+    needs = zip(Cells._fields, zip(widths, spilling, strict=True), strict=True)
+    layout, fitted = _fit(page, dict(needs))
     plan = [
         (Cells._fields.index(column.cell), column, width, _gap(page, column))
         for column, width in zip(layout, fitted, strict=True)
     ]
-    titles = Cells("", "", "")._replace(**{column.cell: column.title for column in layout})
+    titles = Cells("", "", "", "")._replace(**{column.cell: column.title for column in layout})
     rule = page.paint("─" * (sum(fitted) + _gaps(page, layout)), "dim")
     page.write(page.paint(_line(page, Row(titles), plan), "bold"))
     page.write(rule)
-    for row in rows(page, network, results):
+    for row in rows(page, network, results, folding):
         page.write(_line(page, row, plan))
     page.write(rule)
     page.write(page.paint(_line(page, Row(total), plan), "bold"))
-    for remark in _remarks(layout, signs):
+    for remark in _remarks(page, layout, signs, len(network.nodes) - shown):
         for line in page.wrap(remark, 0, 2):
             page.write(page.paint(line, "dim"))
 
 
-def _measure(cells: Cells, widths: list[int]) -> None:
+def _measure(page: Page, cells: Cells, widths: list[int], spilling: list[int]) -> None:
+    spills = _spills(page, cells)
     for index, text in enumerate(cells):
-        if len(text) > widths[index] or not text.isascii():
-            widths[index] = max(widths[index], columns(text))
+        kept = spilling if spills and index in _OP_CELLS else widths
+        if len(text) > kept[index] or not text.isascii():
+            kept[index] = max(kept[index], columns(text))
 
 
-def _fit(page: Page, widths: dict[str, int]) -> tuple[tuple[Column, ...], list[int]]:
-    """The fullest layout that the page has room for, and its columns' widths."""
+def _spills(page: Page, cells: Cells) -> bool:
+    """Whether a row's op may reach into the columns of its window, which it has not."""
+    return page.back_arrow in cells.op and not cells.kernel
+
+
+def _fit(page: Page, needs: dict[str, tuple[int, int]]) -> tuple[tuple[Column, ...], list[int]]:
+    """The fullest layout that the page has room for, and its columns' widths.
+
+    `needs` are the widths of the cells, and those of the ops that spill into the next columns.
+    """
     for layout in LAYOUTS:
-        fitted = [max(widths[column.cell], len(column.title)) for column in layout]
+        fitted = [max(needs[column.cell][0], len(column.title)) for column in layout]
+        room = _room(page, layout, fitted)
+        for index, column in enumerate(layout):
+            fitted[index] = max(fitted[index], needs[column.cell][1] - room)
         if page.width is None:
             return layout, fitted
         excess = sum(fitted) + _gaps(page, layout) - page.width
@@ -139,7 +178,18 @@ def _fit(page: Page, widths: dict[str, int]) -> tuple[tuple[Column, ...], list[i
                 excess -= cut
         if excess <= 0:
             break
+    if fitted[0] < needs[layout[0].cell][0]:
+        layout = (TIGHT_NAME, *layout[1:])
     return layout, fitted
+
+
+def _room(page: Page, layout: tuple[Column, ...], fitted: list[int]) -> int:
+    """How many columns an op may spill into."""
+    return sum(
+        len(_gap(page, column)) + width
+        for column, width in zip(layout, fitted, strict=True)
+        if column.cell in _WINDOW
+    )
 
 
 def _gap(page: Page, column: Column) -> str:
@@ -154,15 +204,22 @@ def _line(page: Page, row: Row, plan: _Plan) -> str:
     cells = row.cells
     # A row that passes everything on stands back behind those that compute.
     quiet = cells.params == cells.macs == "0" and not cells.kernel and not row.is_group
+    quiet = quiet and page.back_arrow not in cells.op
     painted = page.color and not quiet
+    spilling = _spills(page, cells)
+    room = sum(len(gap) + width for _, column, width, gap in plan if column.cell in _WINDOW)
     parts: list[str] = []
     for index, column, width, gap in plan:
-        text = cells[index]
+        if spilling and column.cell in _WINDOW:
+            continue
+        text, wide = cells[index], width
+        if spilling and column.cell in _OPS:
+            wide += room
         if column.least is not None:
-            text = _cut(page, text, width)
+            text = _cut(page, text, wide)
         if parts:
             parts.append(gap if cells.arriving else " " * len(gap))
-        padded = pad(text, width, column.align)
+        padded = pad(text, wide, column.align)
         parts.append(_painted(page, padded, column, row) if painted else padded)
     line = "".join(parts).rstrip()
     return page.paint(line, "dim") if quiet else line
@@ -170,6 +227,12 @@ def _line(page: Page, row: Row, plan: _Plan) -> str:
 
 def _cut(page: Page, text: str, width: int) -> str:
     """A name or an op as wide as its column; of `conv2d g=2` the mark is kept."""
+    if page.back_arrow in text and columns(text) > width:
+        op, _, sources = text.partition(f" {page.back_arrow} ")
+        room = width - columns(sources) - len(f" {page.back_arrow} ")
+        if sources and room >= _LEAST_OP:
+            return f"{page.elide_end(op, room)} {page.back_arrow} {sources}"
+        return page.elide_end(text, width)
     op, blank, marks = text.lstrip().partition(" ")
     room = width - len(marks) - 1
     if blank and columns(text) > width and room >= len(page.ellipsis) + 2:
@@ -181,6 +244,9 @@ def _painted(page: Page, padded: str, column: Column, row: Row) -> str:
     text = padded.strip()
     if text == "?":
         return page.paint(padded, "warning")
+    if column.cell in _OPS and page.back_arrow in padded:
+        op, arrow, sources = padded.partition(page.back_arrow)
+        return op + page.paint(arrow + sources, "dim")
     if row.is_group:
         return page.paint(padded, "bold") if column.cell in _NAMES else padded
     if column.cell == "path" and row.parent:
@@ -189,26 +255,55 @@ def _painted(page: Page, padded: str, column: Column, row: Row) -> str:
     return page.paint(padded, "dim") if quiet else padded
 
 
-def _signs(cells: Cells) -> dict[str, None]:
-    """What a row's short cells have in them that wants to be explained."""
-    signs = {} if cells.name == cells.short else {CARRIED: None}
+def _signs(page: Page, cells: Cells) -> dict[str, None]:
+    """What a row's cells have in them that wants to be explained."""
+    signs: dict[str, None] = {}
+    if cells.name != cells.short:
+        signs[CARRIED] = None
     if cells.op != cells.short_op:
         signs |= {sign: None for name, sign in SIGNS.items() if f" {name}=" in cells.op}
+        if TRAINING in cells.op:
+            signs[TRAINING_SIGN] = None
+    if page.back_arrow in cells.op:
+        signs[page.back_arrow] = None
+    if cells.field != cells.short_field:
+        signs[GATED] = None
     return signs
 
 
-def _remarks(layout: tuple[Column, ...], signs: Iterable[str]) -> Iterator[str]:
-    """What the short titles and the signs mean, and which columns found no room."""
+def _remarks(
+    page: Page, layout: tuple[Column, ...], signs: Iterable[str], folded: int
+) -> Iterator[str]:
+    """What the short titles and the signs mean, what is folded, which columns found no room."""
     titles = {column.cell: column.title for column in layout}
     meanings = {"k": "kernel", "s": "stride", "p": "padding"} if titles.get("stride") == "s" else {}
     if "short_op" in titles:
         meanings |= {sign: name for name, sign in SIGNS.items() if sign in signs}
     legend = [f"{', '.join(meanings)}: {', '.join(meanings.values())}"] if meanings else []
-    if "short" in titles and CARRIED in signs:
+    if titles.keys() & {"short", "tight"} and CARRIED in signs:
         legend.append(f"{CARRIED}: part of the row above")
-    if legend:
-        yield "; ".join(legend)
+    if page.back_arrow in signs and ("op" in titles or "short_op" in titles):
+        legend.append(f"{page.back_arrow}: reads, where that is not the row above")
+    if "short_op" in titles and TRAINING_SIGN in signs:
+        legend.append(f"{TRAINING_SIGN}: only in training, not among the MACs below")
+    if "short_field" in titles and GATED in signs:
+        legend.append(f"{GATED}: and everything, through gates")
+    yield from _packed(page, legend)
+    if folded:
+        yield f"folded: {figures.counted(folded, 'layer')}; --depth all shows them"
     shown = {_SAME.get(cell, cell) for cell in titles}
     gone = [title for cell, title in _TITLES.items() if cell not in shown]
     if gone:
         yield f"no room for: {', '.join(gone)}"
+
+
+def _packed(page: Page, parts: Iterable[str]) -> list[str]:
+    """The parts on as few lines as have room for them."""
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]}; {part}" if lines else part
+        if lines and (page.width is None or columns(joined) <= page.width):
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines

@@ -26,6 +26,25 @@ layers:
 """
 OTHER = GOOD.replace("Good", "Other").replace("conv1", "first")
 FAILING = GOOD.replace("Good", "Failing") + "expect: {params: 7}\n"
+FAMILY = """archspec: 1
+name: Family
+input: [3, 32, 32]
+vars: {width: ~}
+variants:
+  small: {width: 4}
+  large:
+    name: Large
+    width: 8
+    expect: {params: 224}
+blocks:
+  Pair:
+    args: {width: ~}
+    layers:
+      - {op: conv2d, out_channels: width, kernel_size: 3}
+      - {op: relu}
+layers:
+  - {name: stem, op: Pair, width: width}
+"""
 FAULTY = GOOD.replace("op: flatten", "op: flaten").replace("11,", "x,").replace("[3,", "[3, 3,")
 
 
@@ -35,6 +54,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "specs").mkdir()
     for name, text in {"good": GOOD, "other": OTHER, "failing": FAILING, "faulty": FAULTY}.items():
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "family.yaml").write_text(FAMILY, encoding="utf-8")
+    (tmp_path / "broken_family.yaml").write_text(FAMILY.replace("224", "225"), encoding="utf-8")
     (tmp_path / "specs" / "mine.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "specs" / "broken.yaml").write_text("[", encoding="utf-8")
     (tmp_path / "latin.yaml").write_bytes("name: größe\n".encode("latin-1"))
@@ -67,6 +88,23 @@ EXIT_CODES = [
     ("good.yaml --set num_classes=[1", 2),
     ("good.yaml --set num_classes=~", 2),
     ("good.yaml --explain --format json", 2),
+    ("good.yaml --depth 1", 0),
+    ("good.yaml --depth all", 0),
+    ("good.yaml --depth 0", 2),
+    ("good.yaml --depth some", 2),
+    ("good.yaml --all", 2),
+    ("--all --explain", 2),
+    ("--all --depth 1", 2),
+    ("good.yaml --notes", 0),
+    ("family.yaml", 0),
+    ("family.yaml:small", 0),
+    ("family.yaml:tiny", 2),
+    ("broken_family.yaml", 1),
+    ("broken_family.yaml:small", 0),
+    ("broken_family.yaml:large", 1),
+    ("family.yaml --explain stem", 2),
+    ("family.yaml:small --explain stem", 0),
+    ("family.yaml --set width=2", 0),
 ]
 
 
@@ -179,7 +217,8 @@ def test_setting_a_variable_that_is_not_there_names_those_that_are(
     assert f"  = help: {help_}\n" in done.stdout
 
 
-CONV1, HEAD, ALL = ["conv1"], ["head.flatten", "head.fc"], ["conv1", "head.flatten", "head.fc"]
+CONV1, HEAD = ["conv1"], ["head", "head.flatten", "head.fc"]
+ALL = [*CONV1, *HEAD]
 
 
 @pytest.mark.parametrize(
@@ -333,9 +372,9 @@ def test_a_reader_that_has_gone_before_a_failing_check_is_silent_too(folder: Pat
 def test_list_names_own_and_packaged_specs(run_cli: RunCli, folder: Path) -> None:
     done = run_cli("list", "--format", "json", cwd=folder)
     listed = json.loads(done.stdout)
-    assert all(list(entry) == ["name", "file", "variant"] for entry in listed)
+    assert all(list(entry) == ["name", "file", "variant", "variants"] for entry in listed)
     mine = next(entry for entry in listed if entry["name"] == "mine")
-    assert mine == {"name": "mine", "file": "specs/mine.yaml", "variant": None}
+    assert mine == {"name": "mine", "file": "specs/mine.yaml", "variant": None, "variants": []}
     assert [entry["name"] for entry in listed] == sorted(entry["name"] for entry in listed)
     packaged = {path.stem for path in resources.folder("specs").glob("*.yaml")}
     assert {entry["name"] for entry in listed} == packaged | {"mine", "broken"}
@@ -358,3 +397,106 @@ def test_list_fits_a_terminal(run_cli: RunCli, folder: Path) -> None:
 def test_listed_files_can_be_checked_as_they_are_named(run_cli: RunCli, root: Path) -> None:
     for entry in json.loads(run_cli("list", "--format", "json").stdout):
         assert (root / entry["file"]).is_file()
+
+
+def test_a_family_is_a_line_a_variant_and_one_of_it_a_table(run_cli: RunCli, folder: Path) -> None:
+    env = {"COLUMNS": ""}
+    lines = run_cli("check", "family.yaml", cwd=folder, env=env).stdout.splitlines()
+    assert lines[0] == "Family  family.yaml"
+    shown = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[4:6]}
+    assert shown == {
+        "small": "1 112 97.2 k 3 4×30×30 ✓",
+        "large": "1 224 194.4 k 3 8×30×30 ✓ 1",
+    }
+    lines = run_cli("check", "family.yaml:large", cwd=folder, env=env).stdout.splitlines()
+    assert lines[0] == "Large  family.yaml:large"
+    assert any(line.startswith("stem.0 ") for line in lines)
+
+
+def test_a_family_as_json_is_a_list_of_its_variants(run_cli: RunCli, folder: Path) -> None:
+    done = run_cli("check", "broken_family.yaml", "--format", "json", cwd=folder)
+    listed = json.loads(done.stdout)
+    assert [(c["name"], c["variant"], c["ok"]) for c in listed] == [
+        ("Family (small)", "small", True),
+        ("Large", "large", False),
+    ]
+    assert [len(c["diagnostics"]) for c in listed] == [0, 1]
+    both = run_cli("check", "family.yaml", "good.yaml", "--format", "json", cwd=folder)
+    assert [c["name"] for c in json.loads(both.stdout)] == ["Family (small)", "Large", "Good"]
+    one = run_cli("check", "family.yaml:large", "--format", "json", cwd=folder)
+    assert json.loads(one.stdout)["variant"] == "large"
+
+
+def test_a_family_cannot_be_explained_as_a_whole(run_cli: RunCli, folder: Path) -> None:
+    done = run_cli("check", "family.yaml", "--explain", "stem", cwd=folder)
+    message = "error: family.yaml is a family: name the one to explain, of small, large\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_depth_folds_and_opens_the_table(run_cli: RunCli, folder: Path) -> None:
+    env = {"COLUMNS": ""}
+    folded = run_cli("check", "good.yaml", "--depth", "1", cwd=folder, env=env).stdout
+    assert "head   flatten + linear  " in folded
+    assert "head.fc" not in folded
+    assert "folded: 2 layers; --depth all shows them" in folded
+    opened = run_cli("check", "good.yaml", "--depth", "all", cwd=folder, env=env).stdout
+    assert "head.fc" in opened
+    assert "folded" not in opened
+
+
+def test_notes_are_brought_together_unless_they_are_wanted(run_cli: RunCli, folder: Path) -> None:
+    rows = "  - {op: conv2d, out_channels: 1, kernel_size: 2, stride: 2}\n" * 5
+    text = f"archspec: 1\nname: Odd\ninput: [1, 63, 63]\nlayers:\n{rows}"
+    (folder / "odd.yaml").write_text(text, encoding="utf-8")
+    env = {"COLUMNS": ""}
+    assert run_cli("check", "odd.yaml", cwd=folder, env=env).stdout.count("note[AS306]") == 1
+    done = run_cli("check", "odd.yaml", "--notes", cwd=folder, env=env)
+    assert done.stdout.count("note[AS306]") == 5
+
+
+def test_all_specs_there_are_in_a_line_each(run_cli: RunCli, folder: Path) -> None:
+    (folder / "specs" / "family.yaml").write_text(FAMILY.replace("224", "225"), encoding="utf-8")
+    done = run_cli("check", "--all", cwd=folder, env={"COLUMNS": ""})
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    last = next(at for at, line in enumerate(lines[2:], start=2) if line.startswith("─"))
+    names = {line.split()[0] for line in lines[2:last]}
+    assert {"mine", "broken", "small", "large", "alexnet", "lenet5"} <= names
+    claims = {line.split()[0]: line.partition(" ✗ ")[2] for line in lines[2:last]}
+    assert (claims["broken"], claims["large"], claims["small"]) == ("1 error", "1 of 1", "")
+    assert " --> specs/family.yaml:10:22" in done.stdout
+    assert " --> specs/broken.yaml:" in done.stdout
+    assert "note[" not in done.stdout
+    networks = last - 2
+    assert lines[-1].startswith(f"✗ {networks} networks in ")
+    assert lines[-1].endswith(" specs: 2 errors")
+
+
+def test_all_specs_as_json(run_cli: RunCli, folder: Path) -> None:
+    (folder / "specs" / "broken.yaml").unlink()
+    done = run_cli("check", "--all", "--format", "json", cwd=folder)
+    names = [check["name"] for check in json.loads(done.stdout)]
+    assert {"Good", "AlexNet", "LeNet5"} <= set(names)
+
+
+def test_list_names_the_variants_of_a_family(run_cli: RunCli, folder: Path) -> None:
+    (folder / "specs" / "family.yaml").write_text(FAMILY, encoding="utf-8")
+    lines = run_cli("list", cwd=folder, env={"COLUMNS": ""}).stdout.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("family "))
+    assert lines[at].split() == ["family", "Family", "specs/family.yaml"]
+    assert lines[at + 1] == "  small large"
+    listed = json.loads(run_cli("list", "--format", "json", cwd=folder).stdout)
+    found = next(entry for entry in listed if entry["name"] == "family")
+    assert found["variants"] == ["small", "large"]
+    for name in (*found["variants"], "family:large", "specs/family.yaml:small"):
+        assert run_cli("check", name, cwd=folder).returncode == 0
+
+
+def test_list_reads_a_source_over_several_lines_and_nothing_else(
+    run_cli: RunCli, folder: Path
+) -> None:
+    text = GOOD.replace("source: a test", 'source: "of two\n  lines"').replace("op: ", "po: ")
+    (folder / "specs" / "mine.yaml").write_text(text, encoding="utf-8")
+    lines = run_cli("list", cwd=folder, env={"COLUMNS": ""}).stdout.splitlines()
+    mine = next(line.split() for line in lines if line.startswith("mine "))
+    assert mine == ["mine", "Good:", "of", "two", "lines", "specs/mine.yaml"]

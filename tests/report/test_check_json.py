@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,8 +46,8 @@ def document() -> Any:
 
 def test_the_keys_are_those_of_the_schema_in_its_order(document: Any) -> None:
     assert list(document) == [
-        *("schema", "name", "file", "variant", "ok", "input", "outputs", "totals"),
-        *("layers", "claims", "diagnostics"),
+        *("schema", "name", "file", "variant", "ok", "input", "outputs", "output_paths"),
+        *("training_only", "totals", "layers", "scopes", "claims", "diagnostics"),
     ]
     assert list(document["totals"]) == [
         *("num_params", "trainable_params", "buffers", "training_only_params"),
@@ -55,11 +56,11 @@ def test_the_keys_are_those_of_the_schema_in_its_order(document: Any) -> None:
     for layer in document["layers"]:
         assert list(layer) == [
             *("path", "op", "inputs", "input_shapes", "output_shape", "num_params", "macs"),
-            *("receptive_field", "line"),
+            *("receptive_field", "receptive_field_without_gates", "training_only", "line"),
         ]
     for claim in document["claims"]:
         assert list(claim) == [
-            *("path", "metric", "claimed", "computed", "holds", "source", "line"),
+            *("path", "metric", "claimed", "computed", "holds", "scope", "source", "line"),
         ]
     for fault in document["diagnostics"]:
         assert list(fault) == [
@@ -116,6 +117,7 @@ def test_claims_have_figures_in_the_form_of_json(document: Any) -> None:
         "claimed": 1,
         "computed": 29450,
         "holds": False,
+        "scope": None,
         "source": "a guess",
         "line": 16,
     }
@@ -182,6 +184,7 @@ def test_a_text_that_is_no_spec_has_the_same_keys(text: str) -> None:
     assert list(document) == list(whole(SPEC))
     assert document["ok"] is False
     assert (document["input"], document["outputs"], document["layers"]) == (None, {}, [])
+    assert (document["output_paths"], document["training_only"], document["scopes"]) == ({}, [], [])
     assert document["diagnostics"]
 
 
@@ -199,3 +202,93 @@ def test_several_checks_are_a_list() -> None:
         stream = io.StringIO()
         write_json(stream, few, several=True)
         assert len(json.loads(stream.getvalue())) == len(few)
+
+
+GRAPH = (Path(__file__).parent / "graph.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def graph() -> Any:
+    """The first variant of a family whose paths part and meet."""
+    return whole(GRAPH, "graph.yaml")[0]
+
+
+def test_layers_name_all_they_read(graph: Any) -> None:
+    inputs = {layer["path"]: layer["inputs"] for layer in graph["layers"]}
+    assert inputs["stem.0"] == ["input"]
+    assert inputs["mix.cat"] == ["mix.b1", "mix.b2.2", "mix.b3.0"]
+    assert inputs["units.1.sum"] == ["units.1.se.scale", "units.0.6"]
+    assert inputs["pool"] == ["units.1.5"]
+    shapes = {layer["path"]: layer["input_shapes"] for layer in graph["layers"]}
+    assert shapes["mix.cat"] == [[8, 32, 32], [16, 32, 32], [16, 32, 32]]
+
+
+def test_scopes_say_of_what_block_and_with_which_arguments(graph: Any) -> None:
+    scopes = {scope["path"]: scope for scope in graph["scopes"]}
+    assert list(scopes)[:3] == ["stem", "mix", "mix.b2"]
+    assert list(scopes["units.0"]) == [
+        *("path", "kind", "block", "arguments", "input", "output", "input_shape"),
+        *("output_shape", "num_params", "macs", "line"),
+    ]
+    assert scopes["units.0"] == {
+        "path": "units.0",
+        "kind": "block",
+        "block": "Unit",
+        "arguments": {"width": 32, "stride": 2, "in_channels": 40},
+        "input": "mix.cat",
+        "output": "units.0.6",
+        "input_shape": [40, 32, 32],
+        "output_shape": [32, 16, 16],
+        "num_params": 22500,
+        "macs": 5636352,
+        "line": next(
+            number
+            for number, line in enumerate(GRAPH.splitlines(), start=1)
+            if "name: units" in line
+        ),
+    }
+    kinds = {path: (scope["kind"], scope["block"]) for path, scope in scopes.items()}
+    assert kinds["units"] == ("repeat", None)
+    assert kinds["mix.b2"] == ("group", None)
+
+
+def test_arguments_are_plain_data() -> None:
+    text = (
+        "archspec: 1\nname: Net\ninput: [3, 8, 8]\nblocks:\n"
+        "  B: {args: {act: relu, sizes: [1, 2], on: true, p: 0.5}, layers: [{op: act}]}\n"
+        "layers: [{op: B, act: relu6}]\n"
+    )
+    given = whole(text)["scopes"][0]["arguments"]
+    assert given == {"act": "relu6", "sizes": [1, 2], "on": True, "p": 0.5, "in_channels": 3}
+
+
+def test_what_is_only_in_training_is_marked(graph: Any) -> None:
+    assert graph["outputs"] == {"logits": [10], "aux": [10]}
+    assert graph["output_paths"] == {"logits": "fc", "aux": "aux.2"}
+    assert graph["training_only"] == ["aux"]
+    only = [layer["path"] for layer in graph["layers"] if layer["training_only"]]
+    assert only == ["aux.0", "aux.1", "aux.2"]
+    assert graph["totals"]["training_only_params"] == 410
+
+
+def test_the_field_without_gates_stands_beside_the_whole_one(graph: Any) -> None:
+    layers = {layer["path"]: layer for layer in graph["layers"]}
+    gated = layers["units.0.se.scale"]
+    assert gated["receptive_field"] == "global"
+    assert gated["receptive_field_without_gates"]["size"] == [19, 19]
+    plain = layers["mix.cat"]
+    assert plain["receptive_field"] == plain["receptive_field_without_gates"]
+
+
+def test_a_family_is_a_list_of_its_variants() -> None:
+    listed = whole(GRAPH, "graph.yaml")
+    assert [check["variant"] for check in listed] == ["graph2", "graph3", "graph9"]
+    assert [check["name"] for check in listed] == ["Graph-2", "Graph-3", "Graph (graph9)"]
+    assert [len(check["claims"]) for check in listed] == [0, 1, 0]
+
+
+def test_faults_in_blocks_have_the_path_of_their_first_row() -> None:
+    faulty = whole(GRAPH.replace("squeeze: 4}", "squeeze: 0}"), "graph.yaml")[0]
+    assert {fault["path"] for fault in faulty["diagnostics"] if fault["code"] != "AS306"} == {
+        "units.0.se.fc1"
+    }

@@ -8,7 +8,7 @@ import pytest
 
 import archspec
 from archspec.diagnostics import CATALOGUE
-from archspec.graph import build
+from archspec.graph import walk
 from archspec.language import source
 from archspec.report.diagnostics import write_diagnostics
 from archspec.report.excerpt import excerpt
@@ -25,13 +25,20 @@ OVERRIDES: Mapping[str, Mapping[str, Any]] = {
 }
 LIMITS: Mapping[str, tuple[Any, str, int]] = {
     "file-too-large": (source, "MAX_BYTES", 64),
-    "too-many-steps": (build, "MAX_STEPS", 2),
+    "too-many-steps": (walk, "MAX_STEPS", 2),
+    "nested-too-deeply": (walk, "MAX_NESTED", 2),
 }
 
 
-def shown(checked: archspec.Check, width: int | None = None, *, unicode: bool = True) -> str:
+def shown(
+    checked: archspec.Check,
+    width: int | None = None,
+    *,
+    unicode: bool = True,
+    all_notes: bool = False,
+) -> str:
     sheet = Sheet(width, unicode=unicode)
-    write_diagnostics(sheet, checked)
+    write_diagnostics(sheet, checked, all_notes=all_notes)
     return sheet.text.lstrip("\n")
 
 
@@ -68,15 +75,34 @@ def test_faults_beyond_the_limit_are_counted() -> None:
     assert text.endswith("and 184 more errors; --format json lists all\n")
 
 
-def test_notes_take_a_line_each_and_are_counted_beyond_five() -> None:
+def noted(pools: int) -> archspec.Check:
+    """A check with a note for every second row."""
     rows = "  - {op: max_pool, kernel_size: 1, stride: 2}\n  - {op: conv2d, out_channels: 1, "
     rows += "kernel_size: 1, padding: 4}\n"
-    spec = "archspec: 1\nname: Net\ninput: [1, 8, 8]\nlayers:\n" + 7 * rows
-    lines = shown(archspec.check_text(spec, "net.yaml")).splitlines()
+    spec = "archspec: 1\nname: Net\ninput: [1, 8, 8]\nlayers:\n" + pools * rows
+    return archspec.check_text(spec, "net.yaml")
+
+
+def test_a_few_notes_take_a_line_each() -> None:
+    lines = shown(noted(3)).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("note[AS306] ") for line in lines)
+    assert [line[-12:] for line in lines] == [f"(net.yaml:{at})" for at in (5, 7, 9)]
+
+
+def test_many_notes_of_a_kind_are_one_line_until_they_are_asked_for() -> None:
+    one = "note[AS306] input-not-read, 6 times: 0, 2, 4, … (--notes shows them)"
+    assert shown(noted(7)).splitlines() == [one]
+    lines = shown(noted(7), all_notes=True).splitlines()
     assert len(lines) == 6
-    assert all(line.startswith("note[AS306] ") for line in lines[:5])
-    assert lines[0].endswith("(net.yaml:5)")
-    assert lines[5] == "and 1 more note; --format json lists all"
+    assert all("never read" in line for line in lines)
+
+
+def test_notes_of_another_kind_are_not_lost_among_many() -> None:
+    text = noted(7).document.text.replace("layers:", "vars: {n: 1}\nexpect: {params: 14}\nlayers:")
+    text = shown(archspec.check_text(text, "net.yaml", {"n": 2}))
+    assert "note[AS306] input-not-read, 6 times" in text
+    assert "note[AS405] the claims are not verified" in text
 
 
 def test_a_note_never_hides_an_error() -> None:

@@ -1,8 +1,11 @@
 """`--explain`: the arithmetic, with the numbers in it."""
 
+from pathlib import Path
+
 import pytest
 
 import archspec
+from archspec.graph.network import Node
 from archspec.report.explanation import closest, select, write_explanations
 from tests.report.conftest import Golden, Sheet
 
@@ -82,7 +85,7 @@ def test_the_dropped_column_is_told() -> None:
 
 def test_a_group_is_explained_row_by_row() -> None:
     titles = [line.split()[0] for line in explained("head").lines if line[:1].isalpha()]
-    assert titles == ["head.odd", "head.1", "head.pool", "head.flatten", "head.fc"]
+    assert titles == ["head", "head.odd", "head.1", "head.pool", "head.flatten", "head.fc"]
 
 
 def test_what_a_faulty_row_leaves_unknown_is_told() -> None:
@@ -104,9 +107,9 @@ def test_formulas_break_after_their_letters() -> None:
 def test_a_path_a_group_or_everything_can_be_selected() -> None:
     network = checked().network
     assert network is not None
-    assert [node.path for node in select(network, "head.odd")] == ["head.odd"]
-    assert len(select(network, "head")) == 5
-    assert select(network, "") == network.nodes
+    assert [item.path for item in select(network, "head.odd")] == ["head.odd"]
+    assert len(select(network, "head")) == 1 + 5
+    assert [n for n in select(network, "") if isinstance(n, Node)] == list(network.nodes)
     assert select(network, "hea") == ()
 
 
@@ -117,3 +120,99 @@ def test_a_typo_is_answered_with_what_there_is() -> None:
     assert closest([network], "xyz") == (
         "there are conv1, pool1, conv2, head, head.odd, head.1, head.pool, head.flatten, …"
     )
+
+
+GRAPH = (Path(__file__).parent / "graph.yaml").read_text(encoding="utf-8")
+
+
+def graph(layer: str, text: str = GRAPH, width: int | None = None) -> Sheet:
+    family, sheet = archspec.check_text(text).family, Sheet(width)
+    network, results = family[0].network, family[0].results
+    assert network is not None
+    assert results is not None
+    write_explanations(sheet, network, results, [layer])
+    return sheet
+
+
+@pytest.mark.parametrize("width", [80, None])
+def test_a_block_with_merges(width: int | None, golden: Golden) -> None:
+    text = graph("mix", width=width).text + graph("units.0.sum", width=width).text
+    golden(f"golden/explain-merge-{width or 'pipe'}.txt", text)
+
+
+def test_a_merge_names_its_inputs_and_adds_up_their_channels() -> None:
+    lines = graph("mix.cat").lines
+    assert lines[0] == "mix.cat  concat  8×32×32, 16×32×32, 16×32×32 → 40×32×32"
+    assert lines[1].split(maxsplit=1) == ["inputs", "b1 8×32×32, b2 16×32×32, b3 16×32×32"]
+    assert lines[2].split(maxsplit=1) == ["output", "channels 8 + 16 + 16 = 40"]
+
+
+def test_the_field_of_a_merge_is_the_hull_of_what_its_inputs_see() -> None:
+    text = (
+        "archspec: 1\nname: Hull\ninput: [1, 32, 32]\nlayers:\n"
+        "  - {name: low, op: max_pool, kernel_size: 3, stride: 1, padding: [0, 2]}\n"
+        "  - {name: high, from: input, op: max_pool, kernel_size: 5, stride: 1, padding: [3, 1]}\n"
+        "  - {name: sum, op: add, from: [low, high]}\n"
+    )
+    shown = [line[2 + 13 :] for line in explained("sum", text).lines]
+    # 0 to 2 and −3 to 1: together −3 to 2, which is 6 pixels
+    assert shown[-3:] == [
+        "low sees u to u + 2",
+        "high sees u − 3 to u + 1",
+        "r' = 6: together they see u − 3 to u + 2",
+    ]
+
+
+def test_gates_are_told_where_they_widen_the_field_and_behind() -> None:
+    assert "global, through fc2; without gates:" in graph("units.0.se.scale").text
+    assert "global, through gates before; without gates:" in graph("units.1.sum").text
+    text = graph("units.1.conv2").text
+    assert "global, through gates; without gates:" in text
+    assert "r' = r + (F − 1)·j = 27 + (3 − 1)·4 = 35" in text
+    assert "global: every output sees all of its input" in graph("pool").text
+
+
+def test_paths_of_different_strides_leave_the_field_unknown() -> None:
+    text = (
+        "archspec: 1\nname: Strides\ninput: [1, 8, 8]\nlayers:\n"
+        "  - {name: down, op: max_pool, kernel_size: 2}\n"
+        "  - {name: cut, from: input, op: conv2d, out_channels: 1, kernel_size: 5}\n"
+        "  - {name: sum, op: add, from: [down, cut]}\n"
+    )
+    shown = explained("sum", text).text
+    assert "unknown: neighbouring units lie differently far apart (down 2, cut 1)" in shown
+
+
+def test_a_block_has_its_arguments_and_its_sums() -> None:
+    lines = graph("units").lines
+    at = lines.index("units.0  Unit  40×32×32 → 32×16×16")
+    assert [line.split(maxsplit=1)[1] for line in lines[at + 1 : at + 4]] == [
+        "width = 32, stride = 2, in_channels = 40",
+        "11 584 (conv1) + 9 248 (conv2) + 64 (conv2_norm) + 292 (se) + 1 312 (project) = 22 500",
+        "2 949 120 (conv1) + 2 359 296 (conv2) + 256 (se) + 327 680 (project) = 5 636 352",
+    ]
+
+
+def test_equal_terms_of_a_sum_are_counted() -> None:
+    deep = GRAPH.replace("depth: 2}", "depth: 5}")
+    lines = graph("units", deep).lines
+    assert lines[0] == "units  5 × Unit  40×32×32 → 32×16×16"
+    assert lines[1].split(maxsplit=1)[1] == "22 500 (0) + 4·18 884 (1 to 4) = 98 036"
+
+
+def test_a_row_inside_a_repeated_block_is_found_by_its_path() -> None:
+    assert graph("units.1.conv1.0").lines[0] == "units.1.conv1.0  conv2d  32×16×16 → 32×16×16"
+    network = archspec.check_text(GRAPH).network
+    assert network is not None
+    assert closest([network], "units.1.projct") == "did you mean `units.0.project`?"
+
+
+def test_sums_of_what_is_unknown_are_unknown() -> None:
+    faulty = GRAPH.replace("squeeze: 4", "squeeze: 4.5")
+    line = next(line for line in graph("units.0", faulty).lines if "parameters" in line)
+    assert line.split(maxsplit=1)[1].startswith("? (unknown of se")
+
+
+def test_what_is_only_in_training_says_so() -> None:
+    assert "only in training: the network's MACs leave that out" in graph("aux").text
+    assert "only in training" not in graph("mix").text

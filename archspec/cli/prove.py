@@ -1,0 +1,184 @@
+"""`archspec prove`: run networks, and certify what they do."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from archspec.cli.errors import UserError
+from archspec.cli.overrides import read_overrides
+
+if TYPE_CHECKING:
+    from archspec.proof import Certificate
+
+
+def prove(
+    specs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SPEC",
+            show_default=False,
+            help="Files, or names in specs/; without any: all there are.",
+        ),
+    ] = None,
+    module: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODULE.py",
+            show_default=False,
+            help="Put this code on trial instead of the generated: a network edited by hand.",
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small inputs where they do; nothing that is slow.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also what is slow: every field, torch.compile.")
+    ] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default="the spec's", help="Height and width of what is computed on."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLAIM", show_default=False, help="Prove this claim and no other. Repeatable."
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="VAR=VALUE",
+            show_default=False,
+            help="Give a variable of the spec another value.",
+        ),
+    ] = None,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="What to print.")
+    ] = "text",
+    color: Annotated[
+        Literal["auto", "always", "never"], typer.Option(help="Whether to use colour.")
+    ] = "auto",
+) -> None:
+    """Run networks, and certify that they do what was computed.
+
+    The generated code is executed and compared with the spec and, where it names one, with its
+    reference in torchvision. Exits with 0 when nothing failed, 1 when something did or a spec has
+    errors, and 2 when the command is used wrongly or a file cannot be read.
+    """
+    if quick and full:
+        raise UserError("--quick leaves out what --full proves: not both", exit_code=2)
+    effort = "quick" if quick else "full" if full else "normal"
+    names = members(specs or ())
+    if module is not None and len(names) != 1:
+        raise UserError("--module is one network's code: name its SPEC, and no other", exit_code=2)
+    wishes = {
+        "effort": effort,
+        "size": size,
+        "only": only,
+        "overrides": read_overrides(assignments or ()),
+    }
+    run = _Run(names, module, wishes)
+    if output == "json":
+        from archspec.report.certificate import write_certificates_json
+
+        # Of one spec that cannot be read, nothing is printed.
+        certificates = run.certificates() if len(names) > 1 else list(run.certificates())
+        if certificates:
+            write_certificates_json(sys.stdout, certificates, several=len(names) > 1)
+    else:
+        from archspec.report.certificate import write_certificate
+        from archspec.report.page import Page
+
+        page = Page.on(sys.stdout, color)
+        for count, certificate in enumerate(run.certificates()):
+            if count:
+                page.write()
+            write_certificate(page, certificate)
+            sys.stdout.flush()
+    sys.stdout.flush()
+    if run.exit_code:
+        raise typer.Exit(run.exit_code)
+
+
+class _Run:
+    """The specs to prove, and how the worst of them came out so far."""
+
+    def __init__(
+        self, specs: Sequence[str], module: Path | None, wishes: Mapping[str, Any]
+    ) -> None:
+        self.specs = specs
+        self.module = module
+        self.wishes = wishes
+        self.exit_code = 0
+
+    def certificates(self) -> Iterator["Certificate"]:
+        """Prove one spec after the other; those with which it is impossible are told on stderr."""
+        for count, spec in enumerate(self.specs, start=1):
+            if len(self.specs) > 1:
+                _tell(f"[{count}/{len(self.specs)}] {spec}")
+            try:
+                certificate = self._prove(spec)
+            except UserError as error:
+                _tell(f"error: {error}")
+                self.exit_code = max(self.exit_code, error.exit_code)
+                continue
+            self.exit_code = max(self.exit_code, 0 if certificate.ok else 1)
+            yield certificate
+
+    def _prove(self, spec: str) -> "Certificate":
+        from archspec import SpecNotFound
+        from archspec.proof import ProofError, prove
+
+        try:
+            return prove(
+                spec,
+                **self.wishes,
+                source=None if self.module is None else _read(self.module),
+                module=None if self.module is None else str(self.module),
+            )
+        except SpecNotFound as error:
+            raise UserError(str(error), exit_code=2) from error
+        except ProofError as error:
+            raise UserError(str(error), error.exit_code) from error
+
+
+def _tell(line: str) -> None:
+    from archspec.report.page import Page
+
+    sys.stdout.flush()
+    page = Page.on(sys.stderr)
+    page.write(page.clean(line))
+    sys.stderr.flush()
+
+
+def _read(module: Path) -> str:
+    try:
+        return module.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {module}: {error.strerror}", exit_code=2) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{module} is not a text in UTF-8", exit_code=2) from error
+
+
+def members(specs: Sequence[str]) -> list[str]:
+    """The networks of these names, or all there are; a family stands for its members."""
+    from archspec.language import loader
+
+    names: list[str] = []
+    for spec in specs or [file.name for file in loader.list_specs()]:
+        try:
+            found = loader.find(spec)
+        except loader.SpecNotFound:
+            names.append(spec)  # told when its turn comes
+            continue
+        variants = () if found.variant else loader.variants_of(found.file)
+        names += [f"{spec}:{variant}" for variant in variants] or [spec]
+    if not names:
+        raise UserError("there are no specs in ./specs; name a file", exit_code=2)
+    return names
