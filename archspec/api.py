@@ -1,8 +1,9 @@
 """The Python interface: load, check, generate, build."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from archspec.analysis.findings import find
 from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
+from archspec.diagnostics.generation import CannotBeWritten
 from archspec.graph.build import build as build_network
 from archspec.graph.network import Network
 from archspec.language import loader
@@ -130,22 +132,38 @@ def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Ch
         _check_one(loaded._replace(spec=spec.of(variant), variant=variant.name), stem, overrides)
         for variant in spec.variants.values()
     )
-    faults = [fault for member in members for fault in member.diagnostics]
     return members[0]._replace(
         name=spec.name,
         variant=None,
         claims=tuple(claim for member in members for claim in member.claims),
-        diagnostics=tuple(_in_order(loaded.document, _told_once(faults))),
+        diagnostics=tuple(_in_order(loaded.document, _of_the_family(members))),
         family=members,
     )
 
 
-def _told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Without what several variants say of the same place."""
-    kept: dict[Any, Diagnostic] = {}
-    for fault in faults:
-        kept.setdefault((fault.where, fault.at, fault.offset, fault.code), fault)
-    return list(kept.values())
+def _of_the_family(members: Sequence[Check]) -> list[Diagnostic]:
+    """What the variants say, once for each place, with the variants that it is about."""
+    told: dict[Any, dict[str, Diagnostic]] = {}
+    for member in members:
+        for fault in member.diagnostics:
+            key = (fault.where, fault.at, fault.offset, fault.code)
+            told.setdefault(key, {}).setdefault(member.variant or "", fault)
+    return [_among(by_variant, len(members)) for by_variant in told.values()]
+
+
+def _among(by_variant: Mapping[str, Diagnostic], variants: int) -> Diagnostic:
+    """A fault with the variants that have it; as it is where they all do, or where it says so."""
+    name, fault = next(iter(by_variant.items()))
+    alike = all(other.message == fault.message for other in by_variant.values())
+    if alike and len(by_variant) == variants:
+        return fault
+    more = len(by_variant) - 1
+    if not more and (name in fault.where[:2] or f"`{name}`" in fault.message):
+        return fault
+    fault = copy(fault)
+    others = f" and {more} more variant{'s' if more > 1 else ''}" if more else ""
+    fault.among = f" (in `{name}`{others})"
+    return fault
 
 
 def _check_one(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
@@ -210,9 +228,26 @@ def generate(
         raise ValueError(f"there is no target {target!r}; there is {', '.join(TARGETS)}")
     checked = check(spec, overrides)
     checked.raise_for_errors()
-    assert checked.network is not None
-    assert checked.results is not None
-    return TARGETS[target].generate(checked.network, checked.results)
+    return write(checked, target)
+
+
+def write(checked: Check, target: str = "torch") -> str:
+    """The source of a module for what was checked without errors: a network or a family.
+
+    Raises `SpecError` where a step has no plain form in the target's language.
+    """
+    from archspec.targets import TARGETS, CannotWrite
+
+    networks = []
+    for member in checked.family or (checked,):
+        assert member.network is not None
+        assert member.results is not None
+        networks.append((member.variant or member.name, member.network, member.results))
+    try:
+        return TARGETS[target].generate(networks, checked.name if checked.family else None)
+    except CannotWrite as error:
+        fault = CannotBeWritten(error.where, problem=error.problem)
+        raise SpecError(checked.document, (fault,)) from None
 
 
 def build(spec: str | Path, /, **arguments: Any) -> "nn.Module":

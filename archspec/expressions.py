@@ -33,6 +33,15 @@ class Reference(str):
     __slots__ = ()
 
 
+class Unknown:
+    """What a name stands for whose value could not be computed; why has been told."""
+
+    __slots__ = ()
+
+
+UNKNOWN: Any = Unknown()
+
+
 class ExpressionError(ValueError):
     """An expression that cannot be read or computed; `column` is where in its text, from 0."""
 
@@ -40,6 +49,10 @@ class ExpressionError(ValueError):
         super().__init__(problem)
         self.problem = problem
         self.column = column
+
+
+class DependsOnUnknown(Exception):
+    """An expression needs a value that could not be computed; there is nothing more to tell."""
 
 
 class Expression:
@@ -213,8 +226,13 @@ def _check_call(node: ast.Call) -> None:
 
 
 def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
-    """The value of an expression with `names` bound; raises `ExpressionError`."""
+    """The value of an expression with `names` bound.
+
+    Raises `ExpressionError`, and `DependsOnUnknown` where one of the names is `UNKNOWN`.
+    """
     result: Value = _evaluate(expression.tree, names)
+    if result is None:
+        raise ExpressionError("this is empty (`~`)")
     if isinstance(result, list) and _is_huge(result):
         raise ExpressionError(f"a list has at most {MAX_ITEMS} items, those of its lists included")
     return result
@@ -226,7 +244,8 @@ def _is_huge(items: list[Any]) -> bool:
     while pending and count <= MAX_ITEMS:
         inner = pending.pop()
         count += len(inner)
-        pending.extend(item for item in inner if isinstance(item, list))
+        if count <= MAX_ITEMS:
+            pending.extend(item for item in inner if isinstance(item, list))
     return count > MAX_ITEMS
 
 
@@ -260,7 +279,10 @@ def _name(node: Any, names: Mapping[str, Value]) -> Any:
         return CONSTANTS[node.id]
     if node.id not in names:
         _fail(f"there is no variable `{node.id}` here{_hint(node.id, names)}", node)
-    return names[node.id]
+    value = names[node.id]
+    if value is UNKNOWN:
+        raise DependsOnUnknown(node.id)
+    return value
 
 
 def _hint(name: str, names: Mapping[str, Value]) -> str:
@@ -272,7 +294,8 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    numbers = (known for known, value in names.items() if not isinstance(value, Reference))
+    hidden = (Reference, Unknown)
+    numbers = (known for known, value in names.items() if not isinstance(value, hidden))
     known = ", ".join(sorted(islice(numbers, 40)))
     return f" (known: {known})" if known else ""
 

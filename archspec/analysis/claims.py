@@ -28,7 +28,10 @@ Figure = int | float | list[int | float] | str
 
 
 class ClaimResult(NamedTuple):
-    """A claim with what was computed for it; `path` is "" for a claim about the whole network."""
+    """A claim with what was computed for it; `path` is "" for a claim about the whole network.
+
+    `scope` is what the claim says it is about: `training`, `evaluation`, or nothing.
+    """
 
     path: str
     metric: str
@@ -37,6 +40,7 @@ class ClaimResult(NamedTuple):
     holds: bool
     source: str | None
     at: SpecPath
+    scope: str | None = None
 
 
 class _Subject(NamedTuple):
@@ -174,7 +178,16 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
         )
     elif not holds:
         faults.append(_failure(subject, claim, claimed, computed))
-    return ClaimResult(subject.path, claim.metric, claimed, computed, holds, claim.source, claim.at)
+    return ClaimResult(
+        subject.path,
+        claim.metric,
+        claimed,
+        computed,
+        holds,
+        claim.source,
+        claim.at,
+        claim.scope,
+    )
 
 
 def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -> Figure | None:

@@ -149,11 +149,11 @@ def _explain_axis(before: ReceptiveField, axis: int, window: Window, name: str) 
     yield Text("", f"j' = j·S = {jump}·{window.stride} = {stride}")
     first = f"o' = o − P·j = {_signed(offset)} − {window.before}·{jump} = {_signed(start)}"
     last = start + size - 1
-    yield Text("", f"{first}: unit u sees {_place(stride, start)} to {_place(stride, last)}")
+    yield Text("", f"{first}: unit u sees {place(stride, start)} to {place(stride, last)}")
 
 
-def _place(stride: "Number", offset: "Number") -> str:
-    """`4·u − 1`."""
+def place(stride: "Number", offset: "Number") -> str:
+    """A pixel of unit u's field: `4·u − 1`."""
     unit = "u" if stride == 1 else f"{stride}·u"
     return unit if offset == 0 else f"{unit} {'−' if offset < 0 else '+'} {abs(offset)}"
 

@@ -16,15 +16,14 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import CONSTANTS, FUNCTIONS, Value
+from archspec.expressions import UNKNOWN, Value
+from archspec.graph.declared import reserved
 from archspec.graph.network import INPUT, Network, Node
 from archspec.graph.values import evaluate
-from archspec.graph.walk import Walker, references
+from archspec.graph.walk import Walker, references, told_once
 from archspec.language.model import Spec
 from archspec.language.source import Data
 from archspec.ops import Shape
-
-RESERVED_VARS = frozenset({"in_channels", "i", "j", *FUNCTIONS, *CONSTANTS})
 
 
 def build(
@@ -39,14 +38,15 @@ def build(
     outputs, training_only = _outputs(spec, walker, faults)
     nodes = tuple(walker.nodes)
     evaluated = None
-    if walker.branching or training_only:
+    if walker.branching or spec.outputs:
         kept = [index for name, index in outputs.items() if name not in training_only]
         evaluated = _leading_to(nodes, kept)
         trained = _leading_to(nodes, outputs.values())
         faults += _unused(nodes, trained)
         if all(evaluated):
             evaluated = None
-    variables = {name: names[name] for name in spec.vars if name in names}
+    known = (name for name in spec.vars if names.get(name, UNKNOWN) is not UNKNOWN)
+    variables = {name: names[name] for name in known}
     network = Network(
         spec=spec,
         input_shape=shape,
@@ -58,16 +58,7 @@ def build(
         training_only=training_only,
         evaluated=evaluated,
     )
-    return network, _told_once(faults)
-
-
-def _told_once(faults: list[Diagnostic]) -> list[Diagnostic]:
-    """Without what a row of a block says again in each of the block's places."""
-    kept: dict[Any, Diagnostic] = {}
-    for fault in faults:
-        key: Any = (fault.where, fault.code) if fault.path else id(fault)
-        kept.setdefault(key, fault)
-    return list(kept.values())
+    return network, told_once(faults)
 
 
 def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -> dict[str, Value]:
@@ -79,26 +70,27 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
     own = spec.variant.vars if spec.variant else {}
     for name, default in spec.vars.items():
         where: SpecPath = ("vars", name)
-        problem = "this name has a meaning of its own" if name in RESERVED_VARS else None
-        if not (name.isascii() and name.isidentifier()) or name.startswith("_") or iskeyword(name):
-            problem = "a variable's name is a Python identifier, in ASCII"
+        problem = reserved(name)
+        if name.startswith("_") or iskeyword(name):
+            problem = "it becomes a name in Python"
         if problem:
             faults.append(
-                InvalidName(where, on_key=True, what="variable", name=name, reason=problem)
+                InvalidName(where, on_key=True, what="a variable", name=name, reason=problem)
             )
             continue
         written = default
         if spec.variant and name in own:
             where, written = (*spec.variant.at, name), own[name]
         written = overrides.get(name, written)
-        if written is None and default is None and spec.variants:
-            who = f"the variant `{spec.variant.name}`" if spec.variant else "no variant"
+        if written is None and default is None:
+            who = f"the variant `{spec.variant.name}` does not set it" if spec.variant else ""
+            who = who or "nothing sets it"
             faults.append(VariableUnset(where, on_key=True, name=name, who=who))
+            names[name] = UNKNOWN
             continue
         value = evaluate(written, names, where, faults)
-        if isinstance(value, int | float | list | str):
-            names[name] = value
-        elif value is not None or written is None:
+        names[name] = UNKNOWN if value is None else value
+        if isinstance(value, dict) or written is None:
             wanted = "a number, true or false, a list of them, or the name of a block"
             faults.append(WrongType(where, what=f"`{name}`", wanted=wanted, found=describe(value)))
     _unknown(spec, own, overrides, faults)
@@ -148,11 +140,11 @@ def _outputs(
         last = body.previous
         return {walker.nodes[last].path if last != INPUT else "input": last}, frozenset()
     outputs: dict[str, int] = {}
+    before = len(faults)
     for output in spec.outputs:
         if output.of in walker.dropped:
             if not output.optional:
-                facts = {"name": output.name, "of": output.of}
-                faults.append(OutputMissing(output.at, **facts))
+                faults.append(OutputMissing(output.at, name=output.name, of=output.of))
             continue
         if output.of not in body.outputs:
             help_ = suggest(output.of, body.outputs)
@@ -161,8 +153,8 @@ def _outputs(
             continue
         outputs[output.name] = body.outputs[output.of]
     training_only = frozenset(o.name for o in spec.outputs if o.training_only and o.name in outputs)
-    if outputs and len(training_only) == len(outputs):
-        problem = "one of the outputs has to be there in evaluation too"
+    if len(training_only) == len(outputs) and len(faults) == before:
+        problem = "one of the outputs has to be there in evaluation, too"
         faults.append(InvalidValue(("outputs",), problem=problem))
     return outputs, training_only
 

@@ -1,15 +1,24 @@
 """Leaves of a network: rows of ops, what they carry along, and the shapes they give."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
-from archspec.diagnostics.language import DuplicateName, InvalidValue, OneInput, UnknownOp, WrongType
+from archspec.diagnostics.language import (
+    DuplicateName,
+    InvalidValue,
+    OneInput,
+    UnknownOp,
+    WrongType,
+)
 from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import Reference, Value
+from archspec.graph.init import bind, check_row, parameters_of
 from archspec.graph.network import INPUT, Node, Scope
 from archspec.graph.values import OpFactory, evaluate
+from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
@@ -25,16 +34,34 @@ class Frame:
     """A body while it is walked: what its expressions see, and what its steps gave so far.
 
     `fixed` says that `in_channels` is that of a block, not of the row. `shared` bodies are walked
-    more than once. `outputs` maps the names of steps to nodes.
+    more than once. `in_group` says that it is a group's, not the network's or a block's own.
+    `outputs` maps the names of steps to nodes.
     """
 
     __slots__ = (
-        "children", "depth", "fixed", "input", "names", "outputs", "path", "previous", "shared",
+        "children",
+        "depth",
+        "fixed",
+        "in_group",
+        "input",
+        "names",
+        "outputs",
+        "path",
+        "previous",
+        "shared",
         "taken",
     )
 
     def __init__(
-        self, names: dict[str, Value], path: str, source: int, depth: int, *, fixed: bool, shared: bool
+        self,
+        names: dict[str, Value],
+        path: str,
+        source: int,
+        depth: int,
+        *,
+        fixed: bool,
+        shared: bool,
+        in_group: bool = False,
     ) -> None:
         self.names = names
         self.path = path
@@ -43,6 +70,7 @@ class Frame:
         self.depth = depth
         self.fixed = fixed
         self.shared = shared
+        self.in_group = in_group
         self.children: list[Scope | Node] = []
         self.outputs: dict[str, int] = {}
         self.taken: set[str] = set()
@@ -65,6 +93,8 @@ class Leaves:
         self.flows: list[Shape | None] = []
         self.input_shape = shape
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
+        self.init: Mapping[str, Schemes] = {}  # of the spec, by op
+        self.parameters: dict[str, set[str]] = {}  # met so far, of the ops in there
 
     def flow(self, index: int) -> Shape | None:
         """What a node gives on, or the network's input."""
@@ -84,9 +114,9 @@ class Leaves:
         for role in SUGAR:
             at_default = role not in step.sugar
             value = (defaults or {}).get(role) if at_default else step.sugar[role]
-            if value is None or value is False:
-                continue
             where = ("defaults", cls.op_name, role) if at_default else step.where(role)
+            if value is None or value is False or self._is_off(role, value, where, frame):
+                continue
             if not cls.weighted:
                 problem = f"{role} goes with convolutions and linear layers, not with {step.op}"
                 self.faults.append(InvalidValue(where, problem=problem))
@@ -136,7 +166,7 @@ class Leaves:
         elif isinstance(value, dict):
             attributes = {k: v for k, v in value.items() if k != "op"}
             op_name = value.get("op", "dropout" if role == "dropout" else None)
-        op_name = self._referred(op_name, where, frame)
+        op_name = self.referred(op_name, where, frame)
         if not isinstance(op_name, str):
             wanted = "the name of an op, or a mapping with `op`"
             fault = WrongType(where, what=f"`{role}`", wanted=wanted, found=describe(op_name))
@@ -145,7 +175,9 @@ class Leaves:
         cls = OPS_BY_NAME.get(op_name)
         if cls is None or cls.role != role:
             self.faults.append(_no_such(role, op_name, where))
-            return self._add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
+            return self._add(
+                step, name, path, op_name, None, attributes, inputs, frame, where, role
+            )
         places = {key: (*where, key) if isinstance(value, dict) else where for key in attributes}
         for key, default in self.spec.defaults.get(op_name, {}).items():
             if key not in attributes and key not in SUGAR:
@@ -154,12 +186,25 @@ class Leaves:
         op = self.factory.make(cls, attributes, places, where, self.flow(inputs[0]), frame)
         return self._add(step, name, path, op_name, op, attributes, inputs, frame, where, role)
 
-    def _referred(self, written: Data, where: SpecPath, frame: Frame) -> Data:
-        """The op that a text stands for: its name, or an expression that gives one."""
+    def _is_off(self, role: str, value: Data, where: SpecPath, frame: Frame) -> bool:
+        """Whether what a row carries is an expression for `false`, or one that is faulty."""
+        if not isinstance(value, str) or value in OPS_BY_NAME:
+            return False
+        if role == "dropout":  # a probability, most often
+            return frame.names.get(value) is False
+        return self.referred(value, where, frame) in (None, False)
+
+    def referred(self, written: Data, where: SpecPath, frame: Frame) -> Data:
+        """The op that a text stands for: its name, or an expression that gives one, or `false`.
+
+        None where the expression cannot be computed, which is told.
+        """
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return written
-        if written in frame.names or not written.isidentifier():
+        if written in frame.names or (written.strip() and not written.isidentifier()):
             value = evaluate(written, frame.names, where, self.faults)
+            if value is None or value is False:
+                return value
             return str(value) if isinstance(value, Reference) else written
         return written
 
@@ -192,9 +237,26 @@ class Leaves:
             role=role,
         )
         self._infer(node, frame)
+        if self.init or step.init is not None:
+            node = self._initialised(node, frame)
         self.nodes.append(node)
         frame.children.append(node)
         return node.index
+
+    def _initialised(self, node: Node, frame: Frame) -> Node:
+        """The node with how its parameters begin: as its row says, or as the spec does."""
+        arriving = self.flow(node.inputs[0])
+        if node.op is None or arriving is None:
+            return node
+        known = parameters_of(node.op, arriving)
+        if node.op_name in self.init:
+            self.parameters.setdefault(node.op_name, set()).update(known)
+        schemes = self.init.get(node.op_name, {})
+        schemes = {name: scheme for name, scheme in schemes.items() if name in known}
+        if node.step is not None and node.step.init is not None and not node.role:
+            check_row(node.step.init, node, known, self.faults)
+            schemes |= bind(node.step.init, frame.names, self.faults)
+        return replace(node, init=schemes) if schemes else node
 
     def _infer(self, node: Node, frame: Frame) -> None:
         """The node's output shape, None where a fault makes it unknown.
@@ -236,7 +298,7 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        names = {index: name for name, index in frame.outputs.items()}
+        names = {index: name for name, index in reversed(frame.outputs.items())}
         sides = []
         for index in node.inputs:
             if index == frame.input:

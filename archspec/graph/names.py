@@ -19,13 +19,19 @@ _TAKEN = frozenset(
 )
 
 
-def problem_with(name: str) -> str | None:
-    """Why `name` cannot name a step, or None when it can."""
+def problem_with(name: str, *, in_group: bool = False) -> str | None:
+    """Why `name` cannot name a step, or None when it can.
+
+    Steps of a group are keys of an nn.Sequential, not attributes of a class: those may have a `-`
+    inside.
+    """
     if name.isascii() and name.isdigit():
         return None if name == str(int(name[:64])) else "a number does not start with 0"
+    dashed = in_group and not name.endswith("-")
+    identifier = name.replace("-", "_") if dashed else name
     problems = (
         (
-            not (name.isascii() and name.isidentifier()),
+            not (name.isascii() and identifier.isidentifier()) or name.startswith("-"),
             "a name has letters, digits and `_`, and does not begin with a digit",
         ),
         (iskeyword(name), "it is a word of the Python language"),

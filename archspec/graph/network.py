@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
+from archspec.language.init import Schemes
 from archspec.language.model import Block, Claim, Spec, Step
 from archspec.language.source import Data
 from archspec.ops import Op, Shape
@@ -23,8 +24,9 @@ class Node:
     reads, or `INPUT`. `op` is None where the row is faulty: everything about it is unknown then.
     `written` are the attributes as they stand in the spec, expressions included, after defaults.
     `at` is the row; `source` the place of what defines the step, which for one that a row carries
-    along (`activation: relu`) is that value. Such a step has no `step` of its own; `role` says as
-    what it is carried.
+    along (`activation: relu`) is that value; `role` says as what it is carried, and `step` is
+    still the row. `init` says how its parameters begin, options evaluated; one that is
+    not in it begins as PyTorch has it.
     """
 
     index: int
@@ -39,6 +41,7 @@ class Node:
     written: Mapping[str, Data]
     step: Step | None = None
     role: str = ""
+    init: Schemes | None = None
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -112,8 +115,9 @@ class Network(NamedTuple):
 
     @property
     def output(self) -> int:
-        """The node of the first output: the network's result in evaluation."""
-        return next(iter(self.outputs.values()), INPUT)
+        """The node of the first output that evaluation has: the network's result."""
+        kept = (index for name, index in self.outputs.items() if name not in self.training_only)
+        return next(kept, INPUT)
 
     def is_evaluated(self, node: Node) -> bool:
         """Whether evaluation runs a node; what leads to training-only outputs alone it does not."""

@@ -1,6 +1,7 @@
 """From what is written to what it is worth: expressions evaluated, attributes validated."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -14,19 +15,24 @@ from archspec.diagnostics.language import (
     UnknownKey,
 )
 from archspec.diagnostics.wording import did_you_mean, suggest
-from archspec.expressions import ExpressionError, Value
+from archspec.expressions import UNKNOWN, DependsOnUnknown, ExpressionError, Value
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.ops import Op, Shape, channels_of
 
 
 def evaluate(
     value: Data, names: Mapping[str, Value], where: SpecPath, faults: list[Diagnostic]
 ) -> Any:
-    """A written value with its expressions computed, at any depth; faults are collected."""
+    """A written value with its expressions computed, at any depth; faults are collected.
+
+    None where that cannot be done, also where a name is `UNKNOWN`: then it has been told.
+    """
     if type(value) is str:
         try:
             return expressions.evaluate(expressions.parse(value), names)
+        except DependsOnUnknown:
+            return None
         except ExpressionError as error:
             fault = InvalidExpression(
                 where, offset=error.column, text=shorten(value), problem=error.problem
@@ -42,7 +48,11 @@ def evaluate(
 
 
 def shorten(text: str) -> str:
+    """A text for a message, cut off where it is long."""
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_PLAIN = (int, float, bool)
 
 
 class Names(Protocol):
@@ -75,10 +85,8 @@ class OpFactory:
         Expressions see the body's names; outside blocks, `in_channels` is what arrives at the row.
         """
         names = body.names
-        if any(type(value) is str for value in written.values()) and not body.fixed:
-            if arriving is None and _needs_channels(written.values()):
-                return None  # what arrives is unknown, and that has been told
-            names["in_channels"] = arriving[0] if arriving else 0
+        if not body.fixed and any(type(value) not in _PLAIN for value in written.values()):
+            names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
         before = len(self.faults)
         values = {
             key: value
@@ -94,7 +102,12 @@ class OpFactory:
         try:
             op = cls(**values)
         except ValidationError as error:
-            self._report(cls, error, places, row, values, self.faults[before:])
+            blind = {key for key, value in written.items() if depends_on_unknown(value, names)}
+            told = {place for key, place in places.items() if key in blind}
+            told.update(fault.where for fault in self.faults[before:])
+            self._report(cls, error, places, row, values, told)
+            return None
+        if None in values.values() and any(depends_on_unknown(v, names) for v in written.values()):
             return None
         if key is not None:
             self.made[key] = op
@@ -107,7 +120,7 @@ class OpFactory:
         places: Mapping[str, SpecPath],
         row: SpecPath,
         values: Collection[str],
-        told: Sequence[Diagnostic],
+        told: Collection[SpecPath],
     ) -> None:
         problems = error.errors(include_url=False)
         known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
@@ -116,7 +129,7 @@ class OpFactory:
         for problem in problems:
             key = str(problem["loc"][0]) if problem["loc"] else ""
             place = places.get(key)
-            if place and any(fault.where[: len(place)] == place for fault in told):
+            if place and any(where[: len(place)] == place for where in told):
                 continue  # its expression is faulty, and that has been told
             if problem["type"] == "missing" and did_you_mean(key) in misspelt:
                 continue  # it is there, under another name
@@ -157,8 +170,20 @@ def _is_word(cls: type[Op], key: str, value: Data) -> bool:
     return type(value) is str and value in cls.words.get(key, ())
 
 
-def _needs_channels(values: Iterable[Data]) -> bool:
-    return any(type(value) is str and "in_channels" in value for value in values)
+def depends_on_unknown(value: Data, names: Mapping[str, Value]) -> bool:
+    """Whether any expression in a written value needs a name that is `UNKNOWN`."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+        elif type(item) is str:
+            with suppress(ExpressionError):
+                if any(names.get(name) is UNKNOWN for name in expressions.parse(item).names):
+                    return True
+    return False
 
 
 def _named(key: str, reason: str) -> str:

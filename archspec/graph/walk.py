@@ -1,12 +1,10 @@
 """The walk over a spec's bodies: blocks instantiated, steps repeated, inputs resolved."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import (
-    DuplicateName,
     InvalidName,
     InvalidValue,
     MissingKey,
@@ -16,22 +14,27 @@ from archspec.diagnostics.language import (
     TooManySteps,
     UnknownKey,
     UnknownOp,
-    UnknownStep,
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import Reference, Value
-from archspec.graph.leaves import Frame, Leaves
-from archspec.graph.names import problem_with
+from archspec.expressions import UNKNOWN, Reference, Value
+from archspec.graph import declared, init
+from archspec.graph.leaves import Frame
 from archspec.graph.network import INPUT, Kind, Scope
+from archspec.graph.resolve import Resolver
 from archspec.graph.values import evaluate, shorten
 from archspec.language.model import Block, Body, Spec, Step
-from archspec.language.rows import MAX_FAULTS, SUGAR
-from archspec.ops import OPS_BY_NAME, Shape
+from archspec.language.rows import MAX_FAULTS
+from archspec.language.source import Data
+from archspec.ops import OPS_BY_NAME, Shape, channels_of
+from archspec.ops.fields import spell
 
 MAX_STEPS = 500_000
-MAX_NESTED = 100
-_HOLE = re.compile(r"\{([^{}]*)\}")
+MAX_WORK = 10_000_000
+"""How much may be evaluated on the way, in items of the text: what is dropped costs, too."""
+MAX_NESTED = 64
+MAX_ROUNDS = 4
+"""How often equal faults are struck out, to go on and look for others."""
 
 
 def references(spec: Spec) -> dict[str, Value]:
@@ -39,7 +42,29 @@ def references(spec: Spec) -> dict[str, Value]:
     return {name: Reference(name) for name in (*OPS_BY_NAME, *spec.blocks)}
 
 
-class Walker(Leaves):
+def told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Without what a row says again in each of its places."""
+    kept: dict[Any, Diagnostic] = {}
+    for fault in faults:
+        what = "" if fault.path else fault.message
+        kept.setdefault((fault.where, fault.code, fault.offset, fault.at, what), fault)
+    return list(kept.values())
+
+
+def weight(data: Data) -> int:
+    """How much there is to evaluate in a written value: its items, long texts counting more."""
+    pending, total = [data], 0
+    while pending:
+        item = pending.pop()
+        total += 1 + (len(item) // 16 if isinstance(item, str) else 0)
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+    return total
+
+
+class Walker(Resolver):
     """Walks the bodies in order. `dropped` are the steps of the root that `when` leaves out."""
 
     def __init__(
@@ -52,64 +77,69 @@ class Walker(Leaves):
         super().__init__(spec, shape, faults)
         self.body = Frame(names, "", INPUT, 0, fixed=False, shared=False)
         self.references = references(spec)
-        self.branching = False  # whether any step reads another one than the one before it
         self.dropped: set[str] = set()
         self.open: list[str] = []  # the blocks that the walk is in
         self.work = 0
+        self.weights: dict[SpecPath, int] = {}
+        self.room, self.rounds = MAX_FAULTS, 0
         self.stopped = False
-        self._check_defaults()
-        self._check_blocks()
+        faults += declared.check(spec)
+        self.init = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
 
     def root(self) -> Scope:
         """The network's own scope."""
         body = self.spec.body
         self._steps(body, self.body)
+        init.check_spec(self.spec, self.parameters, self.faults)
         children, output = tuple(self.body.children), self.body.previous
-        return Scope("", "", body.at, True, children, self.spec.claims, output=output)
+        return Scope(
+            "", "", body.at, named=True, children=children, claims=self.spec.claims, output=output
+        )
 
-    def _check_defaults(self) -> None:
-        for name, attributes in self.spec.defaults.items():
-            where: SpecPath = ("defaults", name)
-            cls = OPS_BY_NAME.get(name)
-            if cls is None:
-                help_ = suggest(name, OPS_BY_NAME)
-                self.faults.append(UnknownOp(where, on_key=True, op=name, help=help_))
-                continue
-            known = [*cls.model_fields, *cls.aliases, *SUGAR]
-            for key in attributes:  # also those of ops that no row uses
-                if key not in known:
-                    fault = UnknownKey((*where, key), on_key=True, owner=name, key=key)
-                    fault.help = suggest(key, known)
-                    self.faults.append(fault)
+    # --- bounds ------------------------------------------------------------------------------
 
-    def _check_blocks(self) -> None:
-        for name, block in self.spec.blocks.items():
-            reason = problem_with(name)
-            if name.isdigit():
-                reason = "it becomes the name of a class"
-            if name in OPS_BY_NAME:
-                reason = "there is an op of that name"
-            if reason:
-                fault = InvalidName(block.at, on_key=True, what="block", name=name, reason=reason)
-                self.faults.append(fault)
-            for kind, names in (("args", block.args), ("vars", block.vars)):
-                for own in names:
-                    if not (own.isascii() and own.isidentifier()):
-                        reason = "it has to be a Python identifier, in ASCII"
-                        where = (*block.at, kind, own)
-                        self.faults.append(
-                            InvalidName(where, on_key=True, what=kind[:-1], name=own, reason=reason)
-                        )
+    def _is_over(self) -> bool:
+        """Whether there is no use in going on: too much work, or more faults than anybody reads."""
+        if self.stopped or len(self.faults) < self.room:
+            return self.stopped
+        self.faults[:] = told_once(self.faults)
+        self.room, self.rounds = len(self.faults) + MAX_FAULTS, self.rounds + 1
+        self.stopped = len(self.faults) >= MAX_FAULTS or self.rounds > MAX_ROUNDS
+        return self.stopped
+
+    def _count(self, step: Step, frame: Frame) -> None:
+        """Count a visit of a step; in a body that is walked more than once, with its weight."""
+        self.work += self._weight(step) if frame.shared else 1
+        if not self.stopped and (len(self.nodes) >= MAX_STEPS or self.work >= MAX_WORK):
+            self.faults.append(TooManySteps(step.at, limit=MAX_STEPS))
+            self.stopped = True
+
+    def _weight(self, step: Step) -> int:
+        found = self.weights.get(step.at)
+        if found is None:
+            parts = (
+                step.name,
+                step.op,
+                step.inputs,
+                step.control,
+                step.branches and len(step.branches),
+            )
+            written: Any = [*parts, dict(step.attributes), dict(step.sugar), step.init]
+            found = self.weights[step.at] = weight(written)
+        return found
 
     # --- bodies ------------------------------------------------------------------------------
 
     def _steps(self, body: Body, frame: Frame) -> None:
         for step in body.steps:
-            if len(self.faults) >= MAX_FAULTS or self.stopped:
+            if self._is_over():
                 break
             self._step(step, body, frame)
 
     def _step(self, step: Step, body: Body, frame: Frame) -> None:
+        self._count(step, frame)
+        if self.stopped:
+            return
         if step.control is None:
             self._once(step, body, frame, step.name)
         elif step.spread:
@@ -117,36 +147,30 @@ class Walker(Leaves):
         elif self._wanted(step, frame):
             self._once(step, body, frame, step.name)
         else:
-            self._drop(step, body, frame)
+            self._drop(step, body, frame, step.name)
 
     def _wanted(self, step: Step, frame: Frame) -> bool:
         """Whether `when` keeps a step; one that cannot be computed does."""
         if step.control is None or step.control.when is None:
             return True
-        self._see_channels(frame, step)
-        value = evaluate(step.control.when, frame.names, step.where("when"), self.faults)
-        return value is None or bool(value)
+        value = self.control(step, "when", step.control.when, frame)
+        if value is None or isinstance(value, int | float):
+            return value is None or bool(value)
+        where, found = step.where("when"), describe(value)
+        fault = WrongType(where, what="`when`", wanted="true or false", found=found)
+        self.faults.append(fault)
+        return True
 
-    def _see_channels(self, frame: Frame, step: Step) -> None:
-        """Outside blocks, `in_channels` is what arrives at the row."""
-        if not frame.fixed:
-            source = frame.previous
-            if step.inputs:
-                name = step.inputs[0]
-                source = frame.input if name == "input" else frame.outputs.get(name, source)
-            arriving = self.flow(source)
-            frame.names["in_channels"] = arriving[0] if arriving else 0
-
-    def _drop(self, step: Step, body: Body, frame: Frame) -> None:
+    def _drop(self, step: Step, body: Body, frame: Frame, name: str | None) -> None:
         """A step that is not there: what arrives at it goes through, of several the first."""
-        inputs = self._inputs(step, body, frame)
+        inputs = self.sources(step, body, frame)
         if inputs:
             frame.previous = inputs[0]
-        name = self._filled(step, step.name, frame)
-        if name is not None:
-            frame.outputs[name] = frame.previous
+        own = name and self.filled(step, "name", name, frame)
+        if own:
+            frame.outputs[own] = frame.previous
             if frame is self.body:
-                self.dropped.add(name)
+                self.dropped.add(own)
 
     # --- repetition --------------------------------------------------------------------------
 
@@ -154,74 +178,79 @@ class Walker(Leaves):
         """A repeated step: a group of its name, or in the body itself where it has none."""
         rows = self._table(step, frame)
         if step.name is None or "{" in step.name:
-            self._iterate(step, body, frame, frame, rows, step.name)
+            self._iterate(step, body, frame, rows, step.name)
             return
-        name = self._own_name(step, step.name, frame)
-        inputs = self._inputs(step, body, frame)
+        inputs = self.sources(step, body, frame)
+        name = self.own_name(step, step.name, frame)
+        if inputs is not None and len(inputs) > 1 and step.branches is None:
+            where, count = step.where("from"), len(inputs)
+            self.faults.append(OneInput(where, op=f"the group `{name}`", count=count))
         if inputs is None:
+            self._unknown(step, name, frame, (frame.previous,))
+            frame.outputs[name] = frame.previous
             return
         inner = self._frame(frame, name, inputs[0])
-        inner.shared = True
-        self._iterate(step._replace(inputs=None, claims=()), body, inner, inner, rows, None)
+        once = step._replace(name=None, inputs=None, claims=())
+        self._iterate(once, body, inner, rows, None)
         self._close(inner, step, name, frame, "repeat", step.at)
+        frame.outputs[name] = frame.previous
 
     def _iterate(
         self,
         step: Step,
         body: Body,
         frame: Frame,
-        target: Frame,
         rows: list[dict[str, Value]],
         name: str | None,
     ) -> None:
-        names = frame.names
-        shadowed = {key: names.get(key) for key in ("i", "j", *(rows[0] if rows else ()))}
-        shared, frame.shared = frame.shared, True
-        names["j"] = 0
-        chained = step._replace(inputs=None)
-        first = True
+        """A step for each row, `repeat` times each; the first one reads what arrives."""
+        names, shared = frame.names, frame.shared
+        own = ("i", "j", *(rows[0] if rows else ()))
+        shadowed = {key: names[key] for key in own if key in names}
+        frame.shared, names["j"] = True, 0
+        first, chained = True, step._replace(inputs=None)
+        alone = step.control is not None and step.control.repeat is None
         for index, row in enumerate(rows):
             names.update(row)
             for i in range(self._times(step, frame)):
-                if self.stopped or len(self.faults) >= MAX_FAULTS:
+                self._count(step, frame)
+                if self._is_over():
                     break
-                names["i"] = index if step.control and step.control.repeat is None else i
+                names["i"] = index if alone else i
                 current = step if first else chained
                 if self._wanted(current, frame):
-                    self._once(current, body, target, name)
+                    self._once(current, body, frame, name)
                     first = False
+                else:
+                    self._drop(current, body, frame, name)
                 names["j"] += 1  # type: ignore[operator]  # set here, a number
-                self._count_work(step)
+        if first and step.inputs is not None:  # there is none: what arrives goes through
+            frame.previous = (self.sources(step, body, frame) or (frame.previous,))[0]
         frame.shared = shared
-        for key, value in shadowed.items():
-            if value is None:
-                names.pop(key, None)
-            else:
-                names[key] = value
+        for key in own:
+            names.pop(key, None)
+        names.update(shadowed)
 
     def _times(self, step: Step, frame: Frame) -> int:
         """How often a step is repeated."""
         if step.control is None or step.control.repeat is None:
             return 1
-        self._see_channels(frame, step)
-        where = step.where("repeat")
-        value = evaluate(step.control.repeat, frame.names, where, self.faults)
+        value = self.control(step, "repeat", step.control.repeat, frame)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if type(value) is int and 0 <= value <= MAX_STEPS:
             return value
         if value is not None:
-            problem = f"repeat is a whole number from 0 to {MAX_STEPS}, not {value}"
-            self.faults.append(InvalidValue(where, problem=shorten(problem)))
+            problem = f"repeat is a whole number from 0 to {MAX_STEPS}, not {spell(value)}"
+            self.faults.append(InvalidValue(step.where("repeat"), problem=problem))
         return 1
 
     def _table(self, step: Step, frame: Frame) -> list[dict[str, Value]]:
         """The rows of `each`, one empty row where there is none."""
         if step.control is None or step.control.each is None:
             return [{}]
+        rows = self.control(step, "each", step.control.each, frame)
         where = step.where("each")
-        self._see_channels(frame, step)
-        rows = evaluate(step.control.each, frame.names, where, self.faults)
         if rows is None:
             return []
         wanted = "a list of rows, such as `[{width: 64, stride: 1}, {width: 128, stride: 2}]`"
@@ -229,97 +258,36 @@ class Walker(Leaves):
             fault = WrongType(where, what="`each`", wanted=wanted, found=describe(rows))
             self.faults.append(fault)
             return []
-        for row in rows:
+        self.work += len(rows)
+        for index, row in enumerate(rows):
             odd = row.keys() ^ rows[0].keys()
             if odd:
-                problem = f"every row needs the same keys; not all have `{sorted(odd)[0]}`"
-                self.faults.append(InvalidValue(where, problem=problem))
+                problem = f"every row needs the same keys; not all have `{shorten(min(odd))}`"
+                at = (*where, index) if isinstance(step.control.each, list) else where
+                self.faults.append(InvalidValue(at, problem=problem))
                 return []
-        return rows
+        for name in rows[0] if rows else ():
+            reason = declared.reserved(name)
+            if reason:
+                facts = {"what": "a column", "name": name[:64], "reason": reason}
+                self.faults.append(InvalidName(where, **facts))
+                return []
+        return [{k: UNKNOWN if v is None else v for k, v in row.items()} for row in rows]
 
     # --- one step ----------------------------------------------------------------------------
 
     def _once(self, step: Step, body: Body, frame: Frame, name: str | None) -> None:
-        self._count_work(step)
-        if self.stopped:
-            return
-        inputs = self._inputs(step, body, frame)
+        inputs = self.sources(step, body, frame)
         if step.branches is not None:
             inputs = self._branches(step, body, frame, inputs)
-        own = self._own_name(step, name, frame)
-        if step.body is not None:
-            self._group(step, own, frame, inputs)
+        own = self.own_name(step, name, frame)
+        if inputs is None:
+            self._unknown(step, own, frame, (frame.previous,))
+        elif step.body is not None:
+            self._group(step, step.body, own, frame, inputs)
         else:
             self._op(step, own, frame, inputs)
-        if name is not None:
-            frame.outputs[own] = frame.previous
-        elif not frame.shared:
-            frame.outputs.setdefault(own, frame.previous)
-
-    def _count_work(self, step: Step) -> None:
-        self.work += 1
-        if not self.stopped and max(len(self.nodes), self.work // 4) >= MAX_STEPS:
-            self.faults.append(TooManySteps(step.at, limit=MAX_STEPS))
-            self.stopped = True
-
-    def _own_name(self, step: Step, written: str | None, frame: Frame) -> str:
-        if written is None:
-            own = str(len(frame.children))
-        else:
-            own = self._filled(step, written, frame) or written
-            problem = problem_with(own)
-            if problem:
-                where = step.where("name")
-                self.faults.append(InvalidName(where, what="step", name=own[:64], reason=problem))
-        if own in frame.taken:
-            where = step.where("name") if written is not None else step.at
-            self.faults.append(DuplicateName(where, name=own))
-        frame.taken.add(own)
-        return own
-
-    def _filled(self, step: Step, written: str | None, frame: Frame) -> str | None:
-        """A name with its `{expressions}` computed."""
-        if written is None or "{" not in written:
-            return written
-        where = step.where("name")
-
-        def fill(hole: re.Match[str]) -> str:
-            value = evaluate(hole[1], frame.names, where, self.faults)
-            return str(value) if type(value) is int else "0"
-
-        return _HOLE.sub(fill, written)
-
-    def _inputs(self, step: Step, body: Body, frame: Frame) -> tuple[int, ...] | None:
-        """The nodes that a step reads, None where it names one that is not there."""
-        if step.inputs is None:
-            return (frame.previous,)
-        self.branching = True
-        found = [self._find(step, i, body, frame) for i in range(len(step.inputs))]
-        return None if None in found else tuple(found)  # type: ignore[arg-type]  # just asked
-
-    def _find(self, step: Step, position: int, body: Body, frame: Frame) -> int | None:
-        assert step.inputs is not None
-        name = step.inputs[position]
-        if "{" in name:
-            name = self._filled(step, name, frame) or name
-        if name == "input":
-            return frame.input
-        if name in frame.outputs:
-            return frame.outputs[name]
-        known = ["input", *frame.outputs]
-        later = any(other.name == name for other in body.steps)
-        problem = f"there is no step `{shorten(name)}` before this one in its body"
-        help_ = suggest(name, known)
-        if name == step.name:
-            problem, help_ = f"`{name}` cannot read its own output", ""
-        elif later:
-            problem = f"`{name}` comes later: a step reads those before it, so there are no cycles"
-            help_ = f"move `{name}` before this row"
-        where = step.where("from")
-        whole = len(step.inputs) == 1
-        at = where if whole else (*where, position)
-        self.faults.append(UnknownStep(at, problem=problem, help=help_))
-        return None
+        frame.outputs[own] = frame.previous
 
     def _branches(
         self, step: Step, body: Body, frame: Frame, inputs: tuple[int, ...] | None
@@ -331,9 +299,10 @@ class Walker(Leaves):
             where, count = step.where("from"), len(inputs)
             self.faults.append(OneInput(where, op="a row with branches", count=count))
             return None
-        if inputs is None:
+        if inputs is None or self._is_too_deep(step, frame):
             return None
         ends = []
+        frame.depth += 1
         for branch in step.branches:
             frame.previous = inputs[0]
             if isinstance(branch, Body):
@@ -341,22 +310,24 @@ class Walker(Leaves):
             else:
                 self._step(branch, body, frame)
             ends.append(frame.previous)
+        frame.depth -= 1
         if not ends:
             problem = "there are no branches to bring together"
             self.faults.append(InvalidValue(step.where("branches"), problem=problem))
             return None
         return tuple(ends)
 
-    def _group(self, step: Step, name: str, frame: Frame, inputs: tuple[int, ...] | None) -> None:
-        assert step.body is not None
-        if inputs is None or self._is_too_deep(step, frame):
+    def _group(
+        self, step: Step, body: Body, name: str, frame: Frame, inputs: tuple[int, ...]
+    ) -> None:
+        if self._is_too_deep(step, frame):
             return
         if len(inputs) > 1:
             where = step.where("from")
             self.faults.append(OneInput(where, op=f"the group `{name}`", count=len(inputs)))
         inner = self._frame(frame, name, inputs[0])
-        self._steps(step.body, inner)
-        self._close(inner, step, name, frame, "group", step.body.at)
+        self._steps(body, inner)
+        self._close(inner, step, name, frame, "group", body.at)
 
     def _frame(self, outer: Frame, name: str, source: int) -> Frame:
         """A body inside another that sees the same names."""
@@ -367,6 +338,7 @@ class Walker(Leaves):
             outer.depth + 1,
             fixed=outer.fixed,
             shared=outer.shared,
+            in_group=True,
         )
 
     def _close(
@@ -396,8 +368,6 @@ class Walker(Leaves):
             output=inner.previous,
         )
         frame.children.append(scope)
-        if kind == "repeat":
-            frame.outputs[name] = frame.previous
 
     def _is_too_deep(self, step: Step, frame: Frame) -> bool:
         if frame.depth < MAX_NESTED:
@@ -408,24 +378,28 @@ class Walker(Leaves):
 
     # --- ops and blocks ----------------------------------------------------------------------
 
-    def _op(self, step: Step, name: str, frame: Frame, inputs: tuple[int, ...] | None) -> None:
+    def _op(self, step: Step, name: str, frame: Frame, inputs: tuple[int, ...]) -> None:
         block, cls = None, None
         if step.op is not None:
             cls = OPS_BY_NAME.get(step.op)
             if cls is None:
-                self._see_channels(frame, step)
-                op = self._referred(step.op, step.where("op"), frame)
-                cls, block = OPS_BY_NAME.get(op), self.spec.blocks.get(op)
-                if cls is None and block is None:
-                    known = [*OPS_BY_NAME, *self.spec.blocks]
-                    shown, help_ = shorten(step.op), suggest(step.op, known)
-                    self.faults.append(UnknownOp(step.where("op"), op=shown, help=help_))
-        if inputs is None:
-            self._unknown(step, name, frame, (frame.previous,))
-        elif block is not None:
+                self.see_channels(frame, step)
+                op = self.referred(step.op, step.where("op"), frame)
+                if isinstance(op, str):
+                    cls, block = OPS_BY_NAME.get(op), self.spec.blocks.get(op)
+                    if cls is None and block is None:
+                        self.faults.append(self._no_such_op(step, op, frame))
+        if block is not None:
             self._block(step, block, name, frame, inputs)
         else:
             self.row(step, cls, name, inputs, frame)
+
+    def _no_such_op(self, step: Step, written: str, frame: Frame) -> Diagnostic:
+        help_ = suggest(written, [*OPS_BY_NAME, *self.spec.blocks])
+        if written in frame.names:
+            found = describe(frame.names[written])
+            help_ = f"the variable `{shorten(written)}` is {found}, not the name of an op or block"
+        return UnknownOp(step.where("op"), op=shorten(written), help=help_)
 
     def _unknown(self, step: Step, name: str, frame: Frame, inputs: tuple[int, ...]) -> None:
         """A step about which nothing can be said."""
@@ -441,28 +415,32 @@ class Walker(Leaves):
             self.faults.append(OneInput(where, op=block.name, count=len(inputs)))
         if block.name in self.open:
             cycle = " → ".join([*self.open[self.open.index(block.name) :], block.name])
-            self.faults.append(RecursiveBlock(step.where("op"), cycle=cycle))
-            self.stopped = True
+            self.faults.append(RecursiveBlock(step.where("op"), cycle=shorten(cycle)))
+            self._unknown(step, name, frame, inputs)
             return
         if self._is_too_deep(step, frame):
             return
+        if step.init is not None:
+            problem = f"the parameters of {block.name} belong to the rows in it; write `init` there"
+            self.faults.append(InvalidValue(step.where("init"), on_key=True, problem=problem))
         arriving = self.flow(inputs[0])
         before = len(self.faults)
         arguments = self._arguments(step, block, frame)
         if arriving is None or len(self.faults) > before:
             self._unknown(step, name, frame, inputs)
             return
-        names = {**self.references, **arguments, "in_channels": arriving[0]}
+        self.work += 10 + len(block.vars) + len(self.references) // 16
+        channels = channels_of(arriving)
+        names = {**self.references, **arguments, "in_channels": channels}
         for local, written in block.vars.items():
             value = evaluate(written, names, (*block.at, "vars", local), self.faults)
-            if value is not None:
-                names[local] = value
+            names[local] = UNKNOWN if value is None else value
         path, depth = frame.inner(name), frame.depth + 1
         inner = Frame(names, path, inputs[0], depth, fixed=True, shared=True)
         self.open.append(block.name)
         self._steps(block.body, inner)
         self.open.pop()
-        given = {**arguments, "in_channels": arriving[0]}
+        given = {**arguments, "in_channels": channels}
         self._close(inner, step, name, frame, "block", block.at, block, given)
 
     def _arguments(self, step: Step, block: Block, frame: Frame) -> dict[str, Value]:
@@ -471,12 +449,14 @@ class Walker(Leaves):
         for key in given:
             if key not in block.args:
                 help_ = suggest(key, block.args)
-                fault = UnknownKey(step.where(key), on_key=True, owner=block.name, key=key)
+                fault = UnknownKey(
+                    step.where(key), on_key=step.columns is None, owner=block.name, key=key
+                )
                 fault.help = help_ or "it takes no arguments"
                 self.faults.append(fault)
         values: dict[str, Value] = {}
         for name, default in block.args.items():
-            if name in given:
+            if given.get(name) is not None:
                 where = step.where(name)
                 value = evaluate(given[name], frame.names, where, self.faults)
             elif default is None:
@@ -485,8 +465,8 @@ class Walker(Leaves):
                 continue
             else:
                 where = (*block.at, "args", name)
+                self.work += weight(default)
                 value = evaluate(default, {**self.references, **values}, where, self.faults)
             if value is not None:
                 values[name] = value
         return values
-

@@ -13,7 +13,9 @@ from archspec.language.source import MAX_BYTES, Document, read
 from archspec.resources import folder
 
 SUFFIXES = (".yaml", ".yml")
-_VARIANTS = re.compile(r"^variants:[ \t]*(?:#.*)?\n(?P<body>(?:[ \t]+.*\n?|#.*\n?|[ \t]*\n)*)", re.MULTILINE)
+_VARIANTS = re.compile(
+    r"^variants:[ \t]*(?:#.*)?\n(?P<body>(?:[ \t]+.*\n?|#.*\n?|[ \t]*\n)*)", re.MULTILINE
+)
 _VARIANT = re.compile(r"^( +)([A-Za-z_]\w*):", re.MULTILINE)
 
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from archspec.diagnostics import SpecPath
+from archspec.language.init import Schemes
 from archspec.language.source import Data
 
 
@@ -50,7 +51,7 @@ class Step(NamedTuple):
     inputs: tuple[str, ...] | None = None
     control: Control | None = None
     branches: "tuple[Step | Body, ...] | None" = None
-    init: Data = None
+    init: Schemes | None = None
 
     def where(self, key: str) -> SpecPath:
         """The place of one of the row's values, or the row's where it is not given there."""
@@ -131,7 +132,7 @@ class Spec(NamedTuple):
     blocks: Mapping[str, Block] = MappingProxyType({})
     variants: Mapping[str, Variant] = MappingProxyType({})
     outputs: tuple[Output, ...] = ()
-    init: Data = None
+    init: Mapping[str, Schemes] = MappingProxyType({})
     reference: str | None = None
     variant: Variant | None = None
 

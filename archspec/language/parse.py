@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import InvalidName, MissingKey, UnknownVersion, WrongType
 from archspec.diagnostics.wording import describe
+from archspec.language.init import read_defaults
 from archspec.language.model import Block, Body, Output, Spec, Variant
-from archspec.language.rows import ROW_KEYS, RowParser
+from archspec.language.rows import ROW_KEYS, SUGAR, RowParser
 from archspec.language.source import Data, Document
 
 VERSION = 1
@@ -19,7 +20,7 @@ _BLOCK_KEYS = ("description", "args", "vars", "columns", "layers")
 _OUTPUT_KEYS = ("from", "training_only", "optional")
 _VARIANT_TEXTS = ("name", "source", "description", "reference")
 _VARIANT_KEYS = frozenset({*_VARIANT_TEXTS, "input", "expect"})
-RESERVED_ARGS = frozenset({*ROW_KEYS, "in_channels", "i", "j", "input"}) - {"norm", "activation", "dropout"}
+RESERVED_ARGS = ROW_KEYS.difference(SUGAR) | {"input"}
 """What an argument of a block cannot be called, since it means something else in a row."""
 
 
@@ -64,10 +65,9 @@ class _SpecParser(RowParser):
             blocks=blocks,
             variants=self.variants(data),
             outputs=self.outputs(data),
-            init=data.get("init"),
+            init=read_defaults(self, self.mapping(data, "init", ()), ("init",)),
             reference=self.text(data, "reference", ()),
         )
-
 
     def blocks(self, data: Mapping[str, Data]) -> dict[str, Block]:
         """The named bodies of a spec."""
@@ -92,7 +92,12 @@ class _SpecParser(RowParser):
                 reason = "it has a meaning of its own in a row"
                 where = (*at, "args", argument)
                 self.fault(
-                    InvalidName, where, on_key=True, what="argument", name=argument, reason=reason
+                    InvalidName,
+                    where,
+                    on_key=True,
+                    what="an argument",
+                    name=argument,
+                    reason=reason,
                 )
         if data.get("layers") is None:
             help_ = "write the block's rows under `layers:`"

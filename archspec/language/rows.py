@@ -17,6 +17,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, did_you_mean, kind_of, suggest
+from archspec.language.init import read_schemes
 from archspec.language.model import Body, Claim, Control, Step
 from archspec.language.source import Data
 
@@ -172,7 +173,7 @@ class RowParser:
             inputs=self.inputs(row, here),
             control=self.control(row),
             branches=self.branches(row, here),
-            init=row.get("init"),
+            init=read_schemes(self, row.get("init"), here.where("init")),
         )
 
     def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:

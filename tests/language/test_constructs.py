@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from archspec.api import Check, check_text
+from archspec.graph.network import INPUT
 from tests.cases.reader import cases
 
 CASES = dict(cases("language"))
@@ -21,6 +22,29 @@ def spec(case: dict[str, Any]) -> str:
 def by_path(result: Check) -> dict[str, Any]:
     assert result.network is not None
     return {node.path: node for node in result.network.nodes}
+
+
+def path_of(result: Check, index: int) -> str:
+    assert result.network is not None
+    return "input" if index == INPUT else result.network.nodes[index].path
+
+
+def assert_wired(case: dict[str, Any], result: Check) -> None:
+    """What each step reads, what the network gives back, and how parameters begin."""
+    assert result.network is not None
+    nodes = by_path(result)
+    if "inputs" in case:
+        read = {p: [path_of(result, index) for index in n.inputs] for p, n in nodes.items()}
+        assert read == case["inputs"]
+    if "outputs" in case:
+        given = {name: path_of(result, i) for name, i in result.network.outputs.items()}
+        assert given == case["outputs"]
+    if "evaluated" in case:
+        assert [p for p, n in nodes.items() if result.network.is_evaluated(n)] == case["evaluated"]
+        assert path_of(result, result.network.output) == case["result"]
+    for path, schemes in case.get("begins", {}).items():
+        found = {key: {s.name: s.options} for key, s in (nodes[path].init or {}).items()}
+        assert found == schemes
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -50,6 +74,7 @@ def test_the_construct_means_that(name: str) -> None:
     for path, attributes in case.get("attributes", {}).items():
         op = nodes[path].op
         assert {key: getattr(op, key) for key in attributes} == attributes
+    assert_wired(case, result)
     if "claims" in case:
         assert [claim.holds for claim in result.claims] == [True] * case["claims"]
     if "sources" in case:
@@ -57,5 +82,14 @@ def test_the_construct_means_that(name: str) -> None:
 
 
 def test_every_case_expects_something() -> None:
-    expectations = {"shapes", "ops", "offsets", "params", "attributes", "claims"}
+    expectations = {
+        "shapes",
+        "ops",
+        "offsets",
+        "params",
+        "attributes",
+        "claims",
+        "inputs",
+        "begins",
+    }
     assert [name for name, case in CASES.items() if not expectations & set(case)] == []

@@ -15,6 +15,7 @@ BY_PROGRAM = {
     "nested-too-deep": "test_source.py",
     "file-too-large": "test_source.py",
     "too-many-steps": "test_source.py",
+    "nested-too-deeply": "test_source.py",
 }
 """Diagnostics whose spec is too large to be typed: the test that makes it."""
 

@@ -70,6 +70,9 @@ def deeper(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         few.map("len([{}])".format),
         st.tuples(few, st.integers(-2, 1)).map(lambda part: f"[{part[0]}][{part[1]}]"),
         st.integers(-3, 2).map("widths[{}]".format),
+        st.tuples(st.integers(-4, 4), st.integers(-4, 4)).map(
+            lambda ends: f"len(widths[{ends[0]}:{ends[1]}])"
+        ),
         st.tuples(st.sampled_from(["ceil", "floor", "round"]), inner).map(
             lambda part: f"{part[0]}({part[1]})"
         ),
@@ -148,6 +151,11 @@ def assert_bounded(value: Any) -> None:
         ("1 if false else 2 if true else 3", 2),
         ("widths[i] + widths[-1]", 56),
         ("[1, 2, 3][1]", 2),
+        ("widths[1:]", [24, 40]),
+        ("widths[:-1]", [16, 24]),
+        ("widths[i:i + 2]", [16, 24]),
+        ("widths[:]", [16, 24, 40]),
+        ("sum(widths[:0]) + len(widths[5:])", 0),
         ("24 in widths", True),
         ("sum(widths) / len(widths)", 80 / 3),
         ("min(widths) + max(1, 2)", 18),
@@ -176,7 +184,9 @@ def test_each_construct(text: str, value: Any) -> None:
         ("1 + width.real", 4, "attributes"),
         ("1 + 'a'", 4, "text"),
         ("2 ** 8", 0, "`**`"),
-        ("widths[0:1]", 7, "slices"),
+        ("widths[0:2:2]", 11, "a slice here is [start:stop]"),
+        ("widths[0:0.5]", 9, "the ends of a slice are whole numbers"),
+        ("width[:1]", 0, "only a list can be indexed"),
         ("widths[3]", 7, "no item 3 in a list of 3"),
         ("width[0]", 0, "only a list"),
         ("1 / (i * 2)", 5, "division by zero"),

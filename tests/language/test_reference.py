@@ -18,6 +18,10 @@ from archspec.analysis.claims import METRICS
 from archspec.analysis.macs import CONVENTIONS
 from archspec.api import Check, check_text
 from archspec.expressions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH
+from archspec.graph.network import Scope
+from archspec.graph.walk import MAX_NESTED, MAX_STEPS
+from archspec.language.init import SCHEMES
+from archspec.language.rows import ROW_KEYS
 from archspec.language.source import MAX_BYTES, MAX_DEPTH
 from archspec.ops import OPS
 
@@ -64,14 +68,15 @@ EXAMPLES = [
 ]
 
 
-def paths_by_line(result: Check) -> dict[int, list[int]]:
-    """The nodes that each line of the text makes."""
+def steps_by_line(result: Check) -> dict[int, list[tuple[str, int]]]:
+    """The steps that each line of the text makes, outer ones first: path, and what leaves it."""
     assert result.network is not None
-    found: dict[int, list[int]] = {}
-    for node in result.network.nodes:
-        if node.at[0] != "defaults":
-            line, _ = result.document.locate(node.at)
-            found.setdefault(line, []).append(node.index)
+    found: dict[int, list[tuple[str, int]]] = {}
+    for item in result.network.root.walk():
+        if item.step is not None:
+            line, _ = result.document.locate(item.step.at)
+            output = item.output if isinstance(item, Scope) else item.index
+            found.setdefault(line, []).append((item.path, output))
     return found
 
 
@@ -86,14 +91,14 @@ def test_an_example_means_what_the_page_says(shown: Example) -> None:
         assert shown.expected in {fault.name for fault in result.diagnostics}
         assert set(told) <= {shown.expected}
     assert result.network is not None
-    made = paths_by_line(result)
+    made = steps_by_line(result)
     for number, line in enumerate(shown.lines, start=shown.first_line):
         if shape := re.search(r"# → ([\d×]+)$", line):
-            output = result.network.shapes[made[number][-1]]
+            output = result.network.shape_of(made[number][-1][1])
             assert output is not None
             assert "×".join(map(str, output)) == shape[1]
         if path := re.search(r"# ([\w.]+)$", line):
-            assert result.network.nodes[made[number][0]].path == path[1]
+            assert made[number][0][0] == path[1]
         if advice := re.search(r"# (did you mean .*|write .*)$", line):
             said = " ".join(f"{fault.message} {fault.help}" for fault in result.diagnostics)
             assert advice[1] in said
@@ -113,9 +118,29 @@ def test_the_page_has_examples_with_results() -> None:
         [f"`{function}" for function in FUNCTIONS],
         [f"{MAX_LENGTH} characters", f"{MAX_ITEMS} items"],
         [f"{MAX_BYTES // 2**20} MiB", f"{MAX_DEPTH} deep"],
+        [f"{MAX_NESTED} deep", f"{MAX_STEPS:,}".replace(",", " ")],
+        [f"`{key}`" for key in ROW_KEYS],
+        [f"`{name}`" for scheme in SCHEMES for name in (scheme, *SCHEMES[scheme])],
+        [
+            f"`{word}`"
+            for forms in SCHEMES.values()
+            for form in forms.values()
+            for word in form.words
+        ],
         [op.op_name for op in OPS if op.__module__ != "archspec.ops.activation"],
     ],
-    ids=["metrics", "conventions", "functions", "expressions", "files", "ops"],
+    ids=[
+        "metrics",
+        "conventions",
+        "functions",
+        "expressions",
+        "files",
+        "networks",
+        "rows",
+        "schemes",
+        "words",
+        "ops",
+    ],
 )
 def test_the_page_is_complete(words: list[str]) -> None:
     page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")

@@ -2,12 +2,13 @@
 
 import codecs
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import archspec
 from archspec.api import Check, check_text
-from archspec.graph import build
+from archspec.graph import walk
 from archspec.language import loader, source
 
 HEAD = "archspec: 1\nname: Net\ninput: [3, 8, 8]\n"
@@ -85,11 +86,102 @@ def test_a_text_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "MAX_STEPS", 3)
+    monkeypatch.setattr(walk, "MAX_STEPS", 3)
     assert check_text(SPEC + ROW.replace("conv,", "more,")).ok
     result = check_text(SPEC + "".join(ROW.replace("conv,", f"c{i},") for i in range(3)))
     assert codes(result) == ["AS216"]
     assert lines(result) == [8]
+
+
+def nested(depth: int) -> str:
+    """Blocks in each other, so many deep."""
+    inner = "".join(f"  B{i}: {{layers: [{{op: B{i + 1}}}]}}\n" for i in range(1, depth))
+    blocks = f"blocks:\n{inner}  B{depth}: {{layers: [{{op: relu}}]}}\n"
+    return f"{HEAD}{blocks}layers: [{{op: B1}}]\n"
+
+
+def test_blocks_are_nested_as_deep_as_anybody_needs() -> None:
+    result = check_text(nested(walk.MAX_NESTED))
+    assert codes(result) == []
+    assert result.network is not None
+    assert [node.path for node in result.network.nodes] == [".".join("0" * (walk.MAX_NESTED + 1))]
+
+
+def test_blocks_nested_too_deep() -> None:
+    result = check_text(nested(walk.MAX_NESTED + 1))
+    assert codes(result) == ["AS223"]
+    assert lines(result) == [walk.MAX_NESTED + 4]
+
+
+BRANCHES = "{op: add, branches: [["
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{layers: [" * 20 + "{op: B%d}" + "]}" * 20,
+        BRANCHES * 20 + "{op: B%d}" + "], []]}" * 20,
+        "{repeat: 1, name: again, layers: [" * 20 + "{op: B%d}" + "]}" * 20,
+        "{repeat: 2, name: again, op: B%d, when: true}",
+    ],
+    ids=["groups", "branches", "repeated groups", "repeated blocks"],
+)
+def test_nesting_of_any_kind_ends_in_a_message(row: str) -> None:
+    blocks = "".join(f"  B{i}: {{layers: [{row % (i + 1)}]}}\n" for i in range(100))
+    text = f"{HEAD}blocks:\n{blocks}  B100: {{layers: [{{op: relu}}]}}\nlayers: [{{op: B0}}]\n"
+    assert codes(check_text(text)) == ["AS223"]
+
+
+def doubling(leaf: str) -> str:
+    """Blocks that hold the next one twice: 2^50 places for the last."""
+    inner = "".join(
+        f"  B{i}: {{layers: [{{op: B{i + 1}}}, {{op: B{i + 1}}}]}}\n" for i in range(50)
+    )
+    return f"{HEAD}blocks:\n{inner}  B50: {{layers: [{leaf}]}}\nlayers: [{{op: B0}}]\n"
+
+
+HUGE_TABLE = ", ".join(["{a: 1, b: 2}"] * 200)
+BOUNDED = {
+    "blocks that double": doubling("{op: relu}"),
+    "blocks that double nothing": doubling("{op: relu, when: false}"),
+    "repeats in each other": HEAD
+    + "layers: [{repeat: 9999, layers: [{repeat: 9999, layers: [{op: relu, when: false}]}]}]\n",
+    "a table again and again": HEAD
+    + f"layers: [{{repeat: 9999, layers: [{{op: relu, when: false, each: [{HUGE_TABLE}]}}]}}]\n",
+    "a table without rows to it": HEAD
+    + f"layers: [{{repeat: 9999, layers: [{{op: relu, repeat: 0, each: [{HUGE_TABLE}]}}]}}]\n",
+    "a value again and again": HEAD
+    + f"layers: [{{repeat: 9999, op: relu, when: false, wrong: [{HUGE_TABLE}]}}]\n",
+    "an argument again and again": f"{HEAD}blocks: {{B: {{args: {{a: [{HUGE_TABLE}]}}, "
+    "layers: [{op: relu, when: false}]}}\nlayers: [{op: B, repeat: 9999}]\n",
+}
+
+
+@pytest.mark.parametrize("text", BOUNDED.values(), ids=BOUNDED)
+def test_work_is_bounded(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "MAX_WORK", 100_000)
+    visits: list[object] = []
+    wanted = walk.Walker._wanted
+
+    def counted(*arguments: Any) -> bool:
+        visits.append(None)
+        return wanted(*arguments)
+
+    monkeypatch.setattr(walk.Walker, "_wanted", counted)
+    assert "AS216" in codes(check_text(text))
+    assert len(visits) <= 100_000
+
+
+def test_many_repetitions_are_no_trouble() -> None:
+    result = check_text(HEAD + "layers: [{op: relu, repeat: 10_000}]\n")
+    assert codes(result) == []
+    assert result.network is not None
+    assert len(result.network.nodes) == 10_000
+
+
+def test_faults_of_one_row_in_many_places_do_not_hide_others() -> None:
+    rows = "  - {op: relu, repeat: 900, name: 'a{j}', from: nowhere}\n  - {op: rellu}\n"
+    assert codes(check_text(f"{HEAD}layers:\n{rows}")) == ["AS217", "AS204"]
 
 
 def test_endless_faults_are_cut() -> None:

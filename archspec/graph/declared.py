@@ -1,0 +1,84 @@
+"""What a spec declares beside its rows: its defaults, its blocks and their arguments, outputs."""
+
+from collections.abc import Iterator
+
+from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.language import InvalidName, InvalidValue, UnknownKey, UnknownOp
+from archspec.diagnostics.wording import suggest
+from archspec.expressions import CONSTANTS, FUNCTIONS
+from archspec.graph.names import problem_with
+from archspec.language.model import Block, Spec
+from archspec.language.rows import SUGAR
+from archspec.ops import OPS_BY_NAME
+
+RESERVED = frozenset({"in_channels", "i", "j", *FUNCTIONS, *CONSTANTS})
+"""What no variable, argument or column of `each` can be called: it means something already."""
+
+
+def check(spec: Spec) -> Iterator[Diagnostic]:
+    """The faults of what is declared, used or not."""
+    yield from _defaults(spec)
+    for block in spec.blocks.values():
+        yield from _block(block)
+    for output in spec.outputs:
+        if not _is_identifier(output.name):
+            yield InvalidName(
+                ("outputs", output.name),
+                on_key=True,
+                what="an output",
+                name=output.name,
+                reason=_IDENTIFIER,
+            )
+
+
+def reserved(name: str) -> str | None:
+    """Why a variable, an argument or a column of `each` cannot be called so, None if it can."""
+    if not _is_identifier(name):
+        return _IDENTIFIER
+    return "it has a meaning of its own in expressions" if name in RESERVED else None
+
+
+_IDENTIFIER = "it has to be a Python identifier, in ASCII"
+
+
+def _is_identifier(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
+
+
+def _defaults(spec: Spec) -> Iterator[Diagnostic]:
+    for name, attributes in spec.defaults.items():
+        where: SpecPath = ("defaults", name)
+        cls = OPS_BY_NAME.get(name)
+        if cls is None:
+            help_ = suggest(name, OPS_BY_NAME)
+            if name in spec.blocks:
+                help_ = f"the block `{name}` has its defaults in its `args`"
+            yield UnknownOp(where, on_key=True, op=name, help=help_)
+            continue
+        known = [*cls.model_fields, *cls.aliases, *SUGAR]
+        for key in attributes:  # also those of ops that no row uses
+            if key not in known:
+                fault = UnknownKey((*where, key), on_key=True, owner=name, key=key)
+                fault.help = suggest(key, known)
+                yield fault
+
+
+def _block(block: Block) -> Iterator[Diagnostic]:
+    reason = problem_with(block.name)
+    if block.name.isdigit():
+        reason = "it becomes the name of a class"
+    if block.name in OPS_BY_NAME:
+        reason = "there is an op of that name"
+    if reason:
+        yield InvalidName(block.at, on_key=True, what="a block", name=block.name, reason=reason)
+    for kind, what in (("args", "an argument"), ("vars", "a variable")):
+        for name, value in (block.args if kind == "args" else block.vars).items():
+            where = (*block.at, kind, name)
+            reason = reserved(name)
+            if kind == "vars" and name in block.args:
+                reason = "the block has an argument of that name"
+            if reason:
+                yield InvalidName(where, on_key=True, what=what, name=name, reason=reason)
+            if kind == "vars" and value is None:
+                problem = f"`{name}` has no value; what the rows give is one of the `args`"
+                yield InvalidValue(where, on_key=True, problem=problem)
