@@ -1,9 +1,9 @@
 """Every target there is, in one mapping."""
 
-from archspec.targets.base import Target
+from archspec.targets.base import CannotWrite, Target
 from archspec.targets.torch import TorchTarget
 
-__all__ = ["TARGETS", "Target"]
+__all__ = ["TARGETS", "CannotWrite", "Target"]
 
 _ALL: tuple[Target, ...] = (TorchTarget(),)
 

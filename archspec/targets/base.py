@@ -1,9 +1,20 @@
 """What a target is: something that turns a checked network into the text of a file."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from archspec.analysis.results import Results
+from archspec.diagnostics import SpecPath
 from archspec.graph.network import Network
+
+
+class CannotWrite(Exception):
+    """A step that has no plain form in the target; `where` is its place in the spec."""
+
+    def __init__(self, where: SpecPath, problem: str) -> None:
+        super().__init__(problem)
+        self.where = where
+        self.problem = problem
 
 
 class Target(Protocol):
@@ -13,8 +24,13 @@ class Target(Protocol):
     def name(self) -> str:
         """What `--target` calls it."""
 
-    def generate(self, network: Network, results: Results) -> str:
-        """The text of a file for a network that has no errors; the same bytes every time."""
+    def generate(
+        self, networks: Sequence[tuple[str, Network, Results]], family: str | None = None
+    ) -> str:
+        """The text of a file for networks without errors; the same bytes every time.
+
+        Several networks are the members of a `family`. Raises `CannotWrite`.
+        """
 
     def file_name(self, stem: str) -> str:
         """What the file is called for a spec called `stem`."""

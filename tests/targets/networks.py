@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import archspec
-from archspec.api import Check
+from archspec.api import Check, write
 from archspec.graph.network import Node
 from archspec.ops import OPS
 from archspec.ops.activation import Activation
-from archspec.targets import TARGETS
 from archspec.targets.torch.run import instantiate
 from tests.ops.strategies import dilations, paddings, pairs, strides
 
@@ -31,9 +30,7 @@ def check(rows: Sequence[Row], shape: Sequence[Any] = (3, 9, 8), **keys: Any) ->
 def generate(checked: Check) -> str:
     """The module of a spec that has no errors."""
     checked.raise_for_errors()
-    assert checked.network is not None
-    assert checked.results is not None
-    return TARGETS["torch"].generate(checked.network, checked.results)
+    return write(checked)
 
 
 def source(rows: Sequence[Row], shape: Sequence[Any] = (3, 9, 8), **keys: Any) -> str:

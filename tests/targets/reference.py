@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from archspec.ops import OPS_BY_NAME, Op
+from tests.ops.references import MORE
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -163,4 +164,4 @@ _BY_NAME: dict[str, Callable[[Any, torch.Tensor, Tensors], torch.Tensor]] = {
     "log_softmax": lambda op, x, t: softmax(op, x, t).log(),
 }
 
-REFERENCES = {OPS_BY_NAME[name]: reference for name, reference in _BY_NAME.items()}
+REFERENCES = {OPS_BY_NAME[name]: reference for name, reference in (_BY_NAME | MORE).items()}

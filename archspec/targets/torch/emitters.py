@@ -10,20 +10,37 @@ from archspec.ops.activation import (
     GELU,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     LeakyReLU,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
-from archspec.ops.conv import Conv2d
+from archspec.ops.channels import ChannelShuffle, Chunk, PixelShuffle, PixelUnshuffle, Slice
+from archspec.ops.conv import Conv2d, DepthwiseConv2d
+from archspec.ops.lenet import RBF, PartialConv2d, ScaledAvgPool, ScaledTanh
 from archspec.ops.linear import Linear
-from archspec.ops.norm import BatchNorm, LocalResponseNorm
-from archspec.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
-from archspec.ops.reshape import Dropout, Flatten, Identity
+from archspec.ops.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerNorm2d,
+    LocalResponseNorm,
+)
+from archspec.ops.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Mean
+from archspec.ops.reshape import Dropout, Flatten, Identity, Permute
+from archspec.ops.residual import LayerScale, StochasticDepth
+from archspec.ops.resize import Upsample, ZeroPad2d
+from archspec.ops.transposed import ConvTranspose2d
+from archspec.targets.torch import emit_norm, emit_reshape, emit_spatial
 from archspec.targets.torch.layout import Keyword, tuple_of
 from archspec.targets.torch.spelling import Row, Spelling, call, function
 from archspec.targets.torch.windows import avg_pool, conv2d, max_pool
@@ -141,6 +158,29 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     Dropout: dropout,
     Flatten: flatten,
     Identity: identity,
+    DepthwiseConv2d: emit_spatial.depthwise_conv2d,
+    ConvTranspose2d: emit_spatial.conv_transpose2d,
+    PartialConv2d: emit_spatial.partial_conv2d,
+    RBF: emit_spatial.rbf,
+    AdaptiveMaxPool2d: emit_spatial.adaptive_max_pool,
+    ScaledAvgPool: emit_spatial.scaled_avg_pool,
+    ScaledTanh: emit_spatial.scaled_tanh,
+    PReLU: emit_spatial.prelu,
+    GroupNorm: emit_norm.group_norm,
+    LayerNorm: emit_norm.layer_norm,
+    LayerNorm2d: emit_norm.layer_norm2d,
+    InstanceNorm: emit_norm.instance_norm,
+    StochasticDepth: emit_norm.stochastic_depth,
+    LayerScale: emit_norm.layer_scale,
+    Permute: emit_reshape.permute,
+    Mean: emit_reshape.mean,
+    Chunk: emit_reshape.chunk,
+    Slice: emit_reshape.slice_,
+    ChannelShuffle: emit_reshape.channel_shuffle,
+    PixelShuffle: emit_reshape.pixel_shuffle,
+    PixelUnshuffle: emit_reshape.pixel_unshuffle,
+    Upsample: emit_reshape.upsample,
+    ZeroPad2d: emit_reshape.zero_pad2d,
     ReLU: activation("ReLU", "F.relu"),
     ReLU6: activation("ReLU6", "F.relu6"),
     LeakyReLU: activation("LeakyReLU", "F.leaky_relu", negative_slope=0.01),
@@ -148,6 +188,9 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     SiLU: activation("SiLU", "F.silu"),
     Hardswish: activation("Hardswish", "F.hardswish"),
     Hardsigmoid: activation("Hardsigmoid", "F.hardsigmoid"),
+    Mish: activation("Mish", "F.mish"),
+    Softplus: pure_activation("Softplus", "F.softplus", beta=1.0, threshold=20.0),
+    Hardtanh: pure_activation("Hardtanh", "F.hardtanh", min_val=-1.0, max_val=1.0),
     GELU: pure_activation("GELU", "F.gelu", approximate="none"),
     Sigmoid: pure_activation("Sigmoid", "torch.sigmoid"),
     Tanh: pure_activation("Tanh", "torch.tanh"),

@@ -14,7 +14,7 @@ WIDTH = 88
 """What `ruff format` and Black allow a line unless told otherwise."""
 INDENT = 4
 
-Expr = Union[str, "Bracketed"]
+Expr = Union[str, "Bracketed", "Comprehension"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,19 @@ class Bracketed:
         return (item.value if isinstance(item, Keyword) else item for item in self.items)
 
 
+@dataclass(frozen=True, slots=True)
+class Comprehension:
+    """`*(element for …)`, among the items of a call; `clause` begins with `for`."""
+
+    element: Expr
+    clause: str
+
+    @property
+    def parts(self) -> Iterator[Expr]:
+        """The element."""
+        yield self.element
+
+
 def tuple_of(*items: Expr) -> Bracketed:
     """A tuple, also of a single item."""
     return Bracketed("", items)
@@ -52,6 +65,9 @@ def flat(expr: Expr) -> str | None:
     """The expression on one line, or None where something in it is spread."""
     if isinstance(expr, str):
         return expr
+    if isinstance(expr, Comprehension):
+        element = flat(expr.element)
+        return None if element is None else f"*({element} {expr.clause})"
     if expr.spread:
         return None
     texts = []
@@ -74,6 +90,12 @@ def lines(prefix: str, expr: Expr, indent: int, suffix: str = "") -> Iterator[st
         return
     if isinstance(expr, str):
         yield start + expr + suffix  # there is nothing to break at
+        return
+    if isinstance(expr, Comprehension):
+        yield f"{start}*("
+        yield from lines("", expr.element, indent + INDENT)
+        yield " " * (indent + INDENT) + expr.clause
+        yield " " * indent + ")" + suffix
         return
     opening = start + expr.head + expr.brackets[0]
     if prefix.endswith(" = ") and len(opening) > WIDTH:
@@ -103,7 +125,8 @@ def _split(item: Expr | Keyword) -> tuple[str, Expr]:
 
 def _wraps_one(expr: Bracketed, indent: int) -> bool:
     """Whether the only item is a bracket that breaks as well: no comma comes after such a one."""
-    if len(expr.items) != 1 or not isinstance(expr.items[0], Bracketed) or not expr.head:
+    item = expr.items[0] if len(expr.items) == 1 else None
+    if not isinstance(item, Bracketed | Comprehension) or not expr.head:
         return False
-    text = flat(expr.items[0])
+    text = flat(item)
     return text is None or indent + len(text) > WIDTH

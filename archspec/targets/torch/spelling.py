@@ -1,12 +1,11 @@
 """How one step is written in PyTorch: as a module, and as a function where there is one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from archspec.ops import Shape
 from archspec.ops.fields import Pair
 from archspec.targets.torch.layout import Bracketed, Expr, Keyword, tuple_of
-from archspec.targets.torch.symbols import Symbols
 from archspec.targets.torch.text import spell
 
 Wrap = Callable[[Expr], Expr]
@@ -14,19 +13,49 @@ Wrap = Callable[[Expr], Expr]
 
 
 @dataclass(frozen=True, slots=True)
+class Symbols:
+    """What stands for the numbers of one step.
+
+    `channels` is the text of the channels (or features) that arrive; `attributes` has the text of
+    those attributes that depend on an argument.
+    """
+
+    channels: str
+    attributes: Mapping[str, Expr]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What an emitter may know beside the op: the shape that arrives, and what stands for what.
 
-    `owns_input` says that nothing else needs the values that arrive, so they may be overwritten.
+    `owns_input` says that nothing else needs the values that arrive, so they may be overwritten;
+    `dynamic` that the padding has to follow the size of what arrives.
     """
 
     shape: Shape
     symbols: Symbols
     owns_input: bool
+    dynamic: bool = False
+
+    def is_open(self, attribute: str) -> bool:
+        """Whether an attribute depends on an argument."""
+        return attribute in self.symbols.attributes
 
     def value(self, attribute: str, value: object) -> str:
         """An attribute's text: an expression where it depends on an argument, else its value."""
-        return self.symbols.attributes.get(attribute) or spell(value)
+        text = self.symbols.attributes.get(attribute)
+        return text if isinstance(text, str) else spell(value)
+
+    def size(self, attribute: str, pair: Pair) -> Expr:
+        """A size's text, `3` or `(3, 2)`; an expression where it depends on an argument."""
+        return self.symbols.attributes.get(attribute) or size(pair)
+
+    def size_keyword(
+        self, attribute: str, pair: Pair | None, default: Pair | None
+    ) -> list[Keyword]:
+        """`attribute=size`, or nothing where that is PyTorch's default."""
+        text = self.symbols.attributes.get(attribute)
+        return [Keyword(attribute, text)] if text else size_keyword(attribute, pair, default)
 
     def keyword(self, attribute: str, value: object, default: object = None) -> list[Keyword]:
         """`attribute=value`, or nothing where that is PyTorch's default."""

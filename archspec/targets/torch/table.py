@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from archspec.analysis.results import Results
-from archspec.graph.network import Network, Node
+from archspec.graph.network import Network, Node, Scope
 from archspec.ops import show, thousands
 from archspec.ops.fields import Pair
 from archspec.ops.sliding import Sliding
+from archspec.targets.torch.facts import Member
 from archspec.targets.torch.layout import WIDTH
 
 HEADER = ("layer", "op", "kernel", "stride", "padding", "output", "params")
@@ -17,7 +18,7 @@ SHORTEST_PATH = 12
 
 def layer_table(network: Network, results: Results) -> list[str]:
     """Aligned lines of at most `WIDTH` columns: one a step, under a header, above the total."""
-    rows = [_row(network, results, node) for node in network.nodes]
+    rows = list(_rows(network, results))
     total = results.totals(network.nodes).num_params
     assert total is not None
     last = ("total", *[""] * (len(HEADER) - 2), thousands(total))
@@ -30,6 +31,70 @@ def layer_table(network: Network, results: Results) -> list[str]:
     lines = [_line(cells, widths) for cells in zip(*columns, strict=True)]
     rule = "  ".join("-" * width for width in widths)
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+MOST_ROWS = 60
+"""A longer table has a row for each step of the network's own body instead of each layer."""
+
+
+def _rows(network: Network, results: Results) -> Iterator[tuple[str, ...]]:
+    """A row for each layer, or for each part of a long network."""
+    short = len(network.nodes) <= MOST_ROWS
+    for child in network.nodes if short else _parts(network.root):
+        if isinstance(child, Node):
+            yield _row(network, results, child)
+            continue
+        totals = results.totals(child.nodes())
+        output = network.shape_of(child.output)
+        params = thousands(totals.num_params) if totals.num_params else ""
+        yield (child.path, _what(child), "", "", "", show(output or ()), params)
+
+
+def _parts(root: Scope) -> Iterator[Scope | Node]:
+    """The children of the network, those of its groups among them while there are few."""
+    children = list(root.children)
+    while len(children) < MOST_ROWS // 4:
+        groups = [c for c in children if isinstance(c, Scope) and c.kind == "group"]
+        if not groups:
+            break
+        opened: list[Scope | Node] = []
+        for child in children:
+            opened += child.children if child in groups else [child]
+        children = opened
+    yield from children
+
+
+def _what(scope: Scope) -> str:
+    """`3 × Bottleneck`."""
+    if scope.block is not None:
+        return scope.block.name
+    kinds = {c.block.name if isinstance(c, Scope) and c.block else "" for c in scope.children}
+    name = kinds.pop() if len(kinds) == 1 else ""
+    return f"{len(scope.children)} × {name}" if name else f"{len(scope.children)} steps"
+
+
+def family_table(members: Sequence[Member]) -> list[str]:
+    """Aligned lines: one a member of a family, with its figures."""
+    header = ("variant", "layers", "params", "MACs", "output")
+    rows = [header]
+    for member in members:
+        totals = member.results.totals(member.network.nodes)
+        output = member.network.shape_of(member.network.output)
+        counts = (totals.weighted_layers, totals.num_params, totals.macs)
+        shown = ["unknown" if n is None else thousands(n) for n in counts]
+        rows.append((member.name, *shown, show(output or ())))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "  ".join("-" * width for width in widths)
+    text = [_line_of(row, widths) for row in rows]
+    return [text[0], rule, *text[1:]]
+
+
+def _line_of(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.ljust(width) if i == 0 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([first, *rest]).rstrip()
 
 
 def _row(network: Network, results: Results, node: Node) -> tuple[str, ...]:

@@ -1,0 +1,442 @@
+"""A body with a forward of its own: its modules, and the data flow between them."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from archspec.language.model import Body, Step
+from archspec.language.rows import SUGAR
+from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops.base import ChannelsLast
+from archspec.targets.torch.facts import has_parameters
+from archspec.targets.torch.fold import add_up, atom
+from archspec.targets.torch.layout import INDENT, Bracketed, Expr, flat, lines
+from archspec.targets.torch.modules import Modules, Piece
+from archspec.targets.torch.unit import BODY, CannotWrite, Unit, heads_of
+
+MAX_NESTED = 60
+"""A call is wrapped around the one before it where the line stays this short."""
+_SIGNS = {"add": "+", "mul": "*"}
+
+Apply = Callable[[Sequence[Expr]], Expr]
+"""How forward applies a step to the expressions it reads."""
+
+
+@dataclass
+class Item:
+    """One step of the data flow: it reads values and gives one; value 0 is the body's input."""
+
+    step: Step
+    role: str
+    inputs: tuple[int, ...]
+    value: int
+    when: str | bool = True
+    trained_only: bool = False
+
+
+@dataclass
+class Flow:
+    """What forward knows while it is written."""
+
+    body: list[str] = field(default_factory=list)
+    exprs: dict[int, Expr] = field(default_factory=dict)
+    left: dict[int, int] = field(default_factory=dict)
+    attributes: set[str] = field(default_factory=set)
+    in_training: bool = False
+
+
+def is_chain(steps: Sequence[Step]) -> bool:
+    """Whether every step reads just the one before it."""
+    return all(
+        step.inputs is None
+        and step.branches is None
+        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].merges)
+        for step in steps
+    )
+
+
+class Graph:
+    """Writes a class's modules into its unit, and the lines of its forward."""
+
+    def __init__(self, unit: Unit, modules: Modules) -> None:
+        self.unit = unit
+        self.modules = modules
+        self.facts = unit.facts
+        self.items: list[Item] = []
+        self.names: dict[str, int] = {}
+        self.count = 1
+        self.channels: dict[int, str] = {}
+        self.flow = Flow()
+        self.optional: set[int] = set()
+        self.flags: dict[int, str] = {}
+        self.outputs: set[int] = set()
+        self.written: set[str] = set()  # the attributes that hold modules
+
+    def read_body(self, body: Body) -> int:
+        """Collect the steps; the value that leaves the body."""
+        return self._steps(body.steps, 0)
+
+    def _steps(self, steps: Sequence[Step], previous: int) -> int:
+        for step in steps:
+            previous = self._step(step, previous)
+        return previous
+
+    def _step(self, step: Step, previous: int) -> int:
+        inputs = self._inputs(step, previous)
+        when = self.modules.condition(step)
+        if when is False or not self.facts.is_there(step):
+            if step.name is not None:
+                self.names[step.name] = inputs[0]
+            return inputs[0]
+        if step.branches is not None:
+            inputs = tuple(
+                self._steps(branch.steps, inputs[0])
+                if isinstance(branch, Body)
+                else self._step(branch, inputs[0])
+                for branch in step.branches
+            )
+        if self._is_transparent(step) and step.body is not None:
+            return self._steps(step.body.steps, inputs[0])
+        previous = self._item(step, "", inputs, when)
+        for role in SUGAR:
+            if self.facts.nodes_of(step, role):
+                if isinstance(when, str):
+                    problem = (
+                        "a step that `when` may leave out carries no norm, activation, dropout"
+                    )
+                    raise CannotWrite(step.at, f"{problem}; give them rows of their own")
+                carried = self.modules.carried_when(step, role) or True
+                previous = self._item(step, role, (previous,), carried)
+        if step.name is not None:
+            self.names[step.name] = previous
+        return previous
+
+    def _is_transparent(self, step: Step) -> bool:
+        """Whether a group has no name and nothing whose name it would be part of."""
+        if step.body is None or step.name is not None or step.control is not None:
+            return False
+        inner = self.facts.scopes.get((step.at, "group"), [])
+        nodes = [(i, node) for i in inner for node in i.scope.nodes()]
+        return not any(
+            node.named or (node.op and node.op.tensors(self.facts.shape(i.network, node.inputs[0])))
+            for i, node in nodes
+        )
+
+    def _inputs(self, step: Step, previous: int) -> tuple[int, ...]:
+        if step.inputs is None:
+            return (previous,)
+        found = []
+        for name in step.inputs:
+            if name == "input":
+                found.append(0)
+            elif name in self.names:
+                found.append(self.names[name])
+            else:
+                problem = f"`{name}` is no name that can be followed in generated code"
+                raise CannotWrite(step.at, problem)
+        return tuple(found)
+
+    def _item(self, step: Step, role: str, inputs: tuple[int, ...], when: str | bool) -> int:
+        trained_only = self.unit.block == "" and not self.facts.is_evaluated(step)
+        item = Item(step, role, inputs, self.count, when, trained_only)
+        self.items.append(item)
+        self.count += 1
+        return item.value
+
+    # --- forward -----------------------------------------------------------------------------
+
+    def write(self, channels: str, outputs: Sequence[int]) -> None:
+        """The constructor's modules and forward's statements, all but what it returns."""
+        self.channels[0] = channels
+        self.outputs = set(outputs)
+        applied = {}
+        for item in self.items:
+            applied[item.value], self.channels[item.value] = self._prepare(item)
+        ordered = _heads_early(self.items)
+        flow = self.flow
+        flow.exprs[0] = "x"
+        for item in ordered:
+            for value in item.inputs:
+                flow.left[value] = flow.left.get(value, 0) + 1
+        for value in outputs:
+            flow.left[value] = flow.left.get(value, 0) + 1
+        for item, following in zip(ordered, [*ordered[1:], None], strict=True):
+            self._write_item(item, following, applied[item.value])
+
+    def returned(self, value: int) -> Expr:
+        """The expression for a value at the end of forward."""
+        return self.flow.exprs[value]
+
+    def _write_item(self, item: Item, following: Item | None, apply: Apply) -> None:
+        flow = self.flow
+        expr = apply([flow.exprs[value] for value in item.inputs])
+        for value in item.inputs:
+            flow.left[value] -= 1
+        flag = self.flags.get(item.value)
+        if flag is None and self._stays_open(item, following, expr):
+            flow.exprs[item.value] = expr
+            return
+        if flag is not None:
+            self._write_condition(item, flag, expr)
+            return
+        if expr == flow.exprs.get(item.inputs[0]) and flow.left[item.inputs[0]] == 0:
+            flow.exprs[item.value] = expr  # it passes on what arrives
+            return
+        self._assign(item, expr)
+
+    def _assign(self, item: Item, expr: Expr) -> None:
+        name = self._variable(item)
+        self._line(f"{name} = ", expr, item)
+        self.flow.exprs[item.value] = name
+
+    def _line(self, prefix: str, expr: Expr, item: Item | None = None, extra: int = 0) -> None:
+        self.unit.heads.update(heads_of(expr))
+        indent = BODY + extra
+        body = self.flow.body
+        if item is not None and item.trained_only:
+            if not (body and body[-1].startswith(" " * (BODY + INDENT)) and self.flow.in_training):
+                body.append(f"{' ' * BODY}if self.training:")
+            indent += INDENT
+            self.flow.in_training = True
+        else:
+            self.flow.in_training = False
+        body.extend(lines(prefix, expr, indent))
+
+    def _stays_open(self, item: Item, following: Item | None, expr: Expr) -> bool:
+        """Whether a value may wait for its only reader instead of getting a variable."""
+        flow = self.flow
+        if flow.left.get(item.value, 0) != 1:
+            return False
+        text = flat(expr)
+        if item.value in self.outputs:
+            return following is None and isinstance(item.when, bool)  # it is returned
+        if text is None or len(text) > MAX_NESTED:
+            return False
+        reader = next(other for other in self.items if item.value in other.inputs)
+        if reader.trained_only != item.trained_only or isinstance(reader.when, str):
+            return False
+        if reader is following and self._wraps(reader, expr):
+            return len(text) <= MAX_NESTED - 10
+        lasting = all(flow.exprs.get(v) == "x" and flow.left.get(v, 0) for v in item.inputs)
+        reads_input = item.inputs == (0,) and not self._writes_x()
+        return self._is_merge(reader) and reads_input and (lasting or reader is following)
+
+    def _writes_x(self) -> bool:
+        """Whether the input's variable has been given another value."""
+        return any(line.lstrip().startswith("x = ") for line in self.flow.body)
+
+    def _wraps(self, item: Item, expr: Expr) -> bool:
+        """Whether an item is written around what it reads: an activation, or a norm of a call."""
+        leaves = self.facts.nodes_of(item.step, item.role)
+        if leaves and leaves[0].op.role == "norm":
+            return isinstance(expr, Bracketed) and all(isinstance(i, str) for i in expr.items)
+        return bool(leaves) and leaves[0].op.role == "activation"
+
+    def _variable(self, item: Item) -> str:
+        """The variable that takes a value: that of an input which nobody needs any more."""
+        flow = self.flow
+        if item.trained_only and item.step.name is not None and item.step.name.isidentifier():
+            return item.step.name
+        taken = {flat(e) for v, e in flow.exprs.items() if flow.left.get(v, 0) > 0}
+        waiting = " ".join(text for text in taken if text)
+        for value in item.inputs:
+            name = flow.exprs[value]
+            if isinstance(name, str) and name.isidentifier() and flow.left[value] == 0:
+                if not _stands_in(name, waiting):
+                    return name
+        for name in ("x", "out"):
+            if not _stands_in(name, waiting):
+                return name
+        base = item.step.name or item.step.op or "branch"
+        base = base if base.isidentifier() else "branch"
+        numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
+        return next(name for name in numbered if not _stands_in(name, waiting))
+
+    # --- merges ------------------------------------------------------------------------------
+
+    def _is_merge(self, item: Item) -> bool:
+        return (
+            item.role == ""
+            and bool(item.step.op in OPS_BY_NAME)
+            and (OPS_BY_NAME[item.step.op or ""].merges)
+        )
+
+    def _merge(self, item: Item) -> tuple[Apply, str]:
+        op = item.step.op or ""
+        leaf = self.facts.nodes_of(item.step)[0]
+        if op == "concat":
+            dim = "-1" if isinstance(leaf.output, ChannelsLast) else "1"
+            out = add_up(self.channels[value] for value in item.inputs)
+            return lambda parts: Bracketed(
+                "torch.cat", (Bracketed("", tuple(parts), "[]"), f"dim={dim}")
+            ), out
+        shapes = [self.facts.shape(leaf.network, index) for index in leaf.node.inputs]
+        widest = max(range(len(shapes)), key=lambda i: channels_of(shapes[i]))
+        out = self.channels[item.inputs[widest]]
+        return lambda parts: f" {_SIGNS[op]} ".join(flat(part) or "" for part in parts), out
+
+    # --- modules -----------------------------------------------------------------------------
+
+    def _prepare(self, item: Item) -> tuple[Apply, str]:
+        """The constructor's part of an item: how it is applied, and the channels it gives on."""
+        if self._is_merge(item):
+            apply, out = self._merge(item)
+        else:
+            apply, out = self._module(item)
+        if isinstance(item.when, str):
+            flag = self._flag(item)
+            if flag is not None:
+                self.flags[item.value] = flag
+                if not self._is_merge(item):
+                    return apply, out
+                out = self._either(item, out, self.channels[item.inputs[0]])
+        return apply, out
+
+    def _module(self, item: Item) -> tuple[Apply, str]:
+        """The call of a module or function, and the channels it gives on."""
+        arriving = self.channels[item.inputs[0]]
+        saved = self.unit.save()
+        piece = self._piece(item, arriving)
+        out = piece.out
+        if isinstance(item.when, str):
+            out = self._either(item, piece.out, arriving)
+        if item.when is True and self._is_functional(item, piece):
+            assert piece.spelling is not None
+            function = piece.spelling.function
+            assert function is not None
+            return lambda parts: function(parts[0]), out
+        name = self._attribute(item, piece)
+        if name in self.written:
+            problem = f"two steps are called `{name}`, of which `when` keeps one"
+            raise CannotWrite(item.step.at, f"{problem}; write one with `op: A if … else B`")
+        self.written.add(name)
+        if not name.isidentifier():
+            return self._numbered(item, piece, name), out
+        if piece.module.head == "nn.Parameter":
+            self.unit.write(f"self.{name} = ", piece.module)
+            return lambda parts: f"self.{name} * {flat(parts[0])}", out
+        bare = piece.spelling.bare if piece.spelling else None
+        padding = piece.spelling.padding if piece.spelling else None
+        if item.when is True and bare is not None and padding is not None:
+            self.unit.write(f"self.{name} = ", bare)
+            return lambda parts: Bracketed(f"self.{name}", (padding(parts[0]),)), out
+        if isinstance(item.when, str):
+            self.unit.restore(saved)
+            self._conditional(item, name, arriving)
+        else:
+            self.unit.write(f"self.{name} = ", piece.module)
+        return lambda parts: Bracketed(f"self.{name}", (parts[0],)), out
+
+    def _piece(self, item: Item, arriving: str) -> Piece:
+        step = item.step
+        if step.spread:
+            module, out = self.modules.repeated(step, arriving)
+            return Piece(step.name, module, out, step)
+        if item.role:
+            return self.modules.row(step, item.role, arriving)
+        if step.body is not None or self.facts.blocks_of(step):
+            return self.modules.pieces(step, arriving)[0]
+        return self.modules.row(step, "", arriving)
+
+    def _either(self, item: Item, there: str, absent: str) -> str:
+        assert isinstance(item.when, str)
+        if there == absent or self.facts.agree(self.unit, item.when, there, absent):
+            return there
+        return f"{atom(there)} if {item.when} else {atom(absent)}"
+
+    def _conditional(self, item: Item, name: str, arriving: str) -> None:
+        """A module that may be missing: what arrives goes through then."""
+        unit = self.unit
+        assert isinstance(item.when, str)
+        unit.use(item.when)
+        optional = item.value in self.optional
+        if optional:
+            unit.write(f"self.{name}: nn.Module | None = ", "None")
+        unit.write(f"if {item.when}:", "")
+        with unit.indented():
+            unit.write(f"self.{name} = ", self._piece(item, arriving).module)
+        if not optional:
+            unit.write("else:", "")
+            with unit.indented():
+                unit.write(f"self.{name} = ", Bracketed("nn.Identity", ()))
+
+    def _numbered(self, item: Item, piece: Piece, name: str) -> Apply:
+        """A module whose name is no identifier."""
+        if isinstance(item.when, str):
+            raise CannotWrite(item.step.at, "a step that `when` may leave out needs a name here")
+        self.unit.write("", Bracketed("self.add_module", (f'"{name}"', piece.module)))
+        return lambda parts: Bracketed(f'self.get_submodule("{name}")', (parts[0],))
+
+    def _is_functional(self, item: Item, piece: Piece) -> bool:
+        if piece.spelling is None or piece.spelling.function is None:
+            return False
+        leaves = self.facts.nodes_of(item.step, item.role)
+        return item.step.name is None or (bool(item.role) and not has_parameters(leaves))
+
+    def _attribute(self, item: Item, piece: Piece) -> str:
+        """The name of a module among the class's attributes."""
+        if piece.name is not None:
+            return piece.name
+        leaves = self.facts.nodes_of(item.step, item.role)
+        paths = [leaf.node.name for leaf in leaves] or [
+            i.scope.name
+            for kind in ("group", "block", "repeat")
+            for i in self.facts.scopes.get((item.step.at, kind), [])
+        ]
+        weighted = not leaves or has_parameters(leaves)
+        if weighted:
+            return paths[0]
+        base = leaves[0].op.op_name
+        names = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
+        taken = {other.step.name for other in self.items} | self.flow.attributes
+        name = next(name for name in names if name not in taken)
+        self.flow.attributes.add(name)
+        return name
+
+    # --- conditions --------------------------------------------------------------------------
+
+    def _flag(self, item: Item) -> str | None:
+        """The attribute that tells forward whether a merge is there; None for other items."""
+        if not isinstance(item.when, str):
+            return None
+        if item.value in self.optional:
+            return f"self.{item.step.name} is not None"
+        if not self._is_merge(item):
+            return None
+        base = item.step.name or ("shortcut" if 0 in item.inputs else f"{item.step.op}")
+        names = (f"use_{base}" if i == 1 else f"use_{base}{i}" for i in range(1, 99))
+        name = next(name for name in names if name not in self.flow.attributes)
+        self.flow.attributes.add(name)
+        self.unit.use(item.when)
+        self.unit.write(f"self.{name} = ", item.when)
+        return f"self.{name}"
+
+    def _write_condition(self, item: Item, flag: str, expr: Expr) -> None:
+        """A value that is computed only under a condition."""
+        if item.value in self.optional:
+            name = item.step.name or "aux"
+            self._line(f"{name} = ", f"{flat(expr)} if {flag} else None", item)
+            self.flow.exprs[item.value] = name
+            return
+        before = self.flow.exprs[item.inputs[0]]
+        name = self._variable(item)
+        if before != name:
+            self._line(f"{name} = ", before, item)
+        self._line(f"if {flag}:", "", item)
+        self._line(f"{name} = ", expr, item, extra=INDENT)
+        self.flow.exprs[item.value] = name
+
+
+def _heads_early(items: Sequence[Item]) -> list[Item]:
+    """The steps in forward's order: heads that only training needs stand where their input is."""
+    ordered = [item for item in items if not item.trained_only]
+    for item in items:
+        if item.trained_only:
+            places = [i for i, other in enumerate(ordered) if other.value in item.inputs]
+            ordered.insert(max(places, default=-1) + 1, item)
+    return ordered
+
+
+def _stands_in(name: str, text: str) -> bool:
+    """Whether a variable is part of a text."""
+    return bool(re.search(rf"(?<![\w.]){name}\b", text))
