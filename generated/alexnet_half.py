@@ -106,5 +106,4 @@ class AlexNetHalf(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.features(x)
         x = self.flatten(x)
-        x = self.classifier(x)
-        return x
+        return self.classifier(x)

@@ -76,5 +76,4 @@ class AlexNetMerged(nn.Module):
         x = self.features(x)
         x = self.avgpool(x)
         x = self.flatten(x)
-        x = self.classifier(x)
-        return x
+        return self.classifier(x)

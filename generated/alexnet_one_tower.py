@@ -77,5 +77,4 @@ class AlexNetOneTower(nn.Module):
         x = self.features(x)
         x = self.avgpool(x)
         x = self.flatten(x)
-        x = self.classifier(x)
-        return x
+        return self.classifier(x)

@@ -79,5 +79,4 @@ class AlexNetTwoGPU(nn.Module):
         x = F.dropout(x, p=0.5, training=self.training)
         x = F.relu(self.fc7(x))
         x = F.dropout(x, p=0.5, training=self.training)
-        x = self.fc8(x)
-        return x
+        return self.fc8(x)

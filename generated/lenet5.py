@@ -53,5 +53,4 @@ class LeNet5(nn.Module):
         x = torch.tanh(self.c5(x))
         x = self.flatten(x)
         x = torch.tanh(self.f6(x))
-        x = self.output(x)
-        return x
+        return self.output(x)

@@ -65,7 +65,7 @@ def prove(
         Literal["auto", "always", "never"], typer.Option(help="Whether to use colour.")
     ] = "auto",
 ) -> None:
-    """Run networks, and certify that they do what was computed.
+    """Run networks, and certify what they do.
 
     The generated code is executed and compared with the spec and, where it names one, with its
     reference in torchvision. Exits with 0 when nothing failed, 1 when something did or a spec has

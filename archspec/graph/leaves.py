@@ -22,7 +22,7 @@ from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, show
+from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, channels_of, show
 from archspec.ops.fields import spell
 
 MAX_ELEMENTS = 10**15
@@ -254,6 +254,8 @@ class Leaves:
         schemes = self.init.get(node.op_name, {})
         schemes = {name: scheme for name, scheme in schemes.items() if name in known}
         if node.step is not None and node.step.init is not None and not node.role:
+            if not frame.fixed:
+                frame.names["in_channels"] = channels_of(arriving)
             check_row(node.step.init, node, known, self.faults)
             schemes |= bind(node.step.init, frame.names, self.faults)
         return replace(node, init=schemes) if schemes else node

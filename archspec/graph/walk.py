@@ -272,7 +272,11 @@ class Walker(Resolver):
                 facts = {"what": "a column", "name": name[:64], "reason": reason}
                 self.faults.append(InvalidName(where, **facts))
                 return []
-        return [{k: UNKNOWN if v is None else v for k, v in row.items()} for row in rows]
+        if isinstance(step.control.each, list):
+            for row, written in zip(rows, step.control.each, strict=True):
+                told = (k for k, v in row.items() if v is None and isinstance(written[k], str))
+                row.update(dict.fromkeys(told, UNKNOWN))
+        return rows
 
     # --- one step ----------------------------------------------------------------------------
 

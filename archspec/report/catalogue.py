@@ -24,6 +24,7 @@ _CHAPTERS = {
     "AS2": "What is written",
     "AS3": "Sizes",
     "AS4": "Claims",
+    "AS5": "Generation",
 }
 
 

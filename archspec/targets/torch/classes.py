@@ -23,6 +23,7 @@ from archspec.targets.torch.text import spell
 from archspec.targets.torch.unit import (
     BODY,
     LONGEST,
+    OPTIONAL,
     Argument,
     CannotWrite,
     TooLong,
@@ -52,6 +53,7 @@ class ClassText:
     heads: set[str] = field(default_factory=set)
     outputs: tuple[tuple[str, bool], ...] = ()
     returns: str = "torch.Tensor"
+    title: str = ""
 
 
 class Classes:
@@ -91,7 +93,8 @@ class Classes:
         keep_all = block.name in self.as_values
         text.takes_channels = keep_all or "in_channels" in unit.used
         text.arguments = tuple(self._block_arguments(block, unit, keywords, keep_all=keep_all))
-        text.docstring = self._block_docstring(block, text)
+        text.title = self._block_title(block, text)
+        text.docstring = block.description or text.title
         return text
 
     def _block_arguments(
@@ -119,9 +122,8 @@ class Classes:
             return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
         return unit.text(default) if isinstance(default, str) else spell(default)
 
-    def _block_docstring(self, block: Block, text: ClassText) -> str:
-        if block.description:
-            return block.description
+    def _block_title(self, block: Block, text: ClassText) -> str:
+        """What a block does with the channels."""
         if text.out is None or len(text.out) > 40 or not text.takes_channels:
             return block.name
         if text.out == "in_channels":
@@ -156,6 +158,8 @@ class Classes:
                 continue
             unit.texts[variable] = variable
             unit.taken.add(variable)
+            if facts.is_optional_op(variable):
+                unit.optional.add(variable)
             if holds_whole_numbers(m.network.vars[variable] for m in facts.members):
                 unit.whole.add(variable)
             text = written[variable]
@@ -181,15 +185,20 @@ class Classes:
                 continue
             values = [member.network.vars[name] for member in self.facts.members]
             annotation = annotation_of(list({repr(v): v for v in values}.values()))
+            if name in unit.optional:
+                annotation = OPTIONAL
             default = self.facts.default_of(name)
             if default is None or (name in varying and isinstance(default, list)):
                 required.append(Argument(name, annotation))
             else:
-                optional.append(Argument(name, annotation, self.value_text(unit, default)))
+                text = self.value_text(unit, default, optional=name in unit.optional)
+                optional.append(Argument(name, annotation, text))
         return [*required, *optional]
 
-    def value_text(self, unit: Unit, value: Value) -> str:
-        """A variable's value as Python."""
+    def value_text(self, unit: Unit, value: Value, *, optional: bool = False) -> str:
+        """A variable's value as Python; no op at all is None."""
+        if value is False and optional:
+            return "None"
         if isinstance(value, Reference):
             return unit.spell_name(value)
         if isinstance(value, str):

@@ -234,6 +234,11 @@ class Facts:
             return None if isinstance(default, str | dict) else default
         return self.members[0].network.vars[name]
 
+    def is_optional_op(self, name: str) -> bool:
+        """Whether a variable is an op in some members of the family, and false in others."""
+        values = [member.network.vars.get(name) for member in self.members]
+        return False in values and any(isinstance(v, expressions.Reference) for v in values)
+
     def is_computed(self, name: str) -> bool:
         """Whether every member has the value that the spec's expression gives."""
         written = self.spec.vars[name]

@@ -209,7 +209,7 @@ class Graph:
             return False
         text = flat(expr)
         if item.value in self.outputs:
-            return following is None and isinstance(item.when, bool)  # it is returned
+            return following is None and item.value not in self.flags  # it is returned
         if text is None or len(text) > MAX_NESTED:
             return False
         reader = next(other for other in self.items if item.value in other.inputs)
@@ -236,7 +236,7 @@ class Graph:
         """The variable that takes a value: that of an input which nobody needs any more."""
         flow = self.flow
         if item.trained_only and item.step.name is not None and item.step.name.isidentifier():
-            return item.step.name
+            return _snake(item.step.name)
         taken = {flat(e) for v, e in flow.exprs.items() if flow.left.get(v, 0) > 0}
         waiting = " ".join(text for text in taken if text)
         for value in item.inputs:
@@ -248,7 +248,7 @@ class Graph:
             if not _stands_in(name, waiting):
                 return name
         base = item.step.name or item.step.op or "branch"
-        base = base if base.isidentifier() else "branch"
+        base = _snake(base) if base.isidentifier() else "branch"
         numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
         return next(name for name in numbered if not _stands_in(name, waiting))
 
@@ -349,16 +349,13 @@ class Graph:
         unit = self.unit
         assert isinstance(item.when, str)
         unit.use(item.when)
-        optional = item.value in self.optional
-        if optional:
+        if item.value in self.optional:
             unit.write(f"self.{name}: nn.Module | None = ", "None")
+        else:
+            unit.write(f"self.{name}: nn.Module = ", Bracketed("nn.Identity", ()))
         unit.write(f"if {item.when}:", "")
         with unit.indented():
             unit.write(f"self.{name} = ", self._piece(item, arriving).module)
-        if not optional:
-            unit.write("else:", "")
-            with unit.indented():
-                unit.write(f"self.{name} = ", Bracketed("nn.Identity", ()))
 
     def _numbered(self, item: Item, piece: Piece, name: str) -> Apply:
         """A module whose name is no identifier."""
@@ -414,7 +411,7 @@ class Graph:
     def _write_condition(self, item: Item, flag: str, expr: Expr) -> None:
         """A value that is computed only under a condition."""
         if item.value in self.optional:
-            name = item.step.name or "aux"
+            name = _snake(item.step.name or "aux")
             self._line(f"{name} = ", f"{flat(expr)} if {flag} else None", item)
             self.flow.exprs[item.value] = name
             return
@@ -435,6 +432,11 @@ def _heads_early(items: Sequence[Item]) -> list[Item]:
             places = [i for i, other in enumerate(ordered) if other.value in item.inputs]
             ordered.insert(max(places, default=-1) + 1, item)
     return ordered
+
+
+def _snake(name: str) -> str:
+    """`AuxLogits` as a variable: `aux_logits`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _stands_in(name: str, text: str) -> bool:

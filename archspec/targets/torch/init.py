@@ -25,7 +25,7 @@ def init_lines(facts: Facts, class_names: Mapping[str, str], heads: Mapping[str,
     text = list(_of_kinds(facts, heads))
     root, blocks = _rows(facts)
     for path, leaf in root.items():
-        text += _calls(facts, leaf, _place("self", path), BODY)
+        text += _calls(facts, leaf, f"self.{path}", BODY)
     if blocks:
         text.append(f"{' ' * BODY}for module in self.modules():")
         word = "if"
@@ -33,45 +33,42 @@ def init_lines(facts: Facts, class_names: Mapping[str, str], heads: Mapping[str,
             text.append(f"{' ' * (BODY + 4)}{word} isinstance(module, {class_names[block]}):")
             word = "elif"
             for path, leaf in rows.items():
-                text += _calls(facts, leaf, _place("module", path), BODY + 2 * INDENT)
+                text += _calls(facts, leaf, f"module.{path}", BODY + 2 * INDENT)
     return text
 
 
 def _of_kinds(facts: Facts, heads: Mapping[str, str]) -> Iterator[str]:
-    """The loop over all modules: a branch for each op that the spec has a scheme for."""
-    written = False
+    """The loop over all modules: a branch for all ops that begin in the same way."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
     for op, schemes in facts.spec.init.items():
         leaves = [found for found in facts.all_leaves() if found.op.op_name == op]
-        if not leaves:
-            continue
-        inner: list[str] = []
-        for parameter, scheme in schemes.items():
-            inner += _of_kind(leaves, parameter, scheme)
-        if not inner:
-            continue
-        if not written:
-            yield f"{' ' * BODY}for module in self.modules():"
-        word = "elif" if written else "if"
-        written = True
-        kinds = _classes(leaves, heads[op])
-        yield from lines(f"{word} isinstance", Bracketed("", ("module", kinds)), BODY + 4, ":")
-        yield from inner
+        inner = [line for p, scheme in schemes.items() for line in _of_kind(leaves, p, scheme)]
+        if leaves and inner:
+            kinds.setdefault(tuple(inner), []).extend(_classes(leaves, heads[op]))
+    if not kinds:
+        return
+    yield f"{' ' * BODY}for module in self.modules():"
+    word = "if"
+    for inner_lines, classes in kinds.items():
+        which = " | ".join(dict.fromkeys(classes))
+        yield from lines(f"{word} isinstance", Bracketed("", ("module", which)), BODY + 4, ":")
+        yield from inner_lines
+        word = "elif"
 
 
-def _classes(leaves: Sequence[Leaf], head: str) -> str:
+def _classes(leaves: Sequence[Leaf], head: str) -> list[str]:
     """The class, or classes, of an op's modules: batch norm has one for maps and one for vectors."""
     if not head.startswith("nn.BatchNorm"):
-        return head
-    kinds = sorted({f"nn.BatchNorm{len(leaf.arriving) - 1 or 1}d" for leaf in leaves})
-    return kinds[0] if len(kinds) == 1 else " | ".join(kinds)
-
+        return [head]
+    return sorted({f"nn.BatchNorm{len(leaf.arriving) - 1 or 1}d" for leaf in leaves})
 
 def _of_kind(leaves: Sequence[Leaf], parameter: str, scheme: Scheme) -> Iterator[str]:
     indent = BODY + 2 * INDENT
     have = [parameter in {t.name for t in leaf.op.tensors(leaf.arriving)} for leaf in leaves]
     if not any(have):
         return
-    if not all(have):
+    typed_optional = parameter == "bias" and "conv" in leaves[0].op.op_name
+    if not all(have) or typed_optional:
         yield f"{' ' * indent}if module.{parameter} is not None:"
         indent += INDENT
     evaluated = next((leaf.node.init or {}).get(parameter) for leaf in leaves)
@@ -124,19 +121,9 @@ def _calls(facts: Facts, leaf: Leaf, target: str, indent: int) -> Iterator[str]:
         if scheme is None or parameter not in names:
             continue
         alone = any(tensor.name == "" for tensor in leaf.op.tensors(leaf.arriving))
-        yield from _call(scheme, target if alone else f"{target}.{parameter}", indent)
-
-
-def _place(start: str, path: str) -> str:
-    """`self.classifier[1]` for the path `classifier.1`."""
-    text = start
-    for part in path.split("."):
-        if part.isdigit():
-            text += f"[{part}]"
-        elif part.isidentifier():
-            text += f".{part}"
-        else:
-            text += f'.get_submodule("{part}")'
-    return text
+        path = target if alone else f"{target}.{parameter}"
+        owner, _, rest = path.partition(".")
+        plain = all(part.isidentifier() for part in rest.split("."))
+        yield from _call(scheme, path if plain else f'{owner}.get_parameter("{rest}")', indent)
 
 

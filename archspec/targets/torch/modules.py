@@ -92,7 +92,7 @@ class Modules:
         written = step.sugar.get(role) or self.facts.spec.defaults.get(step.op or "", {}).get(role)
         text = self.unit.text(written) if isinstance(written, str) else "True"
         self.unit.use(text)
-        return text
+        return f"{text} is not None" if text in self.unit.optional else text
 
     def row(self, step: Step, role: str, channels: str) -> Piece:
         """The module of a row itself, or of what it carries along as `role`."""

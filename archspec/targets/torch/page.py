@@ -15,7 +15,7 @@ from archspec.targets.torch.layout import INDENT, WIDTH, Bracketed, Expr, Keywor
 from archspec.targets.torch.names import class_name, prose, sentence
 from archspec.targets.torch.padding import leaps
 from archspec.targets.torch.table import family_table, layer_table
-from archspec.targets.torch.unit import Argument
+from archspec.targets.torch.unit import OPTIONAL, Argument
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,6 +60,7 @@ LONGEST_NAME = 60
 class Function(NamedTuple):
     """A function that makes one member of a family."""
 
+    name: str
     signature: list[str]
     docstring: str
     body: list[str]
@@ -86,8 +87,8 @@ def write_module(members: Sequence[Member], family: str | None = None) -> str:
         .render(
             docstring=_module_docstring(members, family),
             imports=_imports(written, helpers),
-            exported=list(_exported(network, functions, members)),
-            constants=list(_constants(members, family)),
+            exported=_exported(network, functions),
+            constants=_constants(members, family),
             helpers=helpers,
             clamped=any(leaps(node.op) for m in members for node in m.network.nodes),
             classes=[_shown(text) for text in written],
@@ -118,7 +119,7 @@ def _shown(text: ClassText) -> dict[str, object]:
     return {
         "name": text.name,
         "base": text.base,
-        "docstring": _docstring(text.docstring),
+        "docstring": _docstring(text.docstring, text.title),
         "outputs": text.outputs,
         "signature": _signature(arguments),
         "signature_needed": bool(arguments),
@@ -128,14 +129,14 @@ def _shown(text: ClassText) -> dict[str, object]:
     }
 
 
-def _docstring(text: str) -> str:
-    """A class's docstring, over several lines where one is too short."""
+def _docstring(text: str, title: str = "") -> str:
+    """A class's docstring; one that is longer than a line stands below a `title`."""
     words = sentence(text[:1].upper() + text[1:])
     if len(words) <= WIDTH - INDENT - 6:
         return words
-    first, *rest = wrap(words, WIDTH - INDENT - 3, break_long_words=False, break_on_hyphens=False)
+    rest = wrap(words, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False)
     indent = " " * INDENT
-    return "\n".join([first, *(indent + line for line in rest), indent])
+    return "\n".join([sentence(title), "", *(indent + line for line in rest), indent])
 
 
 def _helpers(written: Sequence[ClassText], functions: Sequence[Function]) -> list[str]:
@@ -158,17 +159,26 @@ def _imports(written: Sequence[ClassText], helpers: list[str]) -> list[list[str]
         standard.append("from collections import OrderedDict")
     if any(cls.outputs for cls in written):
         standard.append("from typing import NamedTuple")
-    torch = ["import torch"]
+    torch = ["import torch"] if "torch." in lines_ or helpers or _has_forward(written) else []
     if re.search(r"\bF\.", lines_) or set(helpers) - WITHOUT_F:
         torch.append("import torch.nn.functional as F")
     return [group for group in (standard, [*torch, "from torch import nn"]) if group]
 
 
-def _exported(
-    network: ClassText, functions: Sequence[Function], members: Sequence[Member]
-) -> list[str]:
+def _has_forward(written: Sequence[ClassText]) -> bool:
+    """Whether a class has a method whose signature names tensors."""
+    return any(cls.forward or cls.outputs for cls in written)
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """The order of people, `resnet18` before `resnet152`."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
+def _exported(network: ClassText, functions: Sequence[Function]) -> list[str]:
     """`__all__`: the network's class first, then the functions of a family."""
-    names = [network.name, *([m.name for m in members] if functions else [])]
+    names = [network.name, *sorted((f.name for f in functions), key=_natural)]
     quoted = tuple(f'"{name}"' for name in names)
     return list(lines("__all__ = ", Bracketed("", quoted, "[]"), 0))
 
@@ -270,13 +280,15 @@ def _function(classes: Classes, network: ClassText, member: Member) -> Function:
     for argument in network.arguments:
         if argument.name in varying:
             value = member.network.vars[argument.name]
-            expr = unit.table(value)
+            missing = value is False and argument.annotation == OPTIONAL
+            expr = "None" if missing else unit.table(value)
             if argument.default is None or flat(expr) != argument.default:
                 items.append(Keyword(argument.name, expr))
         else:
             items.append(Keyword(argument.name, argument.name))
     head = Bracketed(member.name, tuple(_parameters(stays)))
     return Function(
+        name=member.name,
         signature=list(lines("def ", head, 0, f" -> {network.name}:")),
         docstring=_docstring(f"{_title(member)}: {_figures(member, layers=False)}"),
         body=list(lines("return ", Bracketed(network.name, tuple(items)), INDENT)),

@@ -23,6 +23,8 @@ from archspec.targets.torch.text import names_in as names_in_text
 
 BODY = 8
 """The indentation of a method's statements."""
+OPTIONAL = "type[nn.Module] | None"
+"""The annotation of an op that may be missing."""
 LONGEST = 59
 """A longer expression gets a name of its own."""
 
@@ -63,7 +65,8 @@ class Unit:
 
     `values` are names of the language with a known value, `texts` those that something in Python
     stands for. `locals` define such names, in order, wanted only where they are used; `tables` are lists
-    with a name. `whole` are Python names that are certainly integers.
+    with a name. `whole` are Python names that are certainly integers, `optional` those of ops that may be
+    missing.
     """
 
     facts: Facts
@@ -82,6 +85,7 @@ class Unit:
     annotated: set[str] = field(default_factory=set)
     renamed: Mapping[str, str] = field(default_factory=dict)
     class_names: frozenset[str] = frozenset()
+    optional: set[str] = field(default_factory=set)
 
     # --- lines -------------------------------------------------------------------------------
 
@@ -283,6 +287,9 @@ def annotation_of(values: Sequence[Value]) -> str:
     kinds = list(dict.fromkeys(_annotation(value) for value in values)) or ["int"]
     if set(kinds) == {"int", "float"}:
         return "float"
+    sizes = {len(value) for value in values if isinstance(value, list | tuple)}
+    if sizes == {2} and "tuple[int, ...]" in kinds:  # a height and a width
+        kinds[kinds.index("tuple[int, ...]")] = "tuple[int, int]"
     tuples = [kind for kind in kinds if kind.startswith("tuple[")]
     if len(tuples) > 1 and len(tuples) == len(kinds):
         return "tuple[float, ...]" if set(tuples) == _NUMBERS else "tuple[tuple, ...]"

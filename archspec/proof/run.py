@@ -1,0 +1,104 @@
+"""All proofs of one network, in order."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from archspec.api import Check, generate
+from archspec.api import check as check_spec
+from archspec.proof.certificate import Certificate, Difference, Proof, not_applicable, verdict
+from archspec.proof.fields import prove_fields
+from archspec.proof.reference import prove_reference
+from archspec.proof.structure import STRUCTURE
+from archspec.proof.subject import Effort, ProofError, Subject, imported, told
+from archspec.proof.survival import Survival
+from archspec.report.figures import counted
+
+
+def prove(
+    spec: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    effort: Effort = "normal",
+    size: int | None = None,
+    source: str | None = None,
+    module: str | None = None,
+    only: Collection[str] | None = None,
+) -> Certificate:
+    """Prove what can be proven of a spec's network.
+
+    `quick` runs small inputs where the network takes them and leaves out what is slow, `full`
+    leaves out nothing; `size` is the height and width of executed inputs. `source` is the text of
+    a module to put on trial in place of the generated one, `module` what messages call it; `only`
+    are the claims to prove, where not all.
+    Raises `archspec.SpecNotFound`, and `ProofError` where there is nothing to execute.
+    """
+    steps = tuple(_steps())
+    known = [claim for claim, _ in steps]
+    for claim in only or ():
+        if claim not in known:
+            raise ProofError(f"no claim {claim!r}: there are {', '.join(known)}", 2)
+    checked = _check(spec, overrides or {})
+    with imported(_generate(spec, overrides) if source is None else source) as (executed, folder):
+        subject = Subject(checked, executed, folder, effort, overrides or {}, size)
+        proofs = tuple(
+            _attempt(claim, step, subject) for claim, step in steps if only is None or claim in only
+        )
+        shape = subject.size
+    return Certificate(
+        name=checked.name,
+        file=checked.file,
+        variant=checked.variant,
+        source=None if checked.network is None else checked.network.spec.source,
+        module=module,
+        input=shape,
+        torch=torch.__version__,
+        proofs=proofs,
+    )
+
+
+def _check(spec: str | Path, overrides: Mapping[str, Any]) -> Check:
+    """The check of one network; raises ProofError for a family, or one with errors."""
+    checked = check_spec(spec, overrides)
+    if not checked.ok:
+        raise ProofError(f"{spec} has errors; `archspec check {spec}` explains them")
+    if checked.network is None or checked.results is None:
+        raise ProofError(f"{spec} is a family: name one of its members, as {spec}:NAME", 2)
+    return checked
+
+
+def _generate(spec: str | Path, overrides: Mapping[str, Any] | None) -> str:
+    try:
+        return generate(spec, overrides=overrides)
+    except Exception as error:
+        raise ProofError(f"{spec} cannot be written as code: {told(error)}") from error
+
+
+def _steps() -> Iterator[tuple[str, Callable[[Subject], Proof]]]:
+    yield from STRUCTURE
+    yield "receptive_field", prove_fields
+    yield "reference", prove_reference
+    yield "claims", _prove_claims
+    yield from Survival().steps()
+
+
+def _attempt(claim: str, step: Callable[[Subject], Proof], subject: Subject) -> Proof:
+    """The proof, or that it failed with an error: what a faulty module raises is a finding."""
+    try:
+        return step(subject)
+    except Exception as error:  # noqa: BLE001 - see above; KeyboardInterrupt goes through
+        return verdict(claim, "it ends with an error", [Difference("", "no error", told(error))])
+
+
+def _prove_claims(subject: Subject) -> Proof:
+    """What the spec claims is what is computed: nothing is proven of one with errors."""
+    claims = subject.check.claims
+    if not claims:
+        why = "they speak of other variables" if subject.overrides else "the spec makes none"
+        return not_applicable("claims", why)
+    sources = len({claim.source for claim in claims if claim.source})
+    text = f"{counted(len(claims), 'published figure')} compared"
+    text += f", from {counted(sources, 'source')}" if sources else ""
+    return verdict("claims", text)

@@ -1,0 +1,212 @@
+"""Shapes, parameters, operations and gradients, on the meta device: no number is computed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from archspec.graph.network import Node
+from archspec.ops import Shape, show, thousands
+from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
+from archspec.proof.subject import Subject, tensors_of
+from archspec.report.figures import counted
+
+Sizes = dict[str, list[tuple[int, ...]]]
+"""Shapes by a module's name, without the batch: one for each time it ran."""
+
+
+def prove_shapes(subject: Subject) -> Proof:
+    """Every module that bears a node's path puts out the shape computed for that node.
+
+    A step that is a function and no module is seen where a module takes what it puts out.
+    """
+    network = subject.network
+    given, taken, outputs = _run(subject)
+    found = [
+        Difference(node.path, show(shape), " and ".join(show(size) for size in given[node.path]))
+        for node, shape in zip(network.nodes, network.shapes, strict=True)
+        if shape is not None and any(size != shape for size in given.get(node.path, ()))
+    ]
+    final = network.shapes[network.output] if network.nodes else network.input_shape
+    if final is not None and outputs[:1] != [final]:
+        got = show(outputs[0]) if outputs else "nothing"
+        found.append(Difference("the output", show(final), got))
+    compared = {node.index for node in network.nodes if node.path in given}
+    seen = compared | _seen_arriving(subject, taken) | {network.output} - {-1}
+    text = f"{len(seen)} of {counted(len(network.nodes), 'node')} have the shape computed"
+    if not found and len(seen) > len(compared):
+        text += (
+            f": {counted(len(compared), 'module')} by what {_they(compared)} put out, "
+            f"{counted(len(seen) - len(compared), 'function')} by what the next module takes"
+        )
+    if found:
+        differ = "differs" if len(found) == 1 else "differ"
+        text = f"{len(found)} of {counted(len(seen), 'shape')} compared {differ}"
+    return verdict("shapes", text, found)
+
+
+def _they(compared: set[int]) -> str:
+    return "it" if len(compared) == 1 else "they"
+
+
+def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
+    """What every module puts out and takes, and what the network puts out in evaluation.
+
+    A network with heads for training only is run in training as well: they run nowhere else.
+    """
+    given: Sizes = {}
+    taken: Sizes = {}
+    x = torch.empty(2, *subject.input_shape, device="meta")
+    network = _watched(subject.on_meta(), given, taken)
+    with torch.no_grad():
+        outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
+        if subject.network.training_only:
+            network.train()(x)
+    return given, taken, outputs
+
+
+def _watched(network: nn.Module, given: Sizes, taken: Sizes) -> nn.Module:
+    for name, module in network.named_modules():
+
+        def keep(_: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+            if isinstance(output, Tensor):
+                given.setdefault(name, []).append(tuple(output.shape[1:]))
+            for tensor in inputs:
+                if isinstance(tensor, Tensor):
+                    taken.setdefault(name, []).append(tuple(tensor.shape[1:]))
+
+        module.register_forward_hook(keep)
+    return network
+
+
+def _seen_arriving(subject: Subject, taken: Sizes) -> set[int]:
+    """The nodes whose shape arrives at a module that reads them.
+
+    Where another one arrives nothing is said: the forward pass may have padded it.
+    """
+    network = subject.network
+    return {
+        index
+        for node in network.nodes
+        for index in node.inputs
+        if index >= 0 and network.shapes[index] in taken.get(node.path, ())
+    }
+
+
+def prove_parameters(subject: Subject) -> Proof:
+    """The state_dict has exactly the tensors computed: names, shapes, and which are trained."""
+    network = subject.on_meta()
+    trained = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    held = network.state_dict()  # a buffer outside of it is a constant of the code
+    got = {name: _kind(tuple(t.shape), trained=name in trained) for name, t in held.items()}
+    wanted = dict(_computed_tensors(subject))
+    names = sorted(wanted.keys() | got.keys(), key=list({**wanted, **got}).index)
+    found = [
+        Difference(name, wanted.get(name, "no such tensor"), got.get(name, "no such tensor"))
+        for name in names
+        if wanted.get(name) != got.get(name)
+    ]
+    totals = subject.check.totals
+    computed = totals.num_params
+    counts = sum(parameter.numel() for parameter in network.parameters())
+    if computed is not None and counts != computed:
+        found.append(Difference("all together", thousands(computed), thousands(counts)))
+    if found:
+        return verdict("parameters", f"{counted(len(found), 'difference')} in the tensors", found)
+    text = f"{counted(len(wanted), 'tensor')} of {counted(counts, 'parameter')}"
+    if totals.buffers:
+        text += f" and {counted(totals.buffers, 'number')} in buffers"
+    return verdict("parameters", f"{text}, by name and shape")
+
+
+def _computed_tensors(subject: Subject) -> Iterator[tuple[str, str]]:
+    network = subject.network
+    for node in network.nodes:
+        arriving = network.arriving(node)
+        assert node.op is not None
+        assert arriving is not None
+        for tensor in node.op.tensors(arriving[0]):
+            name = f"{node.path}.{tensor.name}" if tensor.name else node.path
+            yield name, _kind(tensor.shape, trained=tensor.trainable)
+
+
+def _kind(shape: Shape, *, trained: bool) -> str:
+    return f"{'parameter' if trained else 'buffer'} {show(shape) or 'of one number'}"
+
+
+def prove_macs(subject: Subject) -> Proof:
+    """The multiply-accumulates are half of what PyTorch's own counter counts for one input."""
+    evaluated = [node for node in subject.network.nodes if subject.network.is_evaluated(node)]
+    computed = subject.results.totals(evaluated).macs
+    if computed is None:
+        return not_applicable("macs", "they are unknown")
+    network = subject.on_meta()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.empty(1, *subject.input_shape, device="meta"))
+    total = counter.get_total_flops()
+    by_module = dict.fromkeys((name for name, _ in network.named_modules()), 0)
+    for name, counts in counter.get_flop_counts().items():
+        by_module[name.partition(".")[2]] = sum(counts.values())
+    masked = _masked(network)
+    miscounted = list(_miscounted(subject, evaluated, by_module))
+    extra = sum(more for path, _, more in miscounted if path in masked)
+    if total - extra == 2 * computed:
+        text = f"{thousands(computed)}, half of FlopCounterMode's {thousands(total)}"
+        if extra:
+            text += f" but for the zeros that {', '.join(sorted(masked))} multiplies by"
+        return verdict("macs", text)
+    found = [
+        Difference(path, thousands(macs), _half(2 * macs + more)) for path, macs, more in miscounted
+    ]
+    found.append(Difference("all together", thousands(computed), _half(total)))
+    return verdict("macs", "half of FlopCounterMode's count is another number", found)
+
+
+def _miscounted(
+    subject: Subject, nodes: list[Node], by_module: dict[str, int]
+) -> Iterator[tuple[str, int, int]]:
+    """Modules with another count: path, the number computed, and the operations beyond twice it."""
+    for node in nodes:
+        counts = subject.results.operations[node.index]
+        flops = by_module.get(node.path)
+        if counts is not None and flops is not None and flops != 2 * counts.macs:
+            yield node.path, counts.macs, flops - 2 * counts.macs
+
+
+def _masked(network: nn.Module) -> set[str]:
+    """Modules that hold a constant: a sparse layer (LeNet-5's C3) computes with a dense tensor."""
+    saved = network.state_dict().keys()
+    names = (name for name, _ in network.named_buffers() if name not in saved)
+    return {name.rpartition(".")[0] for name in names}
+
+
+def _half(flops: int) -> str:
+    return thousands(flops // 2) if flops % 2 == 0 else f"{thousands(flops // 2)}.5"
+
+
+def prove_gradients(subject: Subject) -> Proof:
+    """In training, every parameter gets a gradient from what the network puts out."""
+    network = subject.on_meta().train()
+    parameters = dict(network.named_parameters())
+    if not parameters:
+        return not_applicable("gradients", "there is no parameter")
+    outputs = tensors_of(network(torch.empty(2, *subject.input_shape, device="meta")))
+    torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
+    found = [
+        Difference(name, "a gradient", "none")
+        for name, parameter in parameters.items()
+        if parameter.grad is None
+    ]
+    if found:
+        return verdict("gradients", f"{len(found)} of {len(parameters)} get none", found)
+    return verdict("gradients", f"all {counted(len(parameters), 'parameter tensor')} get one")
+
+
+STRUCTURE: tuple[tuple[str, Callable[[Subject], Proof]], ...] = (
+    ("shapes", prove_shapes),
+    ("parameters", prove_parameters),
+    ("macs", prove_macs),
+    ("gradients", prove_gradients),
+)

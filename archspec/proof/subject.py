@@ -1,0 +1,210 @@
+"""The network on trial: what was computed of it, and the module that is executed."""
+
+import hashlib
+import importlib.util
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from archspec.analysis.results import Results
+from archspec.api import Check
+from archspec.graph.network import Network
+from archspec.proof.weights import random_state
+
+Effort = Literal["quick", "normal", "full"]
+State = dict[str, Tensor]
+
+
+class ProofError(Exception):
+    """Nothing can be proven, and why; `exit_code` is 1 for a faulty input, 2 for wrong usage."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Subject:
+    """A checked network with the module that claims to be it.
+
+    `size` is the input (C, H, W) of executed passes; on the meta device the spec's own is used.
+    """
+
+    def __init__(
+        self,
+        check: Check,
+        module: ModuleType,
+        folder: Path,
+        effort: Effort,
+        overrides: Mapping[str, Any],
+        size: int | None,
+    ) -> None:
+        assert check.network is not None
+        assert check.results is not None
+        self.check = check
+        self.network: Network = check.network
+        self.results: Results = check.results
+        self.module = module
+        self.folder = folder
+        self.effort = effort
+        self.overrides = overrides
+        self.size = self._executed_size(size)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The spec's own input."""
+        assert self.network.input_shape is not None
+        return self.network.input_shape
+
+    def construct(self) -> nn.Module:
+        """A new network, as its class makes it, or the function that is called as the variant."""
+        names = self.module.__all__
+        variant = self.check.variant
+        name = variant if variant is not None and variant in names else names[0]
+        network: nn.Module = getattr(self.module, name)()
+        return network
+
+    def on_meta(self) -> nn.Module:
+        """A new network in evaluation mode whose tensors have shapes and no numbers."""
+        return made_on_meta(self.construct).eval()
+
+    def with_state(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """A new network in evaluation mode with these very tensors."""
+        return with_state(self.construct, state)
+
+    @cached_property
+    def state(self) -> State:
+        """Random tensors for all of the network's, the same every time."""
+        return random_state(self.on_meta())
+
+    def picture(self, batch: int = 1, seed: int = 0) -> Tensor:
+        """A batch of random inputs of the executed size."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(batch, *self.size, generator=generator)
+
+    def accepts(self, shape: tuple[int, ...]) -> str | None:
+        """Why the network cannot be run on an input of that shape, None where it can."""
+        try:
+            with torch.no_grad():
+                self.on_meta()(torch.empty(1, *shape, device="meta"))
+        except Exception as error:  # noqa: BLE001 - what a network raises on a wrong size is its own
+            return first_line(error)
+        return None
+
+    def _executed_size(self, size: int | None) -> tuple[int, ...]:
+        own = self.input_shape
+        if len(own) != 3:
+            return own
+        if size is None:
+            return self._small_size() if self.effort == "quick" else own
+        wanted = (own[0], size, size)
+        reason = None if wanted == own else self.accepts(wanted)
+        if reason is not None:
+            raise ProofError(f"{self.check.name} takes no pictures of {size}×{size}: {reason}", 2)
+        return wanted
+
+    def _small_size(self) -> tuple[int, ...]:
+        """The smallest square input of a few that the network accepts, else its own."""
+        own = self.input_shape
+        for side in (64, 96, 128):
+            if side < min(own[1:]) and self.accepts((own[0], side, side)) is None:
+                return (own[0], side, side)
+        return own
+
+
+def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
+    """A new network whose tensors have shapes and no numbers: drawing numbers costs seconds."""
+    try:
+        with torch.device("meta"):
+            return construct()
+    except (NotImplementedError, RuntimeError):  # it computes with numbers while it is made
+        return construct().to("meta")
+
+
+def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:
+    """A new network to put a whole state into: only constants, if it has some, are numbers yet."""
+    network = made_on_meta(construct)
+    return construct() if _holds_more_than_state(network) else network
+
+
+def with_state(construct: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
+    """A new network in evaluation mode with these very tensors, copied nowhere."""
+    network = skeleton(construct)
+    assign(network, state)
+    return network.eval()
+
+
+def assign(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put these very tensors into a network: those of its state_dict, no other, none left out."""
+    named = network.state_dict()
+    loaded = OrderedDict(state)
+    # Versions of modules: without them some take the tensors for those of an older version.
+    loaded._metadata = getattr(named, "_metadata", None)  # type: ignore[attr-defined]  # noqa: SLF001 - so torch has it
+    network.load_state_dict(loaded, strict=True, assign=True)
+
+
+def _holds_more_than_state(network: nn.Module) -> bool:
+    """Whether a state_dict leaves out tensors of a network: constants it has computed."""
+    saved = network.state_dict().keys()
+    if any(name not in saved for name, _ in network.named_buffers(remove_duplicate=False)):
+        return True
+    return any(isinstance(v, Tensor) for m in network.modules() for v in vars(m).values())
+
+
+@contextmanager
+def imported(source: str) -> Iterator[tuple[ModuleType, Path]]:
+    """A module's text as a real file that is imported, and its folder; gone again afterwards.
+
+    Raises ProofError where the text cannot be executed or names no class.
+    """
+    name = f"archspec_proven_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    with TemporaryDirectory(prefix="archspec-") as folder:
+        path = Path(folder) / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            try:
+                spec.loader.exec_module(module)
+            except Exception as error:
+                raise ProofError(f"the module cannot be imported: {told(error)}") from error
+            if not _names_a_network(module):
+                raise ProofError("the module has no __all__ that names the network's class first")
+            yield module, Path(folder)
+        finally:
+            sys.modules.pop(name, None)
+
+
+def _names_a_network(module: ModuleType) -> bool:
+    names: Sequence[str] = getattr(module, "__all__", ())
+    return len(names) > 0 and callable(getattr(module, names[0], None))
+
+
+def tensors_of(result: Any) -> list[Tensor]:
+    """The tensors that a network puts out, one or several, in order."""
+    if isinstance(result, Tensor):
+        return [result]
+    values = result.values() if isinstance(result, Mapping) else result
+    return [] if values is None else [tensor for value in values for tensor in tensors_of(value)]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, shortened."""
+    text = str(error).strip().split("\n")[0]
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def told(error: BaseException) -> str:
+    """An error as people read it: its kind and the first line of its message."""
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -1,0 +1,198 @@
+"""The code survives what people do to networks: it is traced, exported, copied, and pickled."""
+
+import copy
+import importlib
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, fx, nn
+
+from archspec.graph.build import build as build_network
+from archspec.ops import show
+from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
+from archspec.proof.subject import Subject, assign, skeleton, tensors_of
+from archspec.proof.weights import in_precision
+from archspec.report.figures import counted
+
+TOLERANCE = 1e-4
+"""Of the largest output, where sums may be taken in another order."""
+
+
+class Trial:
+    """The network with random weights, a picture, and what it makes of that.
+
+    In float32; in float64 where the network enlarges its own rounding, as a chaotic map does.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.state = subject.state
+        self.x = subject.picture()
+        self.network = subject.with_state(self.state)
+        self.expected = self.run(self.network)
+        nearby = self.run(self.network, self.x * (1 + 4 * torch.finfo(self.x.dtype).eps))
+        if next(self.compare(nearby, TOLERANCE / 10), None) is not None:
+            self.state = in_precision(self.state, torch.float64)
+            self.x = self.x.double()
+            self.network = subject.with_state(self.state)
+            self.expected = self.run(self.network)
+
+    def run(self, network: Callable[[Tensor], object], x: Tensor | None = None) -> list[Tensor]:
+        """What a network puts out for the picture."""
+        with torch.no_grad():
+            return tensors_of(network((self.x if x is None else x).clone()))
+
+    def compare(self, outputs: list[Tensor], tolerance: float = 0.0) -> Iterator[Difference]:
+        """Where outputs differ from the network's own."""
+        if len(outputs) != len(self.expected):
+            wanted = counted(len(self.expected), "output")
+            yield Difference("", wanted, counted(len(outputs), "output"))
+            return
+        for index, (got, expected) in enumerate(zip(outputs, self.expected, strict=True)):
+            where = "the output" if len(outputs) == 1 else f"output {index}"
+            if got.shape != expected.shape:
+                yield Difference(where, show(expected.shape), show(got.shape))
+                continue
+            scale = expected.abs().max().clamp(min=1e-30)
+            error = float(((got - expected).abs().max() / scale).nan_to_num(float("inf")))
+            if error > tolerance:
+                yield Difference(where, "the same numbers", f"others, apart by {error:.1e}")
+
+
+def prove_trace(trial: Trial) -> Proof:
+    """`torch.fx.symbolic_trace` reads the forward pass; the graph computes the same."""
+    traced = fx.symbolic_trace(trial.network)
+    steps = sum(1 for node in traced.graph.nodes if node.op.startswith("call"))
+    found = trial.compare(trial.run(traced))
+    return verdict("symbolic_trace", f"{counted(steps, 'step')}, the same output", found)
+
+
+def prove_export(trial: Trial) -> Proof:
+    """`torch.export.export` takes all of the network; its program computes the same."""
+    if trial.subject.effort == "quick":
+        return not_applicable("export", "left out by --quick")
+    with _third_party_warnings():
+        program = torch.export.export(trial.network, (trial.x,))
+        outputs = trial.run(program.module())
+    found = trial.compare(outputs, TOLERANCE)
+    return verdict("export", "one whole program, the same output", found)
+
+
+def prove_copy(trial: Trial) -> Proof:
+    """`copy.deepcopy` gives a network that computes the same and shares no tensor."""
+    copied = copy.deepcopy(trial.network)
+    found = list(trial.compare(trial.run(copied)))
+    own = {tensor.data_ptr(): name for name, tensor in trial.network.state_dict().items()}
+    for name, tensor in copied.state_dict().items():
+        if tensor.numel() and tensor.data_ptr() in own:
+            found.append(Difference(name, "a tensor of its own", "one that the original has"))
+    return verdict("deepcopy", "the same output, no tensor shared", found)
+
+
+def prove_pickle(trial: Trial) -> Proof:
+    """A pickled network comes back once its module is imported anew, and computes the same."""
+    subject = trial.subject
+    data = pickle.dumps(skeleton(subject.construct))
+    with _imported_anew(subject):
+        network: nn.Module = pickle.loads(data)  # noqa: S301 - written on the line before
+    assign(network, trial.state)
+    found = list(trial.compare(trial.run(network.eval())))
+    return verdict("pickle", "read by a new import of the module, the same output", found)
+
+
+@contextmanager
+def _imported_anew(subject: Subject) -> Iterator[None]:
+    name = subject.module.__name__
+    sys.path.insert(0, str(subject.folder))
+    del sys.modules[name]
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(subject.folder))
+        sys.modules[name] = subject.module
+
+
+def prove_channels_last(trial: Trial) -> Proof:
+    """With `torch.channels_last` the network computes the same."""
+    claim = "channels_last"
+    if trial.x.dim() != 4:
+        return not_applicable(claim, "the input is no picture")
+    network = trial.subject.with_state(trial.state)
+    network.to(memory_format=torch.channels_last)
+    outputs = trial.run(network, trial.x.to(memory_format=torch.channels_last))
+    return verdict(claim, "the same output", trial.compare(outputs, TOLERANCE))
+
+
+def prove_other_size(trial: Trial) -> Proof:
+    """A larger input gives the shape that is computed for it, where the network takes one."""
+    claim, subject = "another_size", trial.subject
+    if len(subject.input_shape) != 3:
+        return not_applicable(claim, "the input is no picture")
+    channels, height, width = subject.input_shape
+    larger = (channels, height + 32, width + 64)
+    if subject.accepts(larger) is not None:
+        return not_applicable(claim, f"it takes pictures of {height}×{width} only")
+    spec = subject.network.spec._replace(input=list(larger))
+    network, _ = build_network(spec, subject.overrides)
+    computed = network.shapes[network.output] if network.nodes else network.input_shape
+    with torch.no_grad():
+        output = tensors_of(subject.on_meta()(torch.empty(1, *larger, device="meta")))[0]
+    got = tuple(output.shape[1:])
+    if computed is None:
+        return not_applicable(claim, f"nothing is computed for {show(larger)}")
+    found = [] if got == computed else [Difference("the output", show(computed), show(got))]
+    return verdict(claim, f"{show(larger)} → {show(computed)}, as computed", found)
+
+
+def prove_compile(trial: Trial) -> Proof:
+    """`torch.compile(fullgraph=True)` takes the network without a break."""
+    if trial.subject.effort != "full":
+        return not_applicable("compile", "slow: only with --full")
+    with _third_party_warnings():
+        compiled = torch.compile(trial.network, fullgraph=True)
+        outputs = trial.run(compiled)
+    torch.compiler.reset()
+    found = trial.compare(outputs, TOLERANCE)
+    return verdict("compile", "one graph without a break, the same output", found)
+
+
+@contextmanager
+def _third_party_warnings() -> Iterator[None]:
+    """Ignore warnings inside: torch's compilers warn of their own internals."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+_STEPS: tuple[tuple[str, Callable[[Trial], Proof]], ...] = (
+    ("symbolic_trace", prove_trace),
+    ("export", prove_export),
+    ("deepcopy", prove_copy),
+    ("pickle", prove_pickle),
+    ("channels_last", prove_channels_last),
+    ("another_size", prove_other_size),
+    ("compile", prove_compile),
+)
+
+
+class Survival:
+    """The proofs that share one trial, each as a function of the subject."""
+
+    def __init__(self) -> None:
+        self._trial: Trial | None = None
+
+    def steps(self) -> Iterator[tuple[str, Callable[[Subject], Proof]]]:
+        """The name of each claim, and what proves it."""
+        for claim, prove in _STEPS:
+            yield claim, partial(self._prove, prove)
+
+    def _prove(self, prove: Callable[[Trial], Proof], subject: Subject) -> Proof:
+        if self._trial is None:
+            self._trial = Trial(subject)
+        return prove(self._trial)
