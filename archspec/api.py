@@ -251,12 +251,26 @@ def write(checked: Check, target: str = "torch") -> str:
 
 
 def build(spec: str | Path, /, **arguments: Any) -> "nn.Module":
-    """A `torch.nn.Module` for a spec: `build("alexnet", num_classes=5)`.
+    """A `torch.nn.Module` for a spec or a variant: `build("resnet50", num_classes=5)`.
 
-    Variables of the spec may be given by name. Raises `SpecError` or `SpecNotFound`, and
-    ImportError where torch is not installed.
+    Variables of the spec may be given by name. Raises `SpecError` or `SpecNotFound`, ValueError
+    for a family of which no variant is named, and ImportError where torch is not installed.
     """
     from archspec.targets.torch.run import instantiate
 
-    module: nn.Module = instantiate(generate(spec, overrides=arguments), name=Path(spec).stem)
+    checked = check(spec, arguments)
+    name = Path(spec).stem
+    if checked.family:
+        checked = _variant(checked, name)
+    checked.raise_for_errors()
+    module: nn.Module = instantiate(write(checked), name=name)
     return module
+
+
+def _variant(family: Check, name: str) -> Check:
+    """The member of a family that is called as its file is (`mobilenet_v2`)."""
+    members = {member.variant: member for member in family.family}
+    if name not in members:
+        known = ", ".join(str(variant) for variant in members)
+        raise ValueError(f"{family.file} is a family; build one of its variants: {known}")
+    return members[name]

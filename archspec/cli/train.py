@@ -224,10 +224,15 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
     if spec.endswith(".py"):
         return read_module_file(Path(spec), values), None
     from archspec import SpecError, SpecNotFound, generate
-    from archspec.language.loader import find, read_text
+    from archspec.language.loader import find, read_text, variants_of
 
     try:
         found = find(spec)
+        variants = variants_of(found.file)
+        if found.variant is None and found.name in variants:
+            spec = f"{spec}:{found.name}"  # the family's first name is that of a network in it
+        elif found.variant is None:
+            _require_one(spec, variants)
         code, text = generate(spec, overrides=values), read_text(found.file)
     except SpecNotFound as error:
         raise UserError(str(error), 2) from error
@@ -238,6 +243,13 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
     # The other variables are in the code by now; this one is also the class's argument.
     kwargs = {name: value for name, value in values.items() if name == CLASSES_ARGUMENT}
     return read_module(found.name, code, kwargs), text
+
+
+def _require_one(spec: str, variants: Sequence[str]) -> None:
+    """Raise UserError for a family of which no member is named."""
+    if variants:
+        known = ", ".join(variants[:12]) + (", …" if len(variants) > 12 else "")
+        raise UserError(f"{spec} is a family; name one of its networks: {known}", 2)
 
 
 def _tracker(quiet: bool) -> "DecodingBar":

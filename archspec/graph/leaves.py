@@ -8,6 +8,7 @@ from archspec.diagnostics import Diagnostic, Fault, SpecPath
 from archspec.diagnostics.language import (
     DuplicateName,
     InvalidValue,
+    MissingKey,
     OneInput,
     UnknownOp,
     WrongType,
@@ -140,6 +141,9 @@ class Leaves:
         if cls is not None and not cls.merges and len(inputs) > 1:
             where = step.where("from" if step.inputs else "branches")
             self.faults.append(OneInput(where, path=path, op=cls.op_name, count=len(inputs)))
+        elif cls is not None and cls.merges and _is_alone(step):
+            help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
+            self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
         elif cls is not None:
             written, places = self._attributes(step, cls, frame)
             arriving = self.flow(inputs[0])
@@ -312,6 +316,11 @@ class Leaves:
             verb = "is" if index == frame.input else "gives"
             sides.append(f"{name} {verb} {show(self.flow(index) or ())}")
         return ", ".join(sides)
+
+
+def _is_alone(step: Step) -> bool:
+    """Whether a row does not say what it brings together."""
+    return step.inputs is None and step.branches is None and not step.spread
 
 
 def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:

@@ -315,11 +315,7 @@ class Walker(Resolver):
                 self._step(branch, body, frame)
             ends.append(frame.previous)
         frame.depth -= 1
-        if not ends:
-            problem = "there are no branches to bring together"
-            self.faults.append(InvalidValue(step.where("branches"), problem=problem))
-            return None
-        return tuple(ends)
+        return tuple(ends) or None  # where there are none, the parser has told
 
     def _group(
         self, step: Step, body: Body, name: str, frame: Frame, inputs: tuple[int, ...]

@@ -220,6 +220,9 @@ class RowParser:
         value, where = row.get("branches"), step.where("branches")
         if value is None:
             return None
+        if not value and isinstance(value, dict | list):
+            self.fault(InvalidValue, where, problem="there are no branches to bring together")
+            return ()
         if isinstance(value, dict):
             return tuple(self.branch(name, value[name], (*where, name)) for name in value)
         if isinstance(value, list):
@@ -231,7 +234,7 @@ class RowParser:
             )
         wanted = "a mapping of names to steps, or a list of lists of steps"
         self.fault(WrongType, where, what="`branches`", wanted=wanted, found=describe(value))
-        return None
+        return ()
 
     def branch(self, name: str, value: Data, at: SpecPath) -> Step:
         """A named branch: a list is a group of that name, a mapping a row of that name."""

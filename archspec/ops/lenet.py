@@ -158,7 +158,7 @@ class RBF(Op):
     """Squared distances to trained prototypes, the output layer of LeNet-5.
 
     `y_i = Σ_j (x_j − w_ij)²`, with one prototype of F_in numbers a class; the smallest output is
-    the answer. As many parameters as an `nn.Linear` without a bias. `trainable: false` keeps the
+    the answer. A difference and a square for each: no multiply-accumulates. As many parameters as an `nn.Linear` without a bias. `trainable: false` keeps the
     prototypes as they begin, at random −1 and +1.
     """
 
@@ -185,7 +185,7 @@ class RBF(Op):
         return (Tensor("weight", (self.out_features, shape[0]), trainable=self.trainable),)
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
-        return Counts(macs=shape[0] * output[0])
+        return Counts(elementwise=2 * shape[0] * output[0])
 
     def view(self, shape: Shape) -> View:
         del shape
@@ -197,11 +197,6 @@ class RBF(Op):
 
     def explain_params(self, shape: Shape) -> Iterator[Text]:
         if self.trainable:
-            yield Text("parameters", self._product(shape))
-
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
-        yield Text("MACs", self._product(shape))
-
-    def _product(self, shape: Shape) -> str:
-        total = thousands(shape[0] * self.out_features)
-        return f"F_in·F_out = {shape[0]}·{self.out_features} = {total}"
+            total = thousands(shape[0] * self.out_features)
+            product = f"F_in·F_out = {shape[0]}·{self.out_features} = {total}"
+            yield Text("parameters", product)

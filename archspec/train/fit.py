@@ -19,6 +19,7 @@ from archspec.train.metrics import EpochMetrics, Reading, Tally
 from archspec.train.outputs import Outputs
 from archspec.train.plan import Plan, centre_plan, derive_seed, training_plan
 
+AUXILIARY_WEIGHT = 0.3  # of a head that only training has (Szegedy et al. 2014, section 5)
 READ_EVERY = 0.5  # seconds between two looks at the tally: the device is not waited for each step
 
 
@@ -148,13 +149,25 @@ def train_epoch(
     tally.seconds = seconds_before + perf_counter() - began
 
 
+def as_outputs(result: Tensor | tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+    """What a network gives back as a tuple: its scores, then those of its auxiliary heads."""
+    if isinstance(result, Tensor):
+        return (result,)
+    return tuple(output for output in result if output is not None)
+
+
 def train_step(
     network: nn.Module, outputs: Outputs, optimizer: Optimizer, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One step of gradient descent; returns the batch's mean loss, and the network's output."""
+    """One step of gradient descent; returns the batch's mean loss, and the network's output.
+
+    Heads that a network only has in training add to the loss with `AUXILIARY_WEIGHT`.
+    """
     optimizer.zero_grad(set_to_none=True)
-    output = network(images)
+    output, *heads = as_outputs(network(images))
     loss = outputs.loss(output, labels)
+    for head in heads:
+        loss = loss + AUXILIARY_WEIGHT * outputs.loss(head, labels)
     loss.backward()  # type: ignore[no-untyped-call] # torch leaves it so
     optimizer.step()
     return loss.detach(), output.detach()
