@@ -126,14 +126,16 @@ class InceptionA(nn.Module):
         self.branch_pool = BasicConv2d(in_channels, pool_features)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.branch5x5_1(x)
-        out = self.branch5x5_2(out)
-        branch3x3dbl_1 = self.branch3x3dbl_1(x)
-        branch3x3dbl_1 = self.branch3x3dbl_2(branch3x3dbl_1)
-        branch3x3dbl_1 = self.branch3x3dbl_3(branch3x3dbl_1)
-        pool = self.pool(x)
-        pool = self.branch_pool(pool)
-        return torch.cat([self.branch1x1(x), out, branch3x3dbl_1, pool], dim=1)
+        branch5x5 = self.branch5x5_1(x)
+        branch5x5 = self.branch5x5_2(branch5x5)
+        branch3x3dbl = self.branch3x3dbl_1(x)
+        branch3x3dbl = self.branch3x3dbl_2(branch3x3dbl)
+        branch3x3dbl = self.branch3x3dbl_3(branch3x3dbl)
+        branch_pool = self.pool(x)
+        branch_pool = self.branch_pool(branch_pool)
+        return torch.cat(
+            [self.branch1x1(x), branch5x5, branch3x3dbl, branch_pool], dim=1
+        )
 
 
 class InceptionB(nn.Module):
@@ -148,10 +150,10 @@ class InceptionB(nn.Module):
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.branch3x3dbl_1(x)
-        out = self.branch3x3dbl_2(out)
-        out = self.branch3x3dbl_3(out)
-        return torch.cat([self.branch3x3(x), out, self.pool(x)], dim=1)
+        branch3x3dbl = self.branch3x3dbl_1(x)
+        branch3x3dbl = self.branch3x3dbl_2(branch3x3dbl)
+        branch3x3dbl = self.branch3x3dbl_3(branch3x3dbl)
+        return torch.cat([self.branch3x3(x), branch3x3dbl, self.pool(x)], dim=1)
 
 
 class InceptionC(nn.Module):
@@ -172,17 +174,19 @@ class InceptionC(nn.Module):
         self.branch_pool = BasicConv2d(in_channels, 192)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.branch7x7_1(x)
-        out = self.branch7x7_2(out)
-        out = self.branch7x7_3(out)
-        branch7x7dbl_1 = self.branch7x7dbl_1(x)
-        branch7x7dbl_1 = self.branch7x7dbl_2(branch7x7dbl_1)
-        branch7x7dbl_1 = self.branch7x7dbl_3(branch7x7dbl_1)
-        branch7x7dbl_1 = self.branch7x7dbl_4(branch7x7dbl_1)
-        branch7x7dbl_1 = self.branch7x7dbl_5(branch7x7dbl_1)
-        pool = self.pool(x)
-        pool = self.branch_pool(pool)
-        return torch.cat([self.branch1x1(x), out, branch7x7dbl_1, pool], dim=1)
+        branch7x7 = self.branch7x7_1(x)
+        branch7x7 = self.branch7x7_2(branch7x7)
+        branch7x7 = self.branch7x7_3(branch7x7)
+        branch7x7dbl = self.branch7x7dbl_1(x)
+        branch7x7dbl = self.branch7x7dbl_2(branch7x7dbl)
+        branch7x7dbl = self.branch7x7dbl_3(branch7x7dbl)
+        branch7x7dbl = self.branch7x7dbl_4(branch7x7dbl)
+        branch7x7dbl = self.branch7x7dbl_5(branch7x7dbl)
+        branch_pool = self.pool(x)
+        branch_pool = self.branch_pool(branch_pool)
+        return torch.cat(
+            [self.branch1x1(x), branch7x7, branch7x7dbl, branch_pool], dim=1
+        )
 
 
 class InceptionAux(nn.Module):
@@ -220,13 +224,13 @@ class InceptionD(nn.Module):
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.branch3x3_1(x)
-        out = self.branch3x3_2(out)
-        branch7x7x3_1 = self.branch7x7x3_1(x)
-        branch7x7x3_1 = self.branch7x7x3_2(branch7x7x3_1)
-        branch7x7x3_1 = self.branch7x7x3_3(branch7x7x3_1)
-        branch7x7x3_1 = self.branch7x7x3_4(branch7x7x3_1)
-        return torch.cat([out, branch7x7x3_1, self.pool(x)], dim=1)
+        branch3x3 = self.branch3x3_1(x)
+        branch3x3 = self.branch3x3_2(branch3x3)
+        branch7x7x3 = self.branch7x7x3_1(x)
+        branch7x7x3 = self.branch7x7x3_2(branch7x7x3)
+        branch7x7x3 = self.branch7x7x3_3(branch7x7x3)
+        branch7x7x3 = self.branch7x7x3_4(branch7x7x3)
+        return torch.cat([branch3x3, branch7x7x3, self.pool(x)], dim=1)
 
 
 class InceptionE(nn.Module):
@@ -249,15 +253,15 @@ class InceptionE(nn.Module):
         out = self.branch3x3_1(x)
         branch3x3_2a = self.branch3x3_2a(out)
         out = self.branch3x3_2b(out)
-        branch3x3_2a = torch.cat([branch3x3_2a, out], dim=1)
-        out = self.branch3x3dbl_1(x)
-        out = self.branch3x3dbl_2(out)
-        branch3x3dbl_3a = self.branch3x3dbl_3a(out)
-        out = self.branch3x3dbl_3b(out)
-        branch3x3dbl_3a = torch.cat([branch3x3dbl_3a, out], dim=1)
-        out = self.pool(x)
-        out = self.branch_pool(out)
-        return torch.cat([self.branch1x1(x), branch3x3_2a, branch3x3dbl_3a, out], dim=1)
+        out = torch.cat([branch3x3_2a, out], dim=1)
+        branch3x3dbl_1 = self.branch3x3dbl_1(x)
+        branch3x3dbl_1 = self.branch3x3dbl_2(branch3x3dbl_1)
+        branch3x3dbl_3a = self.branch3x3dbl_3a(branch3x3dbl_1)
+        branch3x3dbl_1 = self.branch3x3dbl_3b(branch3x3dbl_1)
+        branch3x3dbl = torch.cat([branch3x3dbl_3a, branch3x3dbl_1], dim=1)
+        branch_pool = self.pool(x)
+        branch_pool = self.branch_pool(branch_pool)
+        return torch.cat([self.branch1x1(x), out, branch3x3dbl, branch_pool], dim=1)
 
 
 class InceptionV3Outputs(NamedTuple):

@@ -257,19 +257,19 @@ class InceptionC(nn.Module):
         self.chain_4b = Conv(512, 256, kernel_size=(1, 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.pool(x)
-        out = self.pool_proj(out)
-        split_1 = self.split_1(x)
-        split_2a = self.split_2a(split_1)
-        split_1 = self.split_2b(split_1)
-        split_2a = torch.cat([split_2a, split_1], dim=1)
+        pool = self.pool(x)
+        pool = self.pool_proj(pool)
+        out = self.split_1(x)
+        split_2a = self.split_2a(out)
+        out = self.split_2b(out)
+        out = torch.cat([split_2a, out], dim=1)
         chain_1 = self.chain_1(x)
         chain_1 = self.chain_2(chain_1)
         chain_1 = self.chain_3(chain_1)
         chain_4a = self.chain_4a(chain_1)
         chain_1 = self.chain_4b(chain_1)
-        chain_4a = torch.cat([chain_4a, chain_1], dim=1)
-        return torch.cat([out, self.conv1x1(x), split_2a, chain_4a], dim=1)
+        chain = torch.cat([chain_4a, chain_1], dim=1)
+        return torch.cat([pool, self.conv1x1(x), out, chain], dim=1)
 
 
 class InceptionV4(nn.Module):

@@ -1,4 +1,4 @@
-"""LeNet-5 (1998): 7 weighted layers, 60 000 parameters, 326 520 MACs.
+"""LeNet-5 (1998): 7 weighted layers, 60 000 parameters, 325 680 MACs.
 
 as published, with 60 000 trained parameters.
 
@@ -69,7 +69,8 @@ class PartialConv2d(nn.Module):
         """As `nn.Conv2d` begins, each output by the number of channels it reads."""
         area = self.weight[0].numel()
         bounds = [(fan * area) ** -0.5 for fan in fans]
-        each = [bound for fan, bound in zip(fans, bounds) for _ in range(fan)]
+        pairs = zip(fans, bounds, strict=True)
+        each = (bound for fan, bound in pairs for _ in range(fan))
         for weight, bound in zip(self.weight, each, strict=True):
             nn.init.uniform_(weight, -bound, bound)
         if self.bias is not None:

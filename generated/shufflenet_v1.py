@@ -81,11 +81,11 @@ class DownsamplingUnit(nn.Module):
         self.pool = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.channel_shuffle(out)
-        out = self.bn2(self.conv2(out))
-        out = self.bn3(self.conv3(out))
-        return F.relu(torch.cat([self.pool(x), out], dim=1))
+        bn3 = F.relu(self.bn1(self.conv1(x)))
+        bn3 = self.channel_shuffle(bn3)
+        bn3 = self.bn2(self.conv2(bn3))
+        bn3 = self.bn3(self.conv3(bn3))
+        return F.relu(torch.cat([self.pool(x), bn3], dim=1))
 
 
 class Unit(nn.Module):

@@ -30,21 +30,6 @@ __all__ = [
 INPUT_SHAPE = (3, 224, 224)
 
 
-class Chunk(nn.Module):
-    """One of several equal parts of the channels, by its index from 0."""
-
-    def __init__(self, chunks: int, index: int) -> None:
-        super().__init__()
-        self.chunks = chunks
-        self.index = index
-
-    def extra_repr(self) -> str:
-        return f"{self.chunks}, {self.index}"
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.chunk(self.chunks, dim=1)[self.index]
-
-
 class DownsamplingUnit(nn.Module):
     """Figure 3 (d)."""
 
@@ -90,8 +75,6 @@ class Unit(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         half = in_channels // 2
-        self.passed = Chunk(2, 0)
-        self.worked = Chunk(2, 1)
         self.branch2 = nn.Sequential(
             nn.Conv2d(in_channels // 2, half, kernel_size=1, bias=False),
             nn.BatchNorm2d(half),
@@ -104,10 +87,10 @@ class Unit(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.worked(x)
-        out = self.branch2(out)
-        out = torch.cat([self.passed(x), out], dim=1)
-        return F.channel_shuffle(out, 2)
+        passed, worked = x.chunk(2, dim=1)
+        worked = self.branch2(worked)
+        x = torch.cat([passed, worked], dim=1)
+        return F.channel_shuffle(x, 2)
 
 
 class ShuffleNetV2(nn.Module):
@@ -123,26 +106,17 @@ class ShuffleNetV2(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        layers: list[nn.Module] = [DownsamplingUnit(24, widths[0])]
-        channels = 2 * (widths[0] // 2)
-        for _ in range(3):
-            layers.append(Unit(channels))
-            channels = channels // 2 + channels // 2
-        self.stage2 = nn.Sequential(*layers)
-        layers = [DownsamplingUnit(channels, widths[1])]
-        arriving = 2 * (widths[1] // 2)
-        for _ in range(7):
-            layers.append(Unit(arriving))
-            arriving = arriving // 2 + arriving // 2
-        self.stage3 = nn.Sequential(*layers)
-        layers = [DownsamplingUnit(arriving, widths[2])]
-        width = 2 * (widths[2] // 2)
-        for _ in range(3):
-            layers.append(Unit(width))
-            width = width // 2 + width // 2
-        self.stage4 = nn.Sequential(*layers)
+        self.stage2 = nn.Sequential(
+            DownsamplingUnit(24, widths[0]), *(Unit(widths[0]) for _ in range(3))
+        )
+        self.stage3 = nn.Sequential(
+            DownsamplingUnit(widths[0], widths[1]), *(Unit(widths[1]) for _ in range(7))
+        )
+        self.stage4 = nn.Sequential(
+            DownsamplingUnit(widths[1], widths[2]), *(Unit(widths[2]) for _ in range(3))
+        )
         self.conv5 = nn.Sequential(
-            nn.Conv2d(width, head, kernel_size=1, bias=False),
+            nn.Conv2d(widths[2], head, kernel_size=1, bias=False),
             nn.BatchNorm2d(head),
             nn.ReLU(inplace=True),
         )

@@ -11,7 +11,7 @@ from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.targets.torch.arguments import bound_variables, names_in
 from archspec.targets.torch.emitters import spell_step
-from archspec.targets.torch.facts import Facts
+from archspec.targets.torch.facts import Facts, evaluate_python
 from archspec.targets.torch.fold import free_names
 from archspec.targets.torch.graphs import Graph, is_chain
 from archspec.targets.torch.init import init_lines
@@ -270,7 +270,7 @@ class Classes:
             # A loop's running variable means nothing outside.
             out = unit.expanded(text.out)
             known = {*unit.texts.values(), "in_channels"} | unit.class_names
-            text.out = out if free_names(out) <= known else None
+            text.out = self._plainer(unit, out) if free_names(out) <= known else None
         for line in unit.lines:
             for name in unit.locals:
                 if re.search(rf"\b{name}\b", line):
@@ -285,6 +285,19 @@ class Classes:
         text.init = [*definitions, *unit.lines]
         text.heads = unit.heads
         return text
+
+    def _plainer(self, unit: Unit, out: str) -> str:
+        """`width` for `2 * (width // 2)`, where that is the same wherever the block is used."""
+        names = free_names(out)
+        if not unit.block or len(names) != 1 or out in names:
+            return out
+        (name,) = names
+        written = {text: known for known, text in unit.texts.items()}.get(name, name)
+        for environment in self.facts.environments(unit.block):
+            value = environment.get(written)
+            if value is None or evaluate_python(out, {name: value}) != value:
+                return out
+        return name
 
     def _needs_sequential(self, steps: Sequence[Step]) -> bool:
         """Whether a number, or a computed name, names a module that has parameters."""

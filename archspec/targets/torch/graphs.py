@@ -1,5 +1,6 @@
 """A body with a forward of its own: its modules, and the data flow between them."""
 
+import os.path
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.ops.base import ChannelsLast
+from archspec.ops.channels import Chunk
 from archspec.targets.torch.facts import has_parameters
 from archspec.targets.torch.fold import add_up, atom
 from archspec.targets.torch.layout import INDENT, Bracketed, Expr, flat, lines
@@ -161,7 +163,38 @@ class Graph:
         for value in outputs:
             flow.left[value] = flow.left.get(value, 0) + 1
         for item, following in zip(ordered, [*ordered[1:], None], strict=True):
-            self._write_item(item, following, applied[item.value])
+            if not self._write_parts(item):
+                self._write_item(item, following, applied[item.value])
+
+    def _write_parts(self, item: Item) -> bool:
+        """`left, right = x.chunk(2, dim=1)` where rows take all the parts of one value."""
+        if item.value in self.flow.exprs:
+            return True  # written with the first part
+        leaves = self.facts.nodes_of(item.step, item.role)
+        op = leaves[0].op if leaves else None
+        if not isinstance(op, Chunk) or item.when is not True:
+            return False
+        others = [other for other in self.items if other.inputs == item.inputs]
+        parts = {found.index: other for other in others if (found := self._chunk(other, op))}
+        if len(parts) != op.chunks:
+            return False
+        argument = flat(self.flow.exprs[item.inputs[0]]) or "x"
+        self.flow.left[item.inputs[0]] -= op.chunks
+        names = []
+        for index in range(op.chunks):
+            part = parts[index]
+            names.append(_snake(part.step.name or "part"))
+            self.flow.exprs[part.value] = names[-1]
+        self._line(f"{', '.join(names)} = ", f"{argument}.chunk({op.chunks}, dim=1)", item)
+        return True
+
+    def _chunk(self, item: Item, op: Chunk) -> Chunk | None:
+        """The op of an item that takes a part of as many as `op` does."""
+        leaves = self.facts.nodes_of(item.step, item.role)
+        other = leaves[0].op if leaves else None
+        same = isinstance(other, Chunk) and other.chunks == op.chunks and item.when is True
+        named = item.step.name is not None and item.step.name.isidentifier()
+        return other if same and named and isinstance(other, Chunk) else None
 
     def returned(self, value: int) -> Expr:
         """The expression for a value at the end of forward."""
@@ -239,18 +272,35 @@ class Graph:
             return _snake(item.step.name)
         taken = {flat(e) for v, e in flow.exprs.items() if flow.left.get(v, 0) > 0}
         waiting = " ".join(text for text in taken if text)
-        for value in item.inputs:
+        joined = self._is_merge(item) and item.step.op == "concat"  # no longer one of its branches
+        for value in () if joined else item.inputs:
             name = flow.exprs[value]
             if isinstance(name, str) and name.isidentifier() and flow.left[value] == 0:
                 if not _stands_in(name, waiting):
                     return name
-        for name in ("x", "out"):
+        branch = None if joined else self._branch_name(item)
+        for name in ("x",) if branch else ("x", "out"):
             if not _stands_in(name, waiting):
                 return name
-        base = item.step.name or item.step.op or "branch"
+        base = branch or item.step.name or item.step.op or "branch"
         base = _snake(base) if base.isidentifier() else "branch"
         numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
         return next(name for name in numbered if not _stands_in(name, waiting))
+
+    def _branch_name(self, item: Item) -> str | None:
+        """What the steps up to a `concat` have in common in their names, None elsewhere."""
+        names = []
+        current: Item | None = item
+        while current is not None and not self._is_merge(current):
+            if current.step.name is not None:
+                names.append(current.step.name)
+            value = current.value
+            readers = [other for other in self.items if value in other.inputs]
+            current = readers[0] if len(readers) == 1 else None
+        if current is None or current.step.op != "concat" or not names:
+            return None
+        prefix = os.path.commonprefix(names).rstrip("0123456789").rstrip("_")
+        return prefix if len(prefix) > 2 else names[-1]
 
     # --- merges ------------------------------------------------------------------------------
 
@@ -368,7 +418,10 @@ class Graph:
         if piece.spelling is None or piece.spelling.function is None:
             return False
         leaves = self.facts.nodes_of(item.step, item.role)
-        return item.step.name is None or (bool(item.role) and not has_parameters(leaves))
+        if has_parameters(leaves):
+            return False
+        rearranges = not piece.module.head.startswith("nn.")  # nobody makes a module of that
+        return item.step.name is None or bool(item.role) or rearranges
 
     def _attribute(self, item: Item, piece: Piece) -> str:
         """The name of a module among the class's attributes."""
