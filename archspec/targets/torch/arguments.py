@@ -70,7 +70,10 @@ class _Geometry:
             if block is None and step.op not in OPS_BY_NAME:
                 found |= names_in(step.op)
             rates = self.block_rates(step.op) if block else WIDTHS | RATES
-            for attribute, value in {**step.attributes, **_sugar_of(step, block is None)}.items():
+            for attribute, value in {
+                **step.attributes,
+                **_sugar_of(step, is_row=block is None),
+            }.items():
                 if attribute not in rates:
                     found |= names_in(value)
         return found
@@ -91,14 +94,14 @@ class _Geometry:
             block = self.spec.blocks[name]
             self.blocks[name] = frozenset()  # of a block that is met inside itself nothing is known
             read = self.of(block.body)
-            for local, value in reversed(block.vars.items()):
+            for local, value in reversed(list(block.vars.items())):
                 if local in read:
                     read |= names_in(value)
             self.blocks[name] = frozenset(block.args) - read
         return self.blocks[name]
 
 
-def _sugar_of(step: Step, is_row: bool) -> dict[str, Data]:
+def _sugar_of(step: Step, *, is_row: bool) -> dict[str, Data]:
     """What a row carries along: rates of ops, or arguments of a block."""
     if not is_row:
         return dict(step.sugar)

@@ -15,7 +15,7 @@ from archspec.targets.torch.facts import Facts, evaluate_python
 from archspec.targets.torch.fold import free_names
 from archspec.targets.torch.graphs import Graph, is_chain
 from archspec.targets.torch.init import init_lines
-from archspec.targets.torch.layout import Bracketed, Expr, Keyword, lines
+from archspec.targets.torch.layout import Bracketed, Keyword, lines
 from archspec.targets.torch.modules import Modules
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.spelling import Row, Symbols
@@ -44,10 +44,10 @@ class ClassText:
 
     name: str
     base: str
-    docstring: str
-    arguments: tuple[Argument, ...]
-    takes_channels: bool
     out: str | None
+    docstring: str = ""
+    arguments: tuple[Argument, ...] = ()
+    takes_channels: bool = False
     init: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
     heads: set[str] = field(default_factory=set)
@@ -141,7 +141,9 @@ class Classes:
             except TooLong as error:
                 free = error.names & set(self.facts.spec.vars)
                 if not free - bound:
-                    raise CannotWrite(("vars",), "an expression is too long to be written") from None
+                    raise CannotWrite(
+                        ("vars",), "an expression is too long to be written"
+                    ) from None
                 bound |= free
                 self.blocks.clear()
 
@@ -236,7 +238,9 @@ class Classes:
                 continue
             if not unit.block and len(f"{name} = {text}") > LONGEST:
                 raise TooLong(free_names(text))
-            own = name if usable_argument(name) and name not in unit.taken else unit.fresh(f"{name}_")
+            own = (
+                name if usable_argument(name) and name not in unit.taken else unit.fresh(f"{name}_")
+            )
             unit.taken.add(own)
             unit.locals[own] = text
             unit.texts[name] = own
@@ -252,7 +256,7 @@ class Classes:
         end = graph.read_body(body)
         outputs = self._outputs(unit, graph, end)
         graph.write(channels, [value for _, value, _ in outputs])
-        text = ClassText(name, "nn.Module", "", (), False, graph.channels[outputs[0][1]])
+        text = ClassText(name, "nn.Module", graph.channels[outputs[0][1]])
         text.forward = graph.flow.body
         self._return(unit, graph, outputs, text)
         return self._finish(unit, text)
@@ -262,7 +266,7 @@ class Classes:
     ) -> ClassText:
         module, out = modules.sequence(steps, channels, "super().__init__")
         unit.write("", module)
-        text = ClassText(name, "nn.Sequential", "", (), False, out)
+        text = ClassText(name, "nn.Sequential", out)
         return self._finish(unit, text)
 
     def _finish(self, unit: Unit, text: ClassText) -> ClassText:
@@ -401,7 +405,7 @@ def _block_names(facts: Facts, taken: frozenset[str]) -> dict[str, str]:
 def _blocks_as_values(facts: Facts) -> frozenset[str]:
     """Blocks that are handed on by name, so that all of them have to take the same arguments."""
     found: set[str] = set()
-    for (at, kind), scopes in facts.scopes.items():
+    for (_, kind), scopes in facts.scopes.items():
         if kind == "block":
             step = scopes[0].scope.step
             if step is not None and step.op not in facts.spec.blocks:

@@ -209,6 +209,10 @@ class Facts:
                 return rows
         return []
 
+    def value_of(self, written: Any, names: Mapping[str, Value]) -> Any:
+        """What an expression is worth where these names are known, None where it is not."""
+        return evaluate(written, {**references(self.spec), **names}, (), [])
+
     def shape(self, network: Network, index: int) -> Shape:
         """The shape of a node's output or of the input."""
         return shape_at(network, index)
@@ -237,7 +241,8 @@ class Facts:
     def is_optional_op(self, name: str) -> bool:
         """Whether a variable is an op in some members of the family, and false in others."""
         values = [member.network.vars.get(name) for member in self.members]
-        return False in values and any(isinstance(v, expressions.Reference) for v in values)
+        missing = any(value is False for value in values)
+        return missing and any(isinstance(v, expressions.Reference) for v in values)
 
     def is_computed(self, name: str) -> bool:
         """Whether every member has the value that the spec's expression gives."""
@@ -246,7 +251,7 @@ class Facts:
             return isinstance(written, str) and name not in self.varying()
         values = self.members[0].network.vars
         names = {**references(self.spec), **values}
-        return evaluate(written, names, (), []) == values[name]
+        return bool(evaluate(written, names, (), []) == values[name])
 
     def spec_outputs(self, unit: Any) -> bool:
         """Whether the network gives back several values."""

@@ -160,7 +160,9 @@ class _Slices(ast.NodeTransformer):
 
     def visit_Slice(self, node: ast.Slice) -> ast.Name:
         ends = [None if end is None else unparse(end) for end in (node.lower, node.upper)]
-        simple = all(e is None or isinstance(e, ast.Name | ast.Constant) for e in (node.lower, node.upper))
+        simple = all(
+            e is None or isinstance(e, ast.Name | ast.Constant) for e in (node.lower, node.upper)
+        )
         if simple:
             return ast.Name(f"{ends[0] or ''}:{ends[1] or ''}", ast.Load())
         return ast.Name(" ".join(part for part in (ends[0], ":", ends[1]) if part), ast.Load())
@@ -190,16 +192,9 @@ class _Simplify(ast.NodeTransformer):
         return node
 
     def _computed(self, node: ast.expr) -> ast.expr:
-        if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Constant):
-            return node.body if node.test.value else node.orelse
-        if isinstance(node, ast.IfExp) and ast.dump(node.body) == ast.dump(node.orelse):
-            return node.body
-        if isinstance(node, ast.BoolOp):
-            return _short_circuit(node)
-        if isinstance(node, ast.BinOp):
-            plain = _without_neutral(node)
-            if plain is not None:
-                return plain
+        plain = _plainer(node)
+        if plain is not None:
+            return plain
         if not _is_known(node):
             return node
         try:
@@ -207,6 +202,17 @@ class _Simplify(ast.NodeTransformer):
         except ExpressionError:
             return node
         return literal(value, str)
+
+
+def _plainer(node: ast.expr) -> ast.expr | None:
+    """A conditional that is decided, a truth value or product with a neutral part; else None."""
+    if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Constant):
+        return node.body if node.test.value else node.orelse
+    if isinstance(node, ast.IfExp):
+        return node.body if ast.dump(node.body) == ast.dump(node.orelse) else None
+    if isinstance(node, ast.BoolOp):
+        return _short_circuit(node)
+    return _without_neutral(node) if isinstance(node, ast.BinOp) else None
 
 
 def _is_known(tree: ast.expr) -> bool:

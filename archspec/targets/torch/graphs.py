@@ -1,6 +1,5 @@
 """A body with a forward of its own: its modules, and the data flow between them."""
 
-import os.path
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,10 @@ from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.ops.base import ChannelsLast
 from archspec.ops.channels import Chunk
 from archspec.targets.torch.facts import has_parameters
-from archspec.targets.torch.fold import add_up, atom
+from archspec.targets.torch.fold import add_up
 from archspec.targets.torch.layout import INDENT, Bracketed, Expr, flat, lines
 from archspec.targets.torch.modules import Modules, Piece
-from archspec.targets.torch.unit import BODY, CannotWrite, Unit, heads_of
+from archspec.targets.torch.unit import BODY, CannotWrite, Unit, When, heads_of
 
 MAX_NESTED = 60
 """A call is wrapped around the one before it where the line stays this short."""
@@ -32,7 +31,7 @@ class Item:
     role: str
     inputs: tuple[int, ...]
     value: int
-    when: str | bool = True
+    when: When = True
     trained_only: bool = False
 
 
@@ -138,7 +137,7 @@ class Graph:
                 raise CannotWrite(step.at, problem)
         return tuple(found)
 
-    def _item(self, step: Step, role: str, inputs: tuple[int, ...], when: str | bool) -> int:
+    def _item(self, step: Step, role: str, inputs: tuple[int, ...], when: When) -> int:
         trained_only = self.unit.block == "" and not self.facts.is_evaluated(step)
         item = Item(step, role, inputs, self.count, when, trained_only)
         self.items.append(item)
@@ -275,9 +274,9 @@ class Graph:
         joined = self._is_merge(item) and item.step.op == "concat"  # no longer one of its branches
         for value in () if joined else item.inputs:
             name = flow.exprs[value]
-            if isinstance(name, str) and name.isidentifier() and flow.left[value] == 0:
-                if not _stands_in(name, waiting):
-                    return name
+            dies = isinstance(name, str) and name.isidentifier() and flow.left[value] == 0
+            if dies and not _stands_in(str(name), waiting):
+                return str(name)
         branch = None if joined else self._branch_name(item)
         for name in ("x",) if branch else ("x", "out"):
             if not _stands_in(name, waiting):
@@ -299,7 +298,7 @@ class Graph:
             current = readers[0] if len(readers) == 1 else None
         if current is None or current.step.op != "concat" or not names:
             return None
-        prefix = os.path.commonprefix(names).rstrip("0123456789").rstrip("_")
+        prefix = _common_start(names).rstrip("0123456789").rstrip("_")
         return prefix if len(prefix) > 2 else names[-1]
 
     # --- merges ------------------------------------------------------------------------------
@@ -339,7 +338,7 @@ class Graph:
                 self.flags[item.value] = flag
                 if not self._is_merge(item):
                     return apply, out
-                out = self._either(item, out, self.channels[item.inputs[0]])
+                out = self.modules.either(item.when, out, self.channels[item.inputs[0]])
         return apply, out
 
     def _module(self, item: Item) -> tuple[Apply, str]:
@@ -349,7 +348,7 @@ class Graph:
         piece = self._piece(item, arriving)
         out = piece.out
         if isinstance(item.when, str):
-            out = self._either(item, piece.out, arriving)
+            out = self.modules.either(item.when, piece.out, arriving)
         if item.when is True and self._is_functional(item, piece):
             assert piece.spelling is not None
             function = piece.spelling.function
@@ -387,12 +386,6 @@ class Graph:
         if step.body is not None or self.facts.blocks_of(step):
             return self.modules.pieces(step, arriving)[0]
         return self.modules.row(step, "", arriving)
-
-    def _either(self, item: Item, there: str, absent: str) -> str:
-        assert isinstance(item.when, str)
-        if there == absent or self.facts.agree(self.unit, item.when, there, absent):
-            return there
-        return f"{atom(there)} if {item.when} else {atom(absent)}"
 
     def _conditional(self, item: Item, name: str, arriving: str) -> None:
         """A module that may be missing: what arrives goes through then."""
@@ -485,6 +478,14 @@ def _heads_early(items: Sequence[Item]) -> list[Item]:
             places = [i for i, other in enumerate(ordered) if other.value in item.inputs]
             ordered.insert(max(places, default=-1) + 1, item)
     return ordered
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """The characters that all names begin with."""
+    columns = enumerate(zip(*names, strict=False))
+    return names[0][
+        : next((i for i, column in columns if len(set(column)) > 1), len(min(names, key=len)))
+    ]
 
 
 def _snake(name: str) -> str:

@@ -57,10 +57,11 @@ def _of_kinds(facts: Facts, heads: Mapping[str, str]) -> Iterator[str]:
 
 
 def _classes(leaves: Sequence[Leaf], head: str) -> list[str]:
-    """The class, or classes, of an op's modules: batch norm has one for maps and one for vectors."""
+    """The classes of an op's modules: batch norm has one for maps and one for vectors."""
     if not head.startswith("nn.BatchNorm"):
         return [head]
     return sorted({f"nn.BatchNorm{len(leaf.arriving) - 1 or 1}d" for leaf in leaves})
+
 
 def _of_kind(leaves: Sequence[Leaf], parameter: str, scheme: Scheme) -> Iterator[str]:
     indent = BODY + 2 * INDENT
@@ -102,7 +103,9 @@ def _rows(facts: Facts) -> tuple[dict[str, Leaf], dict[str, dict[str, Leaf]]]:
             before = places.setdefault(path, leaf)
             _require_same(step, before, leaf)
         if len(root) > MOST_PLACES:
-            raise CannotWrite(step.at, "a row with `init` of its own that is repeated in the network")
+            raise CannotWrite(
+                step.at, "a row with `init` of its own that is repeated in the network"
+            )
     return root, blocks
 
 
@@ -125,5 +128,3 @@ def _calls(facts: Facts, leaf: Leaf, target: str, indent: int) -> Iterator[str]:
         owner, _, rest = path.partition(".")
         plain = all(part.isidentifier() for part in rest.split("."))
         yield from _call(scheme, path if plain else f'{owner}.get_parameter("{rest}")', indent)
-
-

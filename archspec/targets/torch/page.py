@@ -11,7 +11,16 @@ from archspec.ops import Shape, thousands
 from archspec.resources import folder
 from archspec.targets.torch.classes import Classes, ClassText
 from archspec.targets.torch.facts import Facts, Member
-from archspec.targets.torch.layout import INDENT, WIDTH, Bracketed, Expr, Keyword, flat, lines, tuple_of
+from archspec.targets.torch.layout import (
+    INDENT,
+    WIDTH,
+    Bracketed,
+    Expr,
+    Keyword,
+    flat,
+    lines,
+    tuple_of,
+)
 from archspec.targets.torch.names import class_name, prose, sentence
 from archspec.targets.torch.padding import leaps
 from archspec.targets.torch.table import family_table, layer_table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from archspec.ops import Shape
 from archspec.ops.fields import Pair
-from archspec.targets.torch.layout import Bracketed, Expr, Keyword, tuple_of
+from archspec.targets.torch.layout import Bracketed, Comprehension, Expr, Keyword, tuple_of
 from archspec.targets.torch.text import spell
 
 Wrap = Callable[[Expr], Expr]
@@ -85,13 +85,13 @@ def call(head: str, *groups: Expr | Iterable[Expr | Keyword]) -> Bracketed:
     """A call of `head`; each argument is an expression, or several items."""
     items: list[Expr | Keyword] = []
     for group in groups:
-        items += [group] if isinstance(group, str | Bracketed) else group
+        items += [group] if isinstance(group, str | Bracketed | Comprehension) else group
     return Bracketed(head, tuple(items))
 
 
 def function(name: str, *groups: Expr | Iterable[Expr | Keyword]) -> Wrap:
     """`F.name(x, …)` as a function of what stands for x."""
-    arguments = [group if isinstance(group, str | Bracketed) else list(group) for group in groups]
+    arguments = [group if isinstance(group, str | Bracketed | Comprehension) else list(group) for group in groups]
     return lambda x: call(name, x, *arguments)
 
 

@@ -76,7 +76,7 @@ def _what(scope: Scope) -> str:
 def family_table(members: Sequence[Member]) -> list[str]:
     """Aligned lines: one a member of a family, with its figures."""
     header = ("variant", "layers", "params", "MACs", "output")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for member in members:
         totals = member.results.totals(member.network.nodes)
         output = member.network.shape_of(member.network.output)

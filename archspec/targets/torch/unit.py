@@ -8,7 +8,6 @@ from itertools import chain, count
 from typing import Any
 
 from archspec import expressions
-from archspec.diagnostics import SpecPath
 from archspec.expressions import Reference, Value
 from archspec.language.source import Data
 from archspec.ops import Op
@@ -25,6 +24,8 @@ BODY = 8
 """The indentation of a method's statements."""
 OPTIONAL = "type[nn.Module] | None"
 """The annotation of an op that may be missing."""
+When = str | bool
+"""A condition as Python, or its truth where that is known."""
 LONGEST = 59
 """A longer expression gets a name of its own."""
 
@@ -64,9 +65,9 @@ class Unit:
     """The state of a class that is being written.
 
     `values` are names of the language with a known value, `texts` those that something in Python
-    stands for. `locals` define such names, in order, wanted only where they are used; `tables` are lists
-    with a name. `whole` are Python names that are certainly integers, `optional` those of ops that may be
-    missing.
+    stands for. `locals` define such names, in order, wanted only where they are used; `tables` are
+    lists with a name. `whole` are Python names that are certainly integers, `optional` those of
+    ops that may be missing.
     """
 
     facts: Facts
@@ -200,37 +201,42 @@ class Unit:
         return Symbols(channels, attributes)
 
     def _attribute(self, leaf: Leaf, attribute: str, written: Data) -> Expr | None:
-        op = leaf.op
+        """An attribute's text, None where it is known and the op's own value will do."""
         if isinstance(written, str):
-            if written in type(op).words.get(attribute, ()):
-                return None
-            text = self.text(written)
-            if not self.is_open(text):
-                return None
-            value = getattr(op, attribute, None)
-            if _is_integral(value) and not self.is_whole(text):
-                text = f"int({text})"
-            self.use(text)
-            if len(text) > LONGEST:
-                raise TooLong(free_names(text))
-            return text
-        if not isinstance(written, list | dict):
-            return None
-        parts = written.values() if isinstance(written, dict) else written
+            return self._open_text(leaf.op, attribute, written)
         if isinstance(written, dict) and not written.keys() <= {"height", "width"}:
             return None
+        if not isinstance(written, list | dict):
+            return None
+        parts = list(written.values()) if isinstance(written, dict) else written
         texts = [self._attribute(leaf, attribute, part) for part in parts]
         if all(text is None for text in texts):
             return None
+        problem = ""
+        if any(isinstance(part, list | dict) for part in parts):
+            problem = "lists in lists cannot be expressions in generated code"
         if attribute == "padding" and isinstance(written, list):
             problem = "padding that is computed is written {height: …, width: …} to be generated"
+        if problem:
             raise CannotWrite((*leaf.node.at, attribute), problem)
-        if any(isinstance(part, list | dict) for part in parts):
-            raise CannotWrite((*leaf.node.at, attribute), "this is too deep to be generated")
         spelt = [str(p) if t is None else t for p, t in zip(parts, texts, strict=True)]
         if isinstance(written, dict) and list(written) == ["width", "height"]:
             spelt.reverse()
         return tuple_of(*spelt)
+
+    def _open_text(self, op: Op, attribute: str, written: str) -> str | None:
+        """An expression's text, None where it depends on nothing that the class is given."""
+        if written in type(op).words.get(attribute, ()):
+            return None
+        text = self.text(written)
+        if not self.is_open(text):
+            return None
+        if _is_integral(getattr(op, attribute, None)) and not self.is_whole(text):
+            text = f"int({text})"
+        self.use(text)
+        if len(text) > LONGEST:
+            raise TooLong(free_names(text))
+        return text
 
     def named(self, text: str, kind: str) -> str:
         """A local name for an expression: the one it has, or a new one, `channels1`."""

@@ -107,9 +107,7 @@ def _pad(padding: Plan) -> list[Keyword]:
     return [Keyword("pad", padding.sides)]
 
 
-def _module(
-    layer: str, op: MaxPool2d | AvgPool2d, row: Row, options: list[Keyword]
-) -> Spelling:
+def _module(layer: str, op: MaxPool2d | AvgPool2d, row: Row, options: list[Keyword]) -> Spelling:
     kernel = [Keyword("kernel_size", row.size("kernel_size", op.kernel_size))]
     return Spelling(call(layer, kernel, row.size_keyword("stride", op.stride, None), options))
 
@@ -119,7 +117,9 @@ def _either(
 ) -> Spelling:
     stride = row.size_keyword("stride", op.stride, None)
     module = _module(layer, op, row, options).module
-    return Spelling(module, function(name, row.size("kernel_size", op.kernel_size), stride, options))
+    return Spelling(
+        module, function(name, row.size("kernel_size", op.kernel_size), stride, options)
+    )
 
 
 def _after_padding(
