@@ -165,16 +165,13 @@ class MBConv(nn.Module):
             ConvBN(hidden, width, eps, momentum),
         ]
         self.block = nn.Sequential(*layers)
-        self.stochastic_depth: nn.Module = nn.Identity()
-        if stride == 1 and in_channels == width:
-            self.stochastic_depth = StochasticDepth(drop)
+        self.stochastic_depth = StochasticDepth(drop)
         self.use_shortcut = stride == 1 and in_channels == width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.block(x)
-        out = self.stochastic_depth(out)
         if self.use_shortcut:
-            out = out + x
+            out = self.stochastic_depth(out) + x
         return out
 
 

@@ -98,16 +98,13 @@ class FusedMBConv(nn.Module):
         if expansion != 1:
             layers.append(ConvBN(hidden, width))
         self.block = nn.Sequential(*layers)
-        self.stochastic_depth: nn.Module = nn.Identity()
-        if stride == 1 and in_channels == width:
-            self.stochastic_depth = StochasticDepth(drop)
+        self.stochastic_depth = StochasticDepth(drop)
         self.use_shortcut = stride == 1 and in_channels == width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.block(x)
-        out = self.stochastic_depth(out)
         if self.use_shortcut:
-            out = out + x
+            out = self.stochastic_depth(out) + x
         return out
 
 
@@ -143,16 +140,13 @@ class MBConv(nn.Module):
             SqueezeExcitation(hidden, in_channels // 4),
             ConvBN(hidden, width),
         )
-        self.stochastic_depth: nn.Module = nn.Identity()
-        if stride == 1 and in_channels == width:
-            self.stochastic_depth = StochasticDepth(drop)
+        self.stochastic_depth = StochasticDepth(drop)
         self.use_shortcut = stride == 1 and in_channels == width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.block(x)
-        out = self.stochastic_depth(out)
         if self.use_shortcut:
-            out = out + x
+            out = self.stochastic_depth(out) + x
         return out
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
@@ -70,6 +70,7 @@ class Graph:
         self.flow = Flow()
         self.optional: set[int] = set()
         self.flags: dict[int, str] = {}
+        self.joined: dict[int, int] = {}  # values under the condition of what reads them
         self.outputs: set[int] = set()
         self.written: set[str] = set()  # the attributes that hold modules
 
@@ -150,6 +151,7 @@ class Graph:
         """The constructor's modules and forward's statements, all but what it returns."""
         self.channels[0] = channels
         self.outputs = set(outputs)
+        self._join_conditions()
         applied = {}
         for item in self.items:
             applied[item.value], self.channels[item.value] = self._prepare(item)
@@ -195,6 +197,21 @@ class Graph:
         named = item.step.name is not None and item.step.name.isidentifier()
         return other if same and named and isinstance(other, Chunk) else None
 
+    def _join_conditions(self) -> None:
+        """A module without parameters under the condition of the merge behind it joins that.
+
+        `if self.use_shortcut: out = self.stochastic_depth(out) + x` in place of two conditions.
+        """
+        for item, following in zip(self.items, self.items[1:], strict=False):
+            alone = [other for other in self.items if item.value in other.inputs] == [following]
+            same = isinstance(item.when, str) and item.when == following.when
+            if not (same and alone and self._is_merge(following)) or self._is_merge(item):
+                continue
+            leaves = self.facts.nodes_of(item.step, item.role)
+            if leaves and not has_parameters(leaves) and following.inputs[0] == item.value:
+                item.when = True
+                self.joined[item.value] = item.inputs[0]
+
     def returned(self, value: int) -> Expr:
         """The expression for a value at the end of forward."""
         return self.flow.exprs[value]
@@ -205,6 +222,9 @@ class Graph:
         for value in item.inputs:
             flow.left[value] -= 1
         flag = self.flags.get(item.value)
+        if item.value in self.joined:
+            flow.exprs[item.value] = expr
+            return
         if flag is None and self._stays_open(item, following, expr):
             flow.exprs[item.value] = expr
             return
@@ -461,8 +481,9 @@ class Graph:
             self._line(f"{name} = ", f"{flat(expr)} if {flag} else None", item)
             self.flow.exprs[item.value] = name
             return
-        before = self.flow.exprs[item.inputs[0]]
-        name = self._variable(item)
+        first = self.joined.get(item.inputs[0], item.inputs[0])
+        before = self.flow.exprs[first]
+        name = self._variable(replace(item, inputs=(first, *item.inputs[1:])))
         if before != name:
             self._line(f"{name} = ", before, item)
         self._line(f"if {flag}:", "", item)

@@ -91,7 +91,10 @@ def call(head: str, *groups: Expr | Iterable[Expr | Keyword]) -> Bracketed:
 
 def function(name: str, *groups: Expr | Iterable[Expr | Keyword]) -> Wrap:
     """`F.name(x, …)` as a function of what stands for x."""
-    arguments = [group if isinstance(group, str | Bracketed | Comprehension) else list(group) for group in groups]
+    arguments = [
+        group if isinstance(group, str | Bracketed | Comprehension) else list(group)
+        for group in groups
+    ]
     return lambda x: call(name, x, *arguments)
 
 
