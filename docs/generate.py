@@ -2,23 +2,48 @@
 """Writes the generated pages of this folder: `python docs/generate.py` (`--check` only compares).
 
 docs/ops.md comes from the classes of the ops and their case files, docs/diagnostics.md from the
-catalogue. A test holds that the pages are current.
+catalogue. The tables of docs/zoo.md come from the specs and from docs/zoo.yaml; the text between
+them is written by hand. A test holds that the pages are current.
 """
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from inspect import get_annotations
+from io import StringIO
+from itertools import groupby
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic.fields import FieldInfo
 
-from archspec.ops import OPS, Op, fields
-from archspec.report import catalogue
+from archspec.analysis.claims import ClaimResult
+from archspec.analysis.receptive_field import ReceptiveField, as_numbers
+from archspec.api import Check, check
+from archspec.graph.network import Node
+from archspec.ops import (
+    OPS,
+    Op,
+    channels,
+    fields,
+    lenet,
+    norm,
+    pool,
+    reshape,
+    resize,
+    show,
+    thousands,
+    transposed,
+)
+from archspec.report import catalogue, figures
+from archspec.report.family import line_of
+from archspec.report.page import Page
 
 DOCS = Path(__file__).resolve().parent
+SPECS = DOCS.parent / "specs"
 CASES = DOCS.parent / "tests" / "cases" / "ops"
 HEADER = "<!-- Written by docs/generate.py; edit what it reads, not this page. -->\n\n"
 
@@ -28,6 +53,15 @@ FORMS: tuple[tuple[Any, str], ...] = (
     (fields.Size, "a size: one number or `[height, width]`"),
     (fields.OptionalSize, "a size: one number or `[height, width]`"),
     (fields.Padding, "[padding](language.md#padding)"),
+    (fields.Ends, "[padding](language.md#padding) in numbers"),
+    (transposed.SymmetricPadding, "[padding](language.md#padding), the same at both ends"),
+    (transposed.OutputPair, "a whole number from 0, or `[height, width]`"),
+    (resize.Alignment, "`true` or `false`"),
+    (channels.Index, "a whole number from 0"),
+    (norm.Sizes, "a size, or a list of sizes"),
+    (lenet.Channels, "for each output a list of input channels"),
+    (pool.Dimensions, "a dimension, or a list of them"),
+    (reshape.Dimensions, "`[0, 2, 3, 1]` or `[0, 3, 1, 2]`"),
     (fields.Truth, "`true` or `false`"),
     (fields.Number, "a number"),
     (fields.PositiveNumber, "a number from 0"),
@@ -36,6 +70,11 @@ FORMS: tuple[tuple[Any, str], ...] = (
 DEFAULTS: dict[tuple[str, str], str] = {
     ("max_pool", "stride"): "the kernel's size",
     ("avg_pool", "stride"): "the kernel's size",
+    ("scaled_avg_pool", "stride"): "the kernel's size",
+    ("layer_norm", "normalized_shape"): "the features, or the channels where they are last",
+    ("mean", "dim"): "height and width",
+    ("upsample", "scale_factor"): "one of the two",
+    ("upsample", "size"): "one of the two",
 }
 
 
@@ -78,9 +117,13 @@ def _op(op: type[Op]) -> Iterator[str]:
         for name, field in op.model_fields.items():
             shown = f"`{name}`" + (f" (or `{aliases[name]}`)" if name in aliases else "")
             yield f"| {shown} | {_form(op, name)} | {_default(op, name, field)} |"
-    case = yaml.safe_load((CASES / f"{op.op_name}.yaml").read_text(encoding="utf-8"))["cases"][0]
-    yield f"\n<!-- input: {case['input']} -->\n```yaml"
-    yield f"- {case['row']}  # → {'×'.join(map(str, case['output']))}\n```"
+    file = yaml.safe_load((CASES / f"{op.op_name}.yaml").read_text(encoding="utf-8"))
+    case = file["cases"][0]
+    example = file.get("example") or {
+        "input": case["input"],
+        "rows": f"- {case['row']}  # → {'×'.join(map(str, case['output']))}",
+    }
+    yield f"\n<!-- input: {example['input']} -->\n```yaml\n{example['rows'].strip()}\n```"
 
 
 def _form(op: type[Op], name: str) -> str:
@@ -109,9 +152,195 @@ def _spell(value: object) -> str:
     return fields.spell(value)
 
 
+CONVOLUTIONAL_MODELS = 68
+"""Classification models of torchvision but for its transformers; a test counts them."""
+
+NOUNS = {
+    "params": "parameters",
+    "num_params": "parameters",
+    "trainable_params": "trained parameters",
+    "evaluation-params": "parameters",
+    "buffers": "numbers in buffers",
+    "macs": "MACs",
+    "macs-of-the-rest": "MACs of the rest",
+    "weighted_layers": "layers",
+    "receptive_field": "pixels seen",
+    "receptive_field_without_gates": "pixels seen, gates aside",
+}
+"""What a figure counts, by the metric of a claim and by the words of docs/zoo.yaml."""
+
+TABLE = "RECEPTIVE_FIELD_TABLE.md"
+"""Where the field of an entry of docs/zoo.yaml is published, if it names no other place."""
+
+
+def zoo_page() -> str:
+    """docs/zoo.md: the page as it stands, with its tables made anew."""
+    more = yaml.safe_load((DOCS / "zoo.yaml").read_text(encoding="utf-8"))
+    parts = {
+        "count": _count(),
+        "networks": _table("network|parameters|MACs|field|depth|proof", map(_network, _networks())),
+        "wrong": _table("published|where|computed|why", map(_reading, more["wrong"])),
+        "otherwise": _table("published|where|computed|why", map(_reading, more["otherwise"])),
+        "fields": _table("published|where|here|field|stride", map(_seen, more["fields"])),
+    }
+    page = (DOCS / "zoo.md").read_text(encoding="utf-8")
+    for name, text in parts.items():
+        begin, end = f"<!-- {name}: written by docs/generate.py -->\n", "<!-- end -->"
+        before, after = page.split(begin)
+        page = f"{before}{begin}{text}\n{end}{after.partition(end)[2]}"
+    return page
+
+
+def _table(titles: str, rows: Iterator[list[str]]) -> str:
+    """A table, each of whose cells is one line."""
+    head = titles.split("|")
+    lines = [head, ["---"] * len(head)]
+    lines += [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+@cache
+def _checked(name: str) -> Check:
+    """A network by the name of its variant, or of its file."""
+    return next(found for own, _, found in _networks() if own == name)
+
+
+@cache
+def _networks() -> tuple[tuple[str, str, Check], ...]:
+    """Every network there is: its name, its file's, and its check."""
+    found = ((file.name, check(file)) for file in sorted(SPECS.glob("*.yaml")))
+    return tuple(
+        (member.variant or file.removesuffix(".yaml"), file, member)
+        for file, whole in found
+        for member in whole.family or (whole,)
+    )
+
+
+def _reference(checked: Check) -> str | None:
+    assert checked.network is not None
+    return checked.network.spec.reference
+
+
+def _count() -> str:
+    named = {name for _, _, found in _networks() if (name := _reference(found))}
+    files = {file for _, file, _ in _networks()}
+    return (
+        f"{len(_networks())} networks in {len(files)} specs, among them {len(named)} of "
+        f"{CONVOLUTIONAL_MODELS} convolutional classification models of torchvision."
+    )
+
+
+def _network(row: tuple[str, str, Check]) -> list[str]:
+    name, file, found = row
+    line, totals = line_of(Page(StringIO()), name, found), found.totals
+    params = line.params
+    if totals.training_only_params:
+        kept = (totals.num_params or 0) - totals.training_only_params
+        params += f" ({thousands(kept)} in evaluation)"
+    link = f"[`{name}`](../specs/{file})"
+    return [link, params, figures.exact(totals.macs), line.field, line.layers, _proof(found)]
+
+
+def _proof(checked: Check) -> str:
+    """What holds a network to something that others made."""
+    if reference := _reference(checked):
+        return f"logits of `{reference}`"
+    assert checked.network is not None
+    its_own, root = checked.network.spec.source, checked.network.root
+    conventions = {claim.at: claim.convention for claim in root.claims}
+    claims = [claim for claim in checked.claims if not claim.path]
+    parts = [
+        ", ".join(_claimed(claim, conventions[claim.at]) for claim in same) + f" ({source})"
+        for source, same in groupby(claims, key=lambda claim: claim.source or its_own)
+    ]
+    if inner := len(checked.claims) - len(claims):
+        source = "" if claims else f" ({its_own})"
+        parts.append(f"{figures.counted(inner, 'figure')} of its layers{source}")
+    return "; ".join(parts)
+
+
+def _claimed(claim: ClaimResult, convention: str | None) -> str:
+    """`≈ 60 M parameters`: a claim about a whole network as somebody published it."""
+    value = claim.claimed
+    assert isinstance(value, int | float)
+    size, unit = next(
+        (s for s in ((1e9, " G"), (1e6, " M")) if round(value / s[0], 3) * s[0] == value >= s[0]),
+        (1, ""),
+    )
+    number = f"{value / size:.10g}{unit}" if unit else thousands(round(value))
+    about = "" if value == claim.computed else "≈ "
+    noun = NOUNS[claim.metric] if convention in (None, "torchvision") else f"by `{convention}`"
+    return f"{about}{number} {noun}"
+
+
+def _reading(entry: Mapping[str, Any]) -> list[str]:
+    """A published figure beside what is computed, network by network."""
+    computed: dict[str, list[tuple[str, str]]] = {}
+    for text in entry["computed"]:
+        subject, metric = text.split(" ")
+        name, _, step = subject.partition(":")
+        computed.setdefault(name, []).append(_figure(_checked(name), step, metric))
+    parts = [f"{_enumerate(found)} (`{name}`)" for name, found in computed.items()]
+    return [entry["figure"], entry["source"], "; ".join(parts), entry["why"]]
+
+
+def _enumerate(found: list[tuple[str, str]]) -> str:
+    """`1, 2 parameters, 3 MACs`, of numbers and nouns."""
+    parts = []
+    for noun, same in groupby(found, key=lambda each: each[1]):
+        parts.append(f"{', '.join(number for number, _ in same)} {noun}".rstrip())
+    return ", ".join(parts)
+
+
+def _figure(checked: Check, step: str, metric: str) -> tuple[str, str]:
+    """A figure of a step, or of all steps, and what it counts."""
+    network, results = checked.network, checked.results
+    assert network is not None
+    assert results is not None
+    nodes, output = _step(checked, step)
+    sums, all_sums = results.totals(nodes), checked.totals
+    macs, all_macs = sums.macs or 0, all_sums.macs or 0
+    if metric in ("output", "neurons"):
+        channels_, *size = network.shape_of(output) or ()
+        as_papers = show((*size, channels_))
+        neurons = (thousands(channels_ * prod(size)), "neurons")
+        return (as_papers, "") if metric == "output" else neurons
+    if metric == "share":
+        return (f"{100 * macs / all_macs:.2f} %", "")
+    number = {
+        "params": sums.num_params,
+        "evaluation-params": (sums.num_params or 0) - (sums.training_only_params or 0),
+        "buffers": sums.buffers,
+        "macs": macs,
+        "macs-of-the-rest": all_macs - macs,
+    }[metric]
+    return figures.exact(number), NOUNS[metric]
+
+
+def _step(checked: Check, path: str) -> tuple[tuple[Node, ...], int]:
+    """The nodes of a step and the one whose output leaves it; without a path, of everything."""
+    assert checked.network is not None
+    item = next(item for item in checked.network.root.walk() if item.path == path)
+    return ((item,), item.index) if isinstance(item, Node) else (tuple(item.nodes()), item.output)
+
+
+def _seen(entry: Mapping[str, Any]) -> list[str]:
+    """What a step sees, beside the name that the published table has for it."""
+    name, _, step = entry["computed"].partition(":")
+    found = check(SPECS / entry["file"], entry["set"]) if "set" in entry else _checked(name)
+    assert found.results is not None
+    field = found.results.fields[_step(found, step)[1]]
+    assert isinstance(field, ReceptiveField)
+    here = f"`{name}`, `{step}`" + "".join(f", {k}: {v}" for k, v in entry.get("set", {}).items())
+    stride = figures.pair(as_numbers(field.stride))
+    published = f"{entry['model']}, {entry['point']}"
+    return [published, entry.get("source", TABLE), here, figures.field(field), stride]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops_page,
     "diagnostics.md": lambda: catalogue.markdown() + "\n",
+    "zoo.md": zoo_page,
 }
 
 

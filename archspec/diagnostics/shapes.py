@@ -107,9 +107,7 @@ class WrongWayRound(Diagnostic):
 
     code = "AS311"
     name = "wrong-way-round"
-    template = (
-        "dims {dims} puts the channels {end}, but the channels of {shape} are {end} already"
-    )
+    template = "dims {dims} puts the channels {end}, but the channels of {shape} are {end} already"
     advice = "the other way is `dims: {other}`"
 
 

@@ -1,7 +1,6 @@
 """Leaves of a network: rows of ops, what they carry along, and the shapes they give."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
@@ -262,7 +261,7 @@ class Leaves:
                 frame.names["in_channels"] = channels_of(arriving)
             check_row(node.step.init, node, known, self.faults)
             schemes |= bind(node.step.init, frame.names, self.faults)
-        return replace(node, init=schemes) if schemes else node
+        return node._replace(init=schemes) if schemes else node
 
     def _infer(self, node: Node, frame: Frame) -> None:
         """The node's output shape, None where a fault makes it unknown.

@@ -1,7 +1,6 @@
 """What a spec means: one frozen structure, as a tree of scopes and as a list of nodes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -16,8 +15,7 @@ INPUT = -1
 """The index that stands for the network's own input among a node's inputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One executed step.
 
     `path` is the module's name in PyTorch (`features.0`). `inputs` are indices of the nodes it
@@ -29,7 +27,7 @@ class Node:
     not in it begins as PyTorch has it.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides a method of tuples that no node needs
     name: str
     path: str
     op_name: str

@@ -94,8 +94,9 @@ class OpFactory:
             else evaluate(value, names, places[key], self.faults)
             for key, value in written.items()
         }
-        _hint_at_words(cls, written, self.faults[before:], places)
         faulty = len(self.faults) > before
+        if faulty:
+            _hint_at_words(cls, written, self.faults[before:], places)
         key = _key(cls, values) if body.shared and not faulty else None
         if key in self.made:
             return self.made[key]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Protocol
 
 from archspec.language.model import Control, Step
@@ -22,6 +23,8 @@ from archspec.targets.torch.statements import Statements
 from archspec.targets.torch.text import product, spell
 from archspec.targets.torch.unit import Argument, CannotWrite, Unit
 
+MAX_DEPTH = 3
+"""Groups stand in each other so deep; those further inside get a variable, `group1`."""
 MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
 
@@ -321,7 +324,17 @@ class Modules:
         pieces = self.pieces(step, channels)
         if any(self.is_built(piece.module) or piece.when for piece in pieces):
             return None
-        return [(piece.name, piece.module) for piece in pieces], pieces[-1].out
+        return [(piece.name, self._within(piece.module)) for piece in pieces], pieces[-1].out
+
+    def _within(self, module: Bracketed) -> Expr:
+        """A module as it stands in a group: a variable's name in place of one too deep."""
+        if _depth(module) < MAX_DEPTH:
+            return module
+        numbered = (f"group{i}" for i in count(1))
+        name = next(name for name in numbered if name not in self.unit.taken)
+        self.unit.taken.add(name)
+        self.unit.write(f"{name} = ", module)
+        return name
 
     def is_built(self, expr: Expr) -> bool:
         """Whether a list that the next group will fill anew stands in an expression."""
@@ -353,7 +366,7 @@ class Modules:
         if control.each is not None or control.when is not None or step.name is not None:
             return None
         once = step._replace(control=None, name=None, inputs=None)
-        times = self.count(control)
+        times = self.times(control)
         saved = unit.save()
         with self.bound({"i": "i", "j": "i"}, {"i", "j"}):
             arriving = unit.fresh("channels")
@@ -392,7 +405,7 @@ class Modules:
             for names in self.facts.environments(self.unit.block)
         )
 
-    def count(self, control: Control) -> str:
+    def times(self, control: Control) -> str:
         """How often a step is repeated, as Python."""
         if isinstance(control.repeat, str):
             text = self.unit.text(control.repeat)
@@ -414,6 +427,14 @@ class Modules:
         unit.texts = before
         unit.whole = numbers
         unit.taken = taken | {name for name in unit.taken if name in unit.widths}
+
+
+def _depth(expr: Expr) -> int:
+    """How many groups stand in each other in an expression."""
+    if isinstance(expr, str):
+        return 0
+    inside = max(map(_depth, expr.parts), default=0)
+    return inside + (isinstance(expr, Bracketed) and expr.head == "nn.Sequential")
 
 
 def _renamed(item: Expr | Keyword, text: str, name: str) -> Expr | Keyword:

@@ -237,7 +237,7 @@ class _Loop:
             index = "i" if "i" not in unit.taken else unit.fresh("k")
             header.texts["i"] = index
             with self.modules.bound(header.texts, header.whole):
-                header.times = self.modules.count(self.control)
+                header.times = self.modules.times(self.control)
                 unit.use(header.times)
             header.levels.append(("repeat", header.times, [index]))
         header.texts.setdefault("i", unit.fresh("index"))
