@@ -1,12 +1,18 @@
 """How fast `archspec check` is: cold beside Python itself and torchinfo, warm per row of a chain.
 
-    python benchmarks/bench_check.py            everything, as tables
-    python benchmarks/bench_check.py --json     everything, as JSON
-    python benchmarks/bench_check.py --chain N  one chain of N rows, warm, in this process, as JSON
+    python benchmarks/bench_check.py              everything, as tables
+    python benchmarks/bench_check.py --json       everything, as JSON
+    python benchmarks/bench_check.py --warm       the same without the cold runs
+    python benchmarks/bench_check.py --chain N    one chain of N rows, in this process, as JSON
+    python benchmarks/bench_check.py --deep NAME  one deep network, in this process, as JSON
 
 Cold runs are whole processes, started in turn so that a change of the machine's mood hits all of
 them alike; a ratio is the median of the ratios within one turn, and beside it stands that of the
-fastest runs, which other programs disturb least. Warm runs are calls of the library.
+fastest runs, which other programs disturb least. Warm runs are calls of the library, each series in
+a process of its own. Beside what the clock says, chains have the seconds of the processor of their
+fastest call: on a busy machine, these are what to compare. Deep networks are a block inside a
+block, 50 times; a block repeated 10,000 times; and the ResNet of 1202 layers. What is generated for
+them has to be short as well.
 """
 
 import argparse
@@ -20,10 +26,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = "specs/alexnet.yaml"
@@ -70,7 +77,20 @@ class Warm:
     median_us: float
     min_us: float
     max_us: float
+    cpu_us: float
     peak_bytes: float | None
+
+
+@dataclass(frozen=True)
+class Deep:
+    """One deep network: its steps, seconds to check and to generate it, lines, growth of memory."""
+
+    name: str
+    nodes: int
+    check_s: float
+    generate_s: float
+    lines: int
+    peak_bytes: int | None
 
 
 def main() -> None:
@@ -79,21 +99,35 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=15, help="cold runs of each command")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--chain", type=int, metavar="ROWS", help="measure one chain in-process")
+    parser.add_argument("--warm", action="store_true", help="leave out the cold runs")
+    parser.add_argument("--deep", choices=DEEP, help="measure one deep network in-process")
     args = parser.parse_args()
     os.chdir(ROOT)
-    if args.chain is not None:
-        print(json.dumps(asdict(measure_chain(args.chain))))
+    if args.chain is not None or args.deep:
+        one = measure_deep(args.deep) if args.deep else measure_chain(args.chain)
+        print(json.dumps(asdict(one)))
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        seconds = cold_seconds(commands(Path(scratch)), args.turns)
-    cold = [summarise(name, seconds) for name in seconds]
-    warm = [chain_in_fresh_process(rows) for rows in CHAIN_ROWS]
+    cold = [] if args.warm else measure_cold(args.turns)
+    warm = [Warm(**in_fresh_process("--chain", str(rows))) for rows in CHAIN_ROWS]
+    deep = [Deep(**in_fresh_process("--deep", name)) for name in DEEP]
     if args.json:
-        result = {"machine": machine(), "turns": args.turns}
-        rows = {"cold": [asdict(row) for row in cold], "warm": [asdict(row) for row in warm]}
-        print(json.dumps({**result, **rows, "growth_exponent": growth_exponent(warm)}, indent=2))
+        tables: dict[str, list[Any]] = {"cold": cold, "warm": warm, "deep": deep}
+        rows = {name: [asdict(row) for row in table] for name, table in tables.items()}
+        result = {"machine": machine(), "turns": args.turns, **rows}
+        print(json.dumps({**result, "growth_exponent": growth_exponent(warm)}, indent=2))
         return
-    print_tables(cold, warm, args.turns)
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    if cold:
+        print_cold(cold, args.turns)
+    print_warm(warm)
+    print_deep(deep)
+
+
+def measure_cold(turns: int) -> list[Cold]:
+    """Whole processes of all commands, in turn."""
+    with tempfile.TemporaryDirectory() as scratch:
+        seconds = cold_seconds(commands(Path(scratch)), turns)
+    return [summarise(name, seconds) for name in seconds]
 
 
 def commands(scratch: Path) -> dict[str, list[str]]:
@@ -146,14 +180,16 @@ def summarise(name: str, seconds: Mapping[str, list[float]]) -> Cold:
     )
 
 
-def chain_in_fresh_process(rows: int) -> Warm:
-    """`measure_chain` where no earlier chain has grown the memory."""
-    command = [sys.executable, __file__, "--chain", str(rows)]
-    return Warm(**json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+def in_fresh_process(*arguments: str) -> dict[str, Any]:
+    """What this script measures with those arguments, where nothing has grown the memory before."""
+    command = [sys.executable, __file__, *arguments]
+    measured = subprocess.run(command, check=True, capture_output=True).stdout
+    found: dict[str, Any] = json.loads(measured)
+    return found
 
 
 def measure_chain(rows: int) -> Warm:
-    """Check a chain of `rows` rows several times; the memory is the peak over a one-row check."""
+    """Check a chain of `rows` rows several times; the memory is the peak over a short check."""
     import archspec
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -162,18 +198,41 @@ def measure_chain(rows: int) -> Warm:
         archspec.check(path)
         before = peak_memory()
         path.write_text("\n".join(chain(rows)), encoding="utf-8")
-        times = []
+        times, cpu = [], []
         for _ in range(WARM_REPEATS):
             gc.collect()
-            start = time.perf_counter()
+            start, began = time.perf_counter(), time.process_time()
             result = archspec.check(path)
             times.append(1e6 * (time.perf_counter() - start) / rows)
+            cpu.append(1e6 * (time.process_time() - began) / rows)
             if not result.ok:
                 raise RuntimeError(f"the chain has faults: {result.diagnostics[:3]}")
             del result
         after = peak_memory()
     grown = None if before is None or after is None else (after - before) / rows
-    return Warm(rows, statistics.median(times), min(times), max(times), grown)
+    return Warm(rows, statistics.median(times), min(times), max(times), min(cpu), grown)
+
+
+def measure_deep(name: str) -> Deep:
+    """Check and generate a deep network once, after a shallow one; the memory is the peak of both.
+
+    In seconds of the processor.
+    """
+    from archspec.api import check, check_text, write
+
+    write(check_text("\n".join(nested(2))))
+    before = peak_memory()
+    text = "\n".join(DEEP[name]())
+    start = time.process_time()
+    checked = check_text(text) if text else check(name)
+    middle = time.process_time()
+    source = write(checked)
+    end = time.process_time()
+    after = peak_memory()
+    grown = None if before is None or after is None else after - before
+    nodes = len(checked.network.nodes) if checked.network else 0
+    lines = source.count("\n")
+    return Deep(name, nodes, middle - start, end - middle, lines, grown)
 
 
 def chain(rows: int) -> Iterator[str]:
@@ -191,6 +250,39 @@ def chain(rows: int) -> Iterator[str]:
         yield kinds[row % len(kinds)]
 
 
+UNIT = (
+    "{name: conv1, op: conv2d, out_channels: in_channels, kernel_size: 3, padding: 1, bias: false}",
+    "{name: bn1, op: batch_norm}",
+    "{name: relu, op: relu}",
+)
+
+
+def nested(depth: int) -> Iterator[str]:
+    """The lines of a spec of a block in a block, `depth` of them, each with a shortcut."""
+    yield from ("archspec: 1", "name: Nested", "input: [8, 16, 16]", "blocks:")
+    for level in range(depth):
+        yield from (f"  Level{level}:", "    layers:", *(f"    - {row}" for row in UNIT))
+        if level < depth - 1:
+            yield f"    - {{name: inside, op: Level{level + 1}}}"
+        yield f"    - {{op: add, from: [{'inside' if level < depth - 1 else 'relu'}, input]}}"
+    yield from ("layers:", "- {name: outermost, op: Level0}")
+
+
+def repeated(times: int) -> Iterator[str]:
+    """The lines of a spec of one block with a shortcut, so many times."""
+    yield from ("archspec: 1", "name: Repeated", "input: [8, 16, 16]", "blocks:")
+    yield from ("  Unit:", "    layers:", *(f"    - {row}" for row in UNIT))
+    yield "    - {op: add, from: [relu, input]}"
+    yield from ("layers:", f"- {{name: body, op: Unit, repeat: {times}}}")
+
+
+DEEP: dict[str, Callable[[], Iterator[str]]] = {
+    "50 blocks deep": lambda: nested(50),
+    "10,000 blocks": lambda: repeated(10_000),
+    "resnet1202": lambda: iter(()),  # among the specs
+}
+
+
 def peak_memory() -> int | None:
     """Bytes of the process's largest resident set so far; None where the system does not tell."""
     try:
@@ -202,10 +294,10 @@ def peak_memory() -> int | None:
 
 
 def growth_exponent(warm: list[Warm]) -> float:
-    """The p in time ∝ rows^p, from the shortest chain to the longest."""
+    """The p in the processor's time ∝ rows^p, from the shortest chain to the longest."""
     first, last = warm[0], warm[-1]
     longer = math.log(last.rows / first.rows)
-    return 1 + math.log(last.median_us / first.median_us) / longer
+    return 1 + math.log(last.cpu_us / first.cpu_us) / longer
 
 
 def machine() -> dict[str, str]:
@@ -225,9 +317,8 @@ def machine() -> dict[str, str]:
     return found
 
 
-def print_tables(cold: list[Cold], warm: list[Warm], turns: int) -> None:
-    """Print what was measured, for people."""
-    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+def print_cold(cold: list[Cold], turns: int) -> None:
+    """Print the processes, for people."""
     print(f"\nCold: whole processes, median of {turns} turns (min – max)")
     for row in cold:
         spread = f"({1e3 * row.min_s:.0f} – {1e3 * row.max_s:.0f})"
@@ -240,12 +331,25 @@ def print_tables(cold: list[Cold], warm: list[Warm], turns: int) -> None:
         print(f"  {peer.name} takes {peer.times_check:.1f} × {check.name}", end=" ")
         print(f"({peer.times_check_min:.1f} – {peer.times_check_max:.1f};", end=" ")
         print(f"fastest by fastest {peer.fastest_times_check:.1f})")
+
+
+def print_warm(warm: list[Warm]) -> None:
+    """Print the chains, for people."""
     print("\nWarm: archspec.check of a chain, median (min – max), and the growth of peak memory")
-    for chain in warm:
-        spread = f"({chain.min_us:.1f} – {chain.max_us:.1f})"
-        memory = "" if chain.peak_bytes is None else f"{chain.peak_bytes / 1024:6.1f} KiB a row"
-        print(f"  {chain.rows:7,} rows {chain.median_us:7.1f} µs a row {spread:16} {memory}")
-    print(f"  time grows with rows to the power of {growth_exponent(warm):.2f}")
+    for row in warm:
+        spread = f"({row.min_us:.1f} – {row.max_us:.1f}; processor {row.cpu_us:.1f})"
+        memory = "" if row.peak_bytes is None else f"{row.peak_bytes / 1024:6.1f} KiB a row"
+        print(f"  {row.rows:7,} rows {row.median_us:7.1f} µs a row {spread:32} {memory}")
+    print(f"  the processor's time grows with rows to the power of {growth_exponent(warm):.2f}")
+
+
+def print_deep(deep: list[Deep]) -> None:
+    """Print the deep networks, for people."""
+    print("\nDeep: seconds of the processor, lines of the module, and the growth of peak memory")
+    for row in deep:
+        memory = "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:6.1f} MiB"
+        seconds = f"check {1e3 * row.check_s:7.1f} ms, generate {1e3 * row.generate_s:7.1f} ms"
+        print(f"  {row.name:15}{row.nodes:7,} steps: {seconds}, {row.lines:4} lines {memory}")
 
 
 if __name__ == "__main__":

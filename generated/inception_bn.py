@@ -2,7 +2,8 @@
 
 ten Inception modules with batch norm, of which two halve the grid.
 
-Source: TF-Slim's inception_v2, of Ioffe & Szegedy 2015.
+Source: Ioffe & Szegedy: Batch Normalization: Accelerating Deep Network Training by
+Reducing Internal Covariate Shift, ICML 2015, Figure 5; TF-Slim's inception_v2.
 
 variant       layers      params           MACs  output
 ------------  ------  ----------  -------------  ------

@@ -1,6 +1,13 @@
 """RegNet: a family of 17 networks.
 
-w_0 = 24, w_a = 24.48, w_m = 2.54, 22 blocks.
+The widths come from the line u_j = w_0 + w_a·j, j counting the blocks from 0 (equations
+2 to 4): each u_j is rounded to the nearest w_0·w_m^s with a whole s, that to a multiple
+of 8, and then to one of the group width. Blocks of one width are a stage; `depths` and
+`widths` are the outcome, as in the tables of the appendix, and each variant's
+description has the parameters. The last rounding is torchvision's, which goes down by a
+tenth at most: two of its networks are wider than the paper's. X is the bottleneck with
+grouped 3×3 convolutions and a bottleneck ratio of 1; Y adds squeeze-and-excitation (Hu
+et al., CVPR 2018) with a quarter of the channels that arrive at the block.
 
 Source: Radosavovic, Kosaraju, Girshick, He & Dollár: Designing Network Design Spaces,
 CVPR 2020.

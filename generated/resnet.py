@@ -86,7 +86,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = F.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return F.relu(out + self.downsample(x))
+        out += self.downsample(x)
+        return F.relu(out)
 
 
 class Bottleneck(nn.Module):
@@ -128,7 +129,8 @@ class Bottleneck(nn.Module):
         out = F.relu(self.bn1(self.conv1(x)))
         out = F.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return F.relu(out + self.downsample(x))
+        out += self.downsample(x)
+        return F.relu(out)
 
 
 class ResNet(nn.Module):

@@ -83,7 +83,8 @@ class Unit(nn.Module):
         out = self.bn3(self.conv3(out))
         x = self.subsample(x)
         x = self.shortcut(x)
-        return F.relu(out + x)
+        out += x
+        return F.relu(out)
 
 
 class ResNetV1OfTFSlim(nn.Module):

@@ -75,7 +75,8 @@ class Bottleneck(nn.Module):
         out = F.relu(self.bn1(self.conv1(x)))
         out = F.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return F.relu(out + self.downsample(x))
+        out += self.downsample(x)
+        return F.relu(out)
 
 
 class ResNetV1(nn.Module):

@@ -118,7 +118,8 @@ class Unit(nn.Module):
         out = self.channel_shuffle(out)
         out = self.bn2(self.conv2(out))
         out = self.bn3(self.conv3(out))
-        return F.relu(out + x)
+        out += x
+        return F.relu(out)
 
 
 class ShuffleNet(nn.Sequential):
@@ -141,19 +142,12 @@ class ShuffleNet(nn.Sequential):
             (3, 2, 7),
             (4, 4, 3),
         ):
+            width2 = round(factor * width * scale)
             layers[f"stage{stage}"] = nn.Sequential(
-                DownsamplingUnit(
-                    channels,
-                    round(factor * width * scale),
-                    groups,
-                    1 if stage == 2 else groups,
-                ),
-                *(
-                    Unit(channels + round(factor * width * scale) - channels, groups)
-                    for _ in range(n)
-                ),
+                DownsamplingUnit(channels, width2, groups, 1 if stage == 2 else groups),
+                *(Unit(width2, groups) for _ in range(n)),
             )
-            channels = channels + round(factor * width * scale) - channels
+            channels = width2
         layers["pool"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()
         layers["fc"] = nn.Linear(channels, num_classes)

@@ -168,7 +168,8 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
         return None
-    computed = METRICS[claim.metric](subject, convention) if subject.nodes and subject.output >= 0 else None
+    known = bool(subject.nodes) and subject.output >= 0
+    computed = METRICS[claim.metric](subject, convention) if known else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
         faults.append(

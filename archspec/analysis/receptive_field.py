@@ -68,7 +68,8 @@ def receptive_fields(network: Network) -> Fields:
             before = [start if i == INPUT else fields[i] for i in node.inputs]
             inner = [start if i == INPUT else local[i] for i in node.inputs]
             fields.append(_meet(before) if known else None)
-            local.append(_meet([f for f in inner if f != "global"] or ["global"]) if known else None)
+            ungated = [field for field in inner if field != "global"]
+            local.append(_meet(ungated or ["global"]) if known else None)
             gated = gated or fields[-1] != local[-1]
             continue
         index = node.inputs[0]

@@ -118,7 +118,7 @@ class Variant(NamedTuple):
 class Spec(NamedTuple):
     """A whole spec: `input` is (C, H, W), `defaults` are attributes by op, `vars` in order.
 
-    `variant` is the member of the family that is meant, if one is.
+    `variant` is the member of the family that is meant, if one is, `family` the whole's spec.
     """
 
     name: str
@@ -135,6 +135,7 @@ class Spec(NamedTuple):
     init: Mapping[str, Schemes] = MappingProxyType({})
     reference: str | None = None
     variant: Variant | None = None
+    family: "Spec | None" = None
 
     def of(self, variant: Variant) -> "Spec":
         """The spec of one member of the family."""
@@ -146,6 +147,7 @@ class Spec(NamedTuple):
             input=self.input if variant.input is None else variant.input,
             claims=(*self.claims, *variant.claims),
             variant=variant,
+            family=self,
         )
 
     @property

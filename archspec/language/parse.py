@@ -1,6 +1,8 @@
 """Plain data → Spec: the grammar of a spec's keys, with every fault collected."""
 
+import builtins
 from collections.abc import Mapping
+from keyword import iskeyword, softkwlist
 
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import InvalidName, MissingKey, UnknownVersion, WrongType
@@ -116,6 +118,7 @@ class _SpecParser(RowParser):
             at = ("variants", name)
             if written is not None and not self.typed(written, dict, at, f"the variant `{name}`"):
                 continue
+            self.identifier(name, at, "a variant", _TAKEN)
             member: Mapping[str, Data] = written or {}
             title, source, description, reference = (
                 self.text(member, key, at) for key in _VARIANT_TEXTS
@@ -138,6 +141,7 @@ class _SpecParser(RowParser):
         outputs = []
         for name, written in self.mapping(data, "outputs", ()).items():
             at: SpecPath = ("outputs", name)
+            self.identifier(name, at, "an output")
             if isinstance(written, str | int) and not isinstance(written, bool):
                 outputs.append(Output(name, str(written), at))
                 continue
@@ -154,12 +158,28 @@ class _SpecParser(RowParser):
             outputs.append(Output(name, str(written["from"]), (*at, "from"), *flags))
         return tuple(outputs)
 
+    def identifier(
+        self, name: str, at: SpecPath, what: str, taken: frozenset[str] = frozenset()
+    ) -> None:
+        """A name that generated code has to be able to use; `taken` are those it uses itself."""
+        if name in taken:
+            reason = "generated code has something else of that name"
+            self.fault(InvalidName, at, on_key=True, what=what, name=name, reason=reason)
+            return
+        usable = name.isascii() and name.isidentifier() and not iskeyword(name)
+        if not usable or name.startswith("_") or len(name) > 64:
+            reason = "it has to be a Python identifier that does not begin with `_`"
+            self.fault(InvalidName, at, on_key=True, what=what, name=name[:64], reason=reason)
+
     def flag(self, data: Mapping[str, Data], key: str, at: SpecPath) -> bool:
         """A truth value that is false unless given."""
         value = data.get(key)
         return value is not None and self.typed(value, bool, (*at, key), f"`{key}`") and value
 
 
+_TAKEN = frozenset({*dir(builtins), *softkwlist, "torch", "nn", "F", "math", "OrderedDict"}) | {
+    *("NamedTuple", "INPUT_SHAPE", "INPUT_SHAPES", "self", "x")
+}
 _MISSING = {
     "name": "write `name: MyNet`; it becomes the name of the generated class",
     "input": "write `input: [3, 224, 224]`: channels, height, width",

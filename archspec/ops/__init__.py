@@ -32,7 +32,14 @@ from archspec.ops.base import (
     show,
     thousands,
 )
-from archspec.ops.channels import ChannelShuffle, Chunk, PixelShuffle, PixelUnshuffle, Slice
+from archspec.ops.channels import (
+    ChannelShuffle,
+    Chunk,
+    PadChannels,
+    PixelShuffle,
+    PixelUnshuffle,
+    Slice,
+)
 from archspec.ops.conv import Conv2d, DepthwiseConv2d
 from archspec.ops.lenet import RBF, PartialConv2d, ScaledAvgPool, ScaledTanh
 from archspec.ops.linear import Linear
@@ -99,6 +106,7 @@ OPS: tuple[type[Op], ...] = (
     Concat,
     Chunk,
     Slice,
+    PadChannels,
     ChannelShuffle,
     PixelShuffle,
     PixelUnshuffle,

@@ -115,6 +115,33 @@ class Slice(Op):
         yield Text("output", f"stop − start = {self.stop} − {self.start} = {width}")
 
 
+class PadChannels(Op):
+    """Zeros before and after the channels, `nn.ZeroPad3d`.
+
+    With a stride in front of it a shortcut without parameters where channels are added, option A
+    of He et al., Deep Residual Learning for Image Recognition, 2016.
+    """
+
+    op_name: ClassVar = "pad_channels"
+
+    before: Index = 0
+    after: Index = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_channels_first(self.op_name, shape)
+        return (self.before + shape[0] + self.after, *shape[1:])
+
+    def channel_ratio(self, shape: Shape) -> None:
+        del shape
+
+    def view(self, shape: Shape) -> View:
+        return None if len(shape) == 3 else "global"
+
+    def explain_output(self, shape: Shape) -> Iterator[Text]:
+        terms = f"{self.before} + {shape[0]} + {self.after}"
+        yield Text("output", f"before + C + after = {terms} = {self.output_shape(shape)[0]}")
+
+
 class PixelShuffle(Op):
     """Lays channels out in space, `nn.PixelShuffle`: (C·r², H, W) becomes (C, H·r, W·r).
 

@@ -158,8 +158,9 @@ class RBF(Op):
     """Squared distances to trained prototypes, the output layer of LeNet-5.
 
     `y_i = Σ_j (x_j − w_ij)²`, with one prototype of F_in numbers a class; the smallest output is
-    the answer. A difference and a square for each: no multiply-accumulates. As many parameters as an `nn.Linear` without a bias. `trainable: false` keeps the
-    prototypes as they begin, at random −1 and +1.
+    the answer. A difference and a square for each: no multiply-accumulates. As many parameters as
+    an `nn.Linear` without a bias. `trainable: false` keeps the prototypes as they begin, at random
+    −1 and +1.
     """
 
     op_name: ClassVar = "rbf"

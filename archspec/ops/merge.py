@@ -7,6 +7,7 @@ from typing import ClassVar
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import MergeMismatch
 from archspec.ops.base import ChannelsLast, Counts, Op, Shape, Text, require_channels_first, show
+from archspec.ops.fields import Number
 
 
 class Merge(Op):
@@ -23,19 +24,37 @@ class Merge(Op):
 
     def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
         """The arithmetic of the output shape, with the numbers in it."""
-        yield Text("output", f"{len(shapes)} inputs of {show(shapes[0])}, element by element")
+        if all(shape == shapes[0] for shape in shapes):
+            how = f"{len(shapes)} inputs of {show(shapes[0])}, element by element"
+        else:
+            sides = " and ".join(map(show, shapes))
+            how = f"{sides}, sizes of 1 stretched = {show(self.infer(shapes))}"
+        yield Text("output", how)
 
 
 class Add(Merge):
-    """The sum of its inputs, `torch.add`: of one shape, or broadcast where a size is 1."""
+    """The sum of its inputs, `torch.add`: of one shape, or broadcast where a size is 1.
+
+    With `alpha`, the first of two and alpha times the second.
+    """
 
     op_name: ClassVar = "add"
 
+    alpha: Number = 1
+
     def infer(self, shapes: Sequence[Shape]) -> Shape:
+        if self.alpha != 1 and len(shapes) != 2:
+            raise Fault(MergeMismatch, "alpha", op="this", wanted="to be two, as there is an alpha")
         return _broadcast(shapes)
 
     def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts:
-        return Counts(elementwise=(len(shapes) - 1) * prod(output))
+        scaled = prod(shapes[1]) if abs(self.alpha) != 1 else 0
+        return Counts(elementwise=(len(shapes) - 1) * prod(output) + scaled)
+
+    def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
+        yield from super().explain_merge(shapes)
+        if self.alpha != 1:
+            yield Text("output", f"the first + {self.alpha:g} · the second")
 
 
 class Mul(Merge):

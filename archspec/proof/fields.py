@@ -9,7 +9,7 @@ to look along the height, and one row along the width.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from math import nan
+from math import lcm, nan
 from typing import Any, NamedTuple
 
 import torch
@@ -126,7 +126,7 @@ def prove_fields(subject: Subject) -> Proof:
         return not_applicable(claim, f"fields from {smallest} pixels on take --full")
     found: list[Difference] = []
     for axis in (0, 1):
-        trace = _trace(allowed, axis, breadths[axis])
+        trace = _trace(subject, allowed, axis, breadths[axis])
         differing = _compare(subject, allowed, trace, torch.float32)
         if differing:
             # Some fast convolutions compute neighbours together and spread a NaN; that of float64,
@@ -183,7 +183,7 @@ def _is_steady(node: Node, shape: tuple[int, ...]) -> bool:
 
 
 def _windows(view: View) -> Any:
-    """Kernels, strides and dilations: padding that depends on the size is a constant in code."""
+    """Kernels, strides and dilations: what strips are long enough for settles the padding."""
     if view is None or view == "global":
         return view
     return [(window.kernel, window.stride, window.dilation) for window in view]
@@ -279,14 +279,20 @@ def _affordable(
     for reach in sorted({candidate.reach for candidate in candidates}, reverse=True):
         chosen = [candidate for candidate in candidates if candidate.reach <= reach]
         last = max(candidate.node.index for candidate in chosen)
-        pixels = max(_trace(chosen, axis, breadths[axis]).pixels for axis in (0, 1))
+        pixels = max(_trace(subject, chosen, axis, breadths[axis]).pixels for axis in (0, 1))
         if sums[last] * pixels / (height * width) <= BUDGETS[subject.effort]:
             return chosen
     return []
 
 
-def _trace(candidates: Sequence[Candidate], axis: int, breadths: Breadths) -> Trace:
-    """The shortest strip on which no border hides anything of these fields."""
+def _trace(
+    subject: Subject, candidates: Sequence[Candidate], axis: int, breadths: Breadths
+) -> Trace:
+    """The shortest strip on which no border hides anything of these fields.
+
+    It is as long as the network's own input but for whole strides: TensorFlow's 'same' padding
+    depends on what a stride leaves over of the size, and with the padding the place of a field.
+    """
     measures = sorted((c.along(axis) for c in candidates), key=lambda m: -m[1])
     margin = 2 * max(stride for _, stride, _ in measures) + MARGIN
     start = max(0, *(offset for _, _, offset in measures))
@@ -300,6 +306,7 @@ def _trace(candidates: Sequence[Candidate], axis: int, breadths: Breadths) -> Tr
             _place_edge(ends, edge, stride, beyond)
     longest = max(size for size, _, _ in measures)
     length = max(max(begins) + longest, max(ends) + margin)
+    length += (subject.input_shape[1 + axis] - length) % lcm(*(stride for _, stride, _ in measures))
     breadth = max(breadths[candidate.node.path] for candidate in candidates)
     return Trace(axis, length, breadth, start, tuple(begins), tuple(ends))
 

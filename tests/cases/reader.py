@@ -1,10 +1,12 @@
 """Reads case files: data in YAML, one list of cases a file, one runner for each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from archspec.api import Check, SpecError, check_text, write
 
 CASES = Path(__file__).parent
 MARK = "▸"
@@ -31,3 +33,15 @@ def unmark(text: str) -> tuple[str, list[tuple[int, int]]]:
         clean += piece
         places.append((clean.count("\n") + 1, len(clean) - clean.rfind("\n")))
     return clean + last, places
+
+
+def checked_and_written(
+    text: str, file: str = "<text>", overrides: Mapping[str, Any] | None = None
+) -> Check:
+    """A text's check, with what the target refuses among its diagnostics."""
+    checked = check_text(text, file, overrides)
+    try:
+        write(checked)
+    except SpecError as error:
+        return checked._replace(diagnostics=(*checked.diagnostics, *error.diagnostics))
+    return checked

@@ -1,11 +1,16 @@
 """Whatever a spec is turned into by accident, a check ends in located diagnostics or is fine."""
 
 import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
 
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.api import Check, check_text
+from archspec.language.rows import ROW_KEYS
 from archspec.resources import folder
 from tests.cases.reader import MARK, cases
 from tests.language.test_constructs import spec
@@ -32,8 +37,18 @@ VALUES = (
         "[1]",
     ],
     *["[1, 2, 3]", "{a: 1}", "in_channels", "2 **", "same", "9" * 30, "!!int", "&a", "*a", "<<"],
+    *["input", "i", "j", "{i}", "unit{i}", "1e9", "100", "repeat", "each", "when", "from"],
+    *["branches", "layers", "op", "init", "vars", "args", "variants", "outputs", "width[:2]"],
     *["\t", "---", "...", "? ", ": ", "- ", "|", ">", "%", "@", "#", "`", "\0", "é", "\ud800"],
 )
+
+
+def parsed(text: str) -> Any:
+    """A text's data, None where it is no YAML."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return None
 
 
 @st.composite
@@ -65,6 +80,8 @@ def assert_sound(result: Check, text: str) -> None:
         assert column >= 1
         assert fault.message
         assert isinstance(fault.help, str)
+    for member in result.family:
+        assert_sound(member, text)
     if result.ok:
         assert result.network is not None
         assert None not in result.network.shapes
@@ -77,6 +94,52 @@ def assert_sound(result: Check, text: str) -> None:
 @given(mutated())
 @settings(max_examples=500)
 def test_a_mutated_spec_never_raises(text: str) -> None:
+    assert_sound(check_text(text), text)
+
+
+KEYS = sorted(
+    {*ROW_KEYS, "layers", "columns", "args", "vars", "blocks", "variants", "outputs", "j"}
+)
+DATA = [data for text in TEXTS if isinstance(data := parsed(text), dict)]
+
+
+def places(data: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything in a tree of lists and mappings."""
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, value in items:
+        yield (*above, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*above, key))
+
+
+def at(data: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+@st.composite
+def transplanted(draw: st.DrawFn) -> str:
+    """A spec some of whose values or keys are replaced by those of others, at any depth."""
+    data = deepcopy(draw(st.sampled_from(DATA)))
+    for _ in range(draw(st.integers(1, 3))):
+        paths = list(places(data))
+        if not paths:
+            break
+        path = draw(st.sampled_from(paths))
+        holder, key = at(data, path[:-1]), path[-1]
+        if isinstance(holder, dict) and draw(st.booleans()):
+            holder[draw(st.sampled_from(KEYS))] = holder.pop(key)
+            continue
+        other = draw(st.sampled_from(DATA))
+        source = draw(st.sampled_from(list(places(other))))
+        holder[key] = deepcopy(at(other, source))
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+@given(transplanted())
+@settings(max_examples=500)
+def test_a_spec_with_parts_of_others_never_raises(text: str) -> None:
     assert_sound(check_text(text), text)
 
 

@@ -180,7 +180,7 @@ def test_many_repetitions_are_no_trouble() -> None:
 
 
 def test_faults_of_one_row_in_many_places_do_not_hide_others() -> None:
-    rows = "  - {op: relu, repeat: 900, name: 'a{j}', from: nowhere}\n  - {op: rellu}\n"
+    rows = "  - {repeat: 900, layers: [{op: relu, from: nowhere}]}\n  - {op: rellu}\n"
     assert codes(check_text(f"{HEAD}layers:\n{rows}")) == ["AS217", "AS204"]
 
 

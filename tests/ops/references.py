@@ -132,6 +132,12 @@ def layer_norm2d(op: Any, x: torch.Tensor, t: Tensors) -> torch.Tensor:
     return result
 
 
+def pad_channels(op: Any, x: torch.Tensor, _: Tensors) -> torch.Tensor:
+    result = torch.zeros(len(x), op.before + x.shape[1] + op.after, *x.shape[2:], dtype=x.dtype)
+    result[:, op.before : op.before + x.shape[1]] = x
+    return result
+
+
 def channel_shuffle(op: Any, x: torch.Tensor, _: Tensors) -> torch.Tensor:
     each = x.shape[1] // op.groups
     order = [g * each + i for i in range(each) for g in range(op.groups)]
@@ -213,6 +219,7 @@ MORE: dict[str, Reference] = {
     "permute": lambda op, x, _: torch.einsum("nchw->nhwc" if op.dims[3] == 1 else "nhwc->nchw", x),
     "chunk": lambda op, x, _: x.tensor_split(op.chunks, dim=1)[op.index],
     "slice": lambda op, x, _: x.narrow(1, op.start, op.stop - op.start),
+    "pad_channels": pad_channels,
     "channel_shuffle": channel_shuffle,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,

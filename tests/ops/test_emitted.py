@@ -90,6 +90,9 @@ ROWS: list[tuple[tuple[int, ...], list[Row]]] = [
     ((4, 7, 6), [{"op": "chunk", "chunks": 2, "index": 1}]),
     ((6,), [{"op": "slice", "start": 1, "stop": 4}]),
     ((4, 7, 6), [{"op": "slice", "stop": 3}]),
+    ((4, 7, 6), [{"op": "pad_channels", "before": 1, "after": 2}]),
+    ((4, 7, 6), [{"op": "pad_channels", "after": "in_channels"}]),
+    ((6,), [{"op": "pad_channels", "before": 3}]),
     ((6, 4, 4), [{"op": "channel_shuffle", "groups": 2}]),
     ((18, 2, 3), [{"op": "pixel_shuffle", "upscale_factor": 3}]),
     ((2, 6, 9), [{"op": "pixel_unshuffle", "downscale_factor": 3}]),
@@ -257,6 +260,20 @@ def test_a_width_is_followed_through_what_changes_the_channels() -> None:
         assert module(torch.zeros(2, 3, 4, 4)).shape == (2, 5)
         last = [layer for layer in module.modules() if isinstance(layer, nn.Linear)][-1]
         assert last.in_features == 3 * width
+
+
+def test_a_width_is_followed_through_padded_channels() -> None:
+    rows: list[Row] = [
+        {"op": "conv2d", "out_channels": "width", "kernel_size": 1},
+        {"op": "pad_channels", "before": "width // 4", "after": "2 * width - in_channels"},
+        {"op": "conv2d", "out_channels": 5, "kernel_size": 1, "groups": 1},
+    ]
+    text = write(check(rows, (3, 4, 4), vars={"width": 8}), "torch")
+    assert "nn.ZeroPad3d((0, 0, 0, 0, width // 4, 2 * width - width))" in text
+    for width in (8, 12):
+        module = instantiate(text, width=width)
+        assert module(torch.zeros(2, 3, 4, 4)).shape == (2, 5, 4, 4)
+        assert module[2].in_channels == 2 * width + width // 4
 
 
 def test_ops_are_known_by_name() -> None:

@@ -26,7 +26,11 @@ main(sys.argv[1:])
         "check alexnet",
         "check alexnet --format json",
         "check alexnet --explain",
+        "check resnet",
+        "check --all",
         "gen alexnet --target torch --stdout",
+        "gen resnet --stdout",
+        "gen",
     ],
 )
 def test_a_core_command_loads_no_heavy_library(command: str, tmp_path: Path) -> None:

@@ -496,3 +496,33 @@ def test_the_papers_vgg_is_coarser_than_the_slip_in_the_notes() -> None:
     """One kernel of 3×2 in place of 3×3: 24 576 weights, which 138 million do not show."""
     found = checked("vgg16").totals.num_params, checked("vgg16_cbr").totals.num_params
     assert found == (138_357_544, 138_357_544 - 3 * 64 * 128)
+
+
+TOWERS = {"block35": ("conv1x1", "conv3x3", "conv3x3dbl"), "block17": ("conv1x1", "conv7x7")}
+TOWERS["block8"] = ("conv1x1", "conv3x3")
+
+
+def test_the_residuals_of_inception_resnet_v2_are_scaled_as_its_authors_scale_them() -> None:
+    """0.17, 0.1 and 0.2 of each, all of the very last one, which has no ReLU behind it."""
+    torch = pytest.importorskip("torch")
+    from archspec.targets.torch.run import load_module
+
+    torch.manual_seed(0)
+    source = archspec.generate("inception_resnet_v2")
+    network = load_module(source, "inception_resnet_v2").InceptionResNetV2(num_classes=2).eval()
+    seen = 0
+    for stage, (scale, width) in {
+        "block35": (0.17, 320),
+        "block17": (0.1, 1088),
+        "block8": (0.2, 2080),
+    }.items():
+        blocks = getattr(network, stage)
+        for number in (0, len(blocks) - 1):
+            block, x = blocks[number], torch.randn(1, width, 3, 3)
+            towers = [getattr(block, name)(x) for name in TOWERS[stage]]
+            residual = block.up(torch.cat(towers, 1))
+            last = (stage, number) == ("block8", 9)
+            expected = x + residual if last else (x + scale * residual).relu()
+            torch.testing.assert_close(block(x), expected)
+            seen += 1
+    assert seen == 6

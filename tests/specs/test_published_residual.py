@@ -360,8 +360,8 @@ PYTORCHCV = [
     ("pytorchcv", "RegNetY-8.0GF", "regnet:regnet_y_8gf_paper"),
     ("pytorchcv", "RegNetY-16GF", "regnet:regnet_y_16gf"),
     ("pytorchcv", "RegNetY-32GF", "regnet:regnet_y_32gf"),
-    ("pytorchcv-cifar10", "ResNet-20", "resnet_cifar:resnet20"),
-    ("pytorchcv-cifar10", "ResNet-110", "resnet_cifar:resnet110"),
+    ("pytorchcv-cifar10", "ResNet-20", "resnet_cifar:resnet20_b"),
+    ("pytorchcv-cifar10", "ResNet-110", "resnet_cifar:resnet110_b"),
 ]
 
 
@@ -373,6 +373,30 @@ def test_pytorchcv_counts_the_same(source: str, model: str, spec: str, published
     assert totals.num_params == int(row["params"])
     assert (totals.macs or 0) / 1e6 == pytest.approx(float(row["ops"]), rel=0.025)
     assert (totals.macs or 0) / 1e6 < float(row["ops"])
+
+
+@pytest.mark.parametrize("depth", [20, 44, 110])
+def test_option_a_has_as_many_parameters_as_the_papers_table_6(depth: int, published: Path) -> None:
+    model = f"ResNet-{depth} (CIFAR-10, option A)"
+    (row,) = rows(published / "paper_tables.csv", model=model, quantity="params")
+    decimals = len(row["value_num"].rpartition(".")[2])
+    totals = checked(f"resnet_cifar:resnet{depth}").totals
+    assert round((totals.num_params or 0) / 1e6, decimals) == float(row["value_num"])
+
+
+def test_option_a_is_every_second_pixel_and_zeros() -> None:
+    """What leaves the second stage's first block is its convolutions' sum with that."""
+    torch = pytest.importorskip("torch")
+    from archspec.targets.torch.run import load_module
+
+    torch.manual_seed(0)
+    module = load_module(archspec.generate("resnet_cifar"), "resnet_cifar")
+    block = module.resnet20().double().eval().layer2[0]
+    x = torch.randn(2, 16, 32, 32, dtype=torch.float64)
+    convolved = block.bn2(block.conv2(block.bn1(block.conv1(x)).relu()))
+    shortcut = torch.zeros(2, 32, 16, 16, dtype=torch.float64)
+    shortcut[:, :16] = x[:, :, ::2, ::2]
+    torch.testing.assert_close(block(x), (convolved + shortcut).relu())
 
 
 def test_the_notes_projections_have_the_kernel_of_their_block() -> None:

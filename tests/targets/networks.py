@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from archspec.api import Check, write
 from archspec.graph.network import Node
 from archspec.ops import OPS
 from archspec.ops.activation import Activation
-from archspec.targets.torch.run import instantiate
+from archspec.targets.torch.run import instantiate, load_module
 from tests.ops.strategies import dilations, paddings, pairs, strides
 
 Row = dict[str, Any]
@@ -53,9 +54,41 @@ def build(checked: Check) -> nn.Module:
     return module
 
 
+def members_of(checked: Check) -> tuple[Check, ...]:
+    """The checks of a family's variants, or the one check that there is."""
+    return checked.family or (checked,)
+
+
+def module_of(checked: Check) -> ModuleType:
+    """The generated module of what was checked without errors, executed."""
+    return load_module(generate(checked), checked.variant or checked.name)
+
+
+def made_by(module: ModuleType, member: Check) -> nn.Module:
+    """A network of a module: what the function of a variant makes, or the class."""
+    names: list[str] = module.__all__
+    made: nn.Module = getattr(module, next((n for n in names if n == member.variant), names[0]))()
+    return made
+
+
 def nodes(checked: Check) -> tuple[Node, ...]:
     assert checked.network is not None
     return checked.network.nodes
+
+
+def tensors_counted(checked: Check) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """Shape of every tensor that the analysis counts, by its name, and whether it is trained."""
+    network = checked.network
+    assert network is not None
+    found = {}
+    for node in network.nodes:
+        arriving = network.arriving(node)
+        assert arriving is not None
+        assert node.op is not None
+        for tensor in node.op.tensors(arriving[0]):
+            name = f"{node.path}.{tensor.name}" if tensor.name else node.path
+            found[name] = (tuple(tensor.shape), tensor.trainable)
+    return found
 
 
 def batch(shape: Sequence[int], size: int = 2) -> torch.Tensor:

@@ -2,20 +2,41 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from itertools import product
 from typing import Any
 
 import torch
 
+from archspec.graph.network import INPUT, Network, Node
 from archspec.ops import OPS_BY_NAME, Op
 from tests.ops.references import MORE
 
 Tensors = Mapping[str, torch.Tensor]
 
 
-def forward(op: Op, x: torch.Tensor, tensors: Tensors) -> torch.Tensor:
-    """The op applied to a batch, in evaluation."""
-    return REFERENCES[type(op)](op, x, tensors)
+def forward(op: Op, inputs: Sequence[torch.Tensor], tensors: Tensors) -> torch.Tensor:
+    """The op applied to a batch, or to the batches that it merges, in evaluation."""
+    given: Any = inputs if op.merges else inputs[0]
+    return REFERENCES[type(op)](op, given, tensors)
+
+
+def run(network: Network, state: Tensors, x: torch.Tensor) -> list[torch.Tensor]:
+    """What every node of a network puts out for a batch, computed one after the other."""
+    outputs: list[torch.Tensor] = []
+    for node in network.nodes:
+        assert node.op is not None
+        inputs = [x if index == INPUT else outputs[index] for index in node.inputs]
+        outputs.append(forward(node.op, inputs, tensors_of(node, state)))
+    return outputs
+
+
+def tensors_of(node: Node, state: Tensors) -> dict[str, torch.Tensor]:
+    """A node's own tensors by name; one that is the whole of the node has no name."""
+    prefix = f"{node.path}."
+    own = {"": state[node.path]} if node.path in state else {}
+    inner = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
+    return own | {key: tensor for key, tensor in inner.items() if "." not in key}
 
 
 def ends(op: Any, axis: int, size: int) -> tuple[int, int]:
@@ -139,7 +160,19 @@ def _hard(x: torch.Tensor) -> torch.Tensor:
     return (x + 3).clamp(0, 6) / 6
 
 
-_BY_NAME: dict[str, Callable[[Any, torch.Tensor, Tensors], torch.Tensor]] = {
+def together(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The channels of all parts, put into one batch part by part."""
+    channels = [part.shape[1] for part in parts]
+    result = parts[0].new_empty(len(parts[0]), sum(channels), *parts[0].shape[2:])
+    for i, part in enumerate(parts):
+        result[:, sum(channels[:i]) : sum(channels[: i + 1])] = part
+    return result
+
+
+_BY_NAME: dict[str, Callable[[Any, Any, Tensors], torch.Tensor]] = {
+    "add": lambda op, parts, _: reduce(lambda x, y: x + op.alpha * y, parts),
+    "mul": lambda _, parts, __: reduce(torch.mul, parts),
+    "concat": lambda _, parts, __: together(parts),
     "conv2d": conv2d,
     "linear": lambda op, x, t: x @ t["weight"].T + (t["bias"] if op.bias else 0),
     "max_pool": lambda op, x, _: pool(op, x, maximum),

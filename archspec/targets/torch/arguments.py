@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from archspec.targets.torch.facts import Facts
 
 OUTPUT_WIDTHS = ("out_channels", "out_features")
-WIDTHS = frozenset({*OUTPUT_WIDTHS, "kernel_num", "groups", "size", "num_groups"})
+WIDTHS = frozenset(
+    {*OUTPUT_WIDTHS, "kernel_num", "groups", "size", "num_groups", "before", "after"}
+)
 RATES = frozenset({"p", "negative_slope", "alpha", "beta", "k", "eps", "momentum", "init_value"})
 
 

@@ -54,6 +54,7 @@ class ClassText:
     outputs: tuple[tuple[str, bool], ...] = ()
     returns: str = "torch.Tensor"
     title: str = ""
+    block: str = ""
 
 
 class Classes:
@@ -91,6 +92,7 @@ class Classes:
         self._define(unit, block.vars)
         text = self._write(unit, block.body, self.names[block.name], "in_channels")
         keep_all = block.name in self.as_values
+        text.block = block.name
         text.takes_channels = keep_all or "in_channels" in unit.used
         text.arguments = tuple(self._block_arguments(block, unit, keywords, keep_all=keep_all))
         text.title = self._block_title(block, text)
@@ -106,14 +108,11 @@ class Classes:
                 continue
             values = self.facts.arguments_of(block.name, name)
             annotation = annotation_of(values)
-            if default is None:
-                required.append(Argument(keywords[name], annotation))
-                continue
-            text = self._default(unit, default)
-            if free_names(text) - unit.class_names:
-                required.append(Argument(keywords[name], annotation))
+            text = None if default is None else self._default(unit, default)
+            if text is None or free_names(text) - unit.class_names:
+                required.append(Argument(keywords[name], annotation, key=name))
             else:
-                optional.append(Argument(keywords[name], annotation, text))
+                optional.append(Argument(keywords[name], annotation, text, key=name))
         return [*required, *optional]
 
     def _default(self, unit: Unit, default: Data) -> str:
@@ -151,6 +150,8 @@ class Classes:
         facts = self.facts
         unit = self._unit("")
         varying = facts.varying()
+        if len(facts.members) == 1 and facts.spec.variant is not None:
+            bound |= frozenset(facts.spec.variant.vars)  # they are what makes it this network
         written = {n: facts.written_of(n) for n in facts.spec.vars}
         values = facts.members[0].network.vars
         derived: dict[str, Data] = {}
@@ -158,17 +159,19 @@ class Classes:
             if variable in bound and variable not in varying:
                 unit.values[variable] = value
                 continue
-            unit.texts[variable] = variable
-            unit.taken.add(variable)
+            own = variable if usable_argument(variable) else f"{variable}_"
+            unit.texts[variable] = own
             if facts.is_optional_op(variable):
-                unit.optional.add(variable)
+                unit.optional.add(own)
             if holds_whole_numbers(m.network.vars[variable] for m in facts.members):
-                unit.whole.add(variable)
+                unit.whole.add(own)
             text = written[variable]
             is_derived = isinstance(text, str) and names_in(text) & set(unit.texts) - {variable}
             if is_derived and facts.is_computed(variable):
                 derived[variable] = text
                 unit.texts.pop(variable)
+            else:
+                unit.taken.add(own)
         self._define(unit, derived)
         shapes = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
         if len(shapes) > 1:
@@ -183,18 +186,19 @@ class Classes:
     ) -> list[Argument]:
         required, optional = [], []
         for name in self.facts.spec.vars:
-            if name not in unit.used or name in derived or name in unit.tables:
+            own = unit.texts.get(name, name)
+            if own not in unit.used or name in derived or name in unit.tables:
                 continue
             values = [member.network.vars[name] for member in self.facts.members]
             annotation = annotation_of(list({repr(v): v for v in values}.values()))
-            if name in unit.optional:
+            if own in unit.optional:
                 annotation = OPTIONAL
             default = self.facts.default_of(name)
             if default is None or (name in varying and isinstance(default, list)):
-                required.append(Argument(name, annotation))
+                required.append(Argument(own, annotation, key=name))
             else:
-                text = self.value_text(unit, default, optional=name in unit.optional)
-                optional.append(Argument(name, annotation, text))
+                text = self.value_text(unit, default, optional=own in unit.optional)
+                optional.append(Argument(own, annotation, text, key=name))
         return [*required, *optional]
 
     def value_text(self, unit: Unit, value: Value, *, optional: bool = False) -> str:
@@ -324,7 +328,7 @@ class Classes:
             return [("", end, False)]
         found = []
         for output in self.facts.spec.outputs:
-            if output.of not in graph.names:
+            if output.of not in graph.names or output.of in graph.dropped:
                 continue
             value = graph.names[output.of]
             if output.optional:

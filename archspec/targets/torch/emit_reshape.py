@@ -1,6 +1,13 @@
 """Ops in PyTorch that cut, turn round or average what arrives."""
 
-from archspec.ops.channels import ChannelShuffle, Chunk, PixelShuffle, PixelUnshuffle, Slice
+from archspec.ops.channels import (
+    ChannelShuffle,
+    Chunk,
+    PadChannels,
+    PixelShuffle,
+    PixelUnshuffle,
+    Slice,
+)
 from archspec.ops.pool import Mean
 from archspec.ops.reshape import Permute
 from archspec.ops.resize import Upsample, ZeroPad2d
@@ -62,6 +69,14 @@ def slice_(op: Slice, row: Row) -> Spelling:
         return call("torch.narrow", x, "1", str(op.start), str(op.stop - op.start))
 
     return Spelling(call("Slice", str(op.start), str(op.stop)), wrap)
+
+
+def pad_channels(op: PadChannels, row: Row) -> Spelling:
+    """`nn.ZeroPad3d` for maps, whose third dimension from the end are the channels; `F.pad`."""
+    dimensions = len(row.shape)
+    before, after = row.value("before", op.before), row.value("after", op.after)
+    sides = tuple_of(*["0"] * (2 * dimensions - 2), before, after)
+    return Spelling(call(f"nn.ZeroPad{dimensions}d", sides), function("F.pad", sides))
 
 
 def channel_shuffle(op: ChannelShuffle, row: Row) -> Spelling:

@@ -23,7 +23,14 @@ from archspec.ops.activation import (
     Softplus,
     Tanh,
 )
-from archspec.ops.channels import ChannelShuffle, Chunk, PixelShuffle, PixelUnshuffle, Slice
+from archspec.ops.channels import (
+    ChannelShuffle,
+    Chunk,
+    PadChannels,
+    PixelShuffle,
+    PixelUnshuffle,
+    Slice,
+)
 from archspec.ops.conv import Conv2d, DepthwiseConv2d
 from archspec.ops.lenet import RBF, PartialConv2d, ScaledAvgPool, ScaledTanh
 from archspec.ops.linear import Linear
@@ -176,6 +183,7 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     Mean: emit_reshape.mean,
     Chunk: emit_reshape.chunk,
     Slice: emit_reshape.slice_,
+    PadChannels: emit_reshape.pad_channels,
     ChannelShuffle: emit_reshape.channel_shuffle,
     PixelShuffle: emit_reshape.pixel_shuffle,
     PixelUnshuffle: emit_reshape.pixel_unshuffle,

@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec import expressions
 from archspec.expressions import FUNCTIONS, ExpressionError, Reference
-from archspec.targets.torch.text import spell
+from archspec.targets.torch.text import is_whole, spell
 
 _CALLED = {
     "ceil": "math.ceil",
@@ -22,27 +22,30 @@ def fold(
     texts: Mapping[str, str],
     named: Callable[[str], str],
     hoisted: Callable[[str], str] = str,
+    whole: Callable[[str], bool] = lambda _: False,
+    *,
+    truth: bool = False,
 ) -> str:
     """An expression of the language as Python.
 
     `values` are names whose value is known, `texts` what stands for others; `named` spells the
-    name of an op or block, `hoisted` that of a known list that remains. What only depends on known
-    values is computed.
+    name of an op or block, `hoisted` that of a known list that remains; `whole` says which Python
+    names are integers. What only depends on known values is computed. Where `truth` is all that is
+    asked for, `x and 1` is `x`.
     """
-    tree = ast.parse(text.strip(), mode="eval").body
-    bound = _Bind(values, texts, named).visit(tree)
-    return unparse(_Hoist(hoisted).visit(_simplified(bound)))
+    bound = _Bind(values, texts, named).visit(_parsed(text.strip()))
+    tree = _simplified(bound, whole)
+    return unparse(_Hoist(hoisted).visit(_as_truth(tree) if truth else tree))
 
 
 def unparse(tree: ast.expr) -> str:
-    """An expression's text, slices as `ruff format` spaces them."""
-    return ast.unparse(_Slices().visit(tree))
+    """An expression's text, slices as `ruff format` spaces them, and numbers as one writes them."""
+    return ast.unparse(_Spell().visit(tree))
 
 
 def substitute(text: str, texts: Mapping[str, str]) -> str:
-    """A Python expression with other expressions in place of names, simplified."""
-    tree = ast.parse(text, mode="eval").body
-    return unparse(_simplified(_Bind({}, texts, str).visit(tree)))
+    """A Python expression, whose names are integers, with others in their place, simplified."""
+    return unparse(_simplified(_Bind({}, texts, str).visit(_parsed(text)), lambda _: True))
 
 
 def free_names(text: str) -> frozenset[str]:
@@ -75,42 +78,69 @@ def literal(value: Any, named: Callable[[str], str]) -> ast.expr:
 
 
 def add_up(texts: Iterable[str]) -> str:
-    """The sum of expressions, equal ones collected: `a + a + b` is `2 * a + b`."""
-    terms: dict[str, int] = {}
-    for text in texts:
-        for term, count in _terms(ast.parse(text, mode="eval").body):
-            terms[term] = terms.get(term, 0) + count
+    """The sum of expressions, equal terms collected: `a + b + a - b` is `2 * a`."""
+    terms = _collected(term for text in texts for term in _terms(_parsed(text)))
     number = terms.pop("", 0)
-    parts = [_times(count, term) for term, count in terms.items() if count]
-    if number or not parts:
-        parts.append(str(number))
-    return substitute(" + ".join(parts), {}) if len(parts) > 1 else parts[0]
+    # `3 - a` and `b - a`, not `-a + 3` and `-a + b`; but `a - 3` and `a + 3`
+    falling = number > 0 and all(count < 0 for count in terms.values())
+    counted = sorted(terms.items(), key=lambda pair: pair[1] < 0)
+    if number or not counted:
+        counted.insert(0 if falling else len(counted), ("", number))
+    (first, count), *rest = counted
+    if not rest and first and count == 1:
+        return first
+    text = _times(count, first)
+    for term, count in rest:
+        text += f" {'-' if count < 0 else '+'} {_times(abs(count), term)}"
+    return substitute(text, {}) if rest else text
 
 
-def terms_of(text: str) -> list[tuple[str, int]]:
-    """An expression as a sum of counted terms; "" is the term of plain numbers."""
-    return _terms(ast.parse(text, mode="eval").body)
+def terms_of(text: str) -> dict[str, int]:
+    """An expression as a sum: each term with its count; "" is the term of plain numbers."""
+    return _collected(_terms(_parsed(text)))
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _collected(terms: Iterable[tuple[str, int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for term, count in terms:
+        counts[term] = counts.get(term, 0) + count
+    return {term: count for term, count in counts.items() if count}
 
 
 def _times(count: int, term: str) -> str:
-    if count == 1:
-        return term
-    tree = ast.parse(term, mode="eval").body
-    loose = isinstance(tree, ast.IfExp | ast.BoolOp | ast.Compare | ast.BinOp)
-    return f"{count} * ({term})" if loose else f"{count} * {term}"
+    """A counted term, fit to stand in a sum; "" is that of plain numbers."""
+    if not term:
+        return str(count)
+    tree = _parsed(term)
+    if count == 1 and isinstance(tree, ast.BinOp):
+        return term  # a product or a quotient: sums were taken apart
+    loose = isinstance(tree, ast.IfExp | ast.BoolOp | ast.Compare | ast.BinOp | ast.UnaryOp)
+    factor = {1: "", -1: "-"}.get(count, f"{count} * ")
+    return f"{factor}({term})" if loose else f"{factor}{term}"
 
 
 def _terms(tree: ast.expr) -> list[tuple[str, int]]:
-    """An expression as a sum of counted terms; "" is the term of plain numbers."""
     if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
         return [*_terms(tree.left), *_terms(tree.right)]
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Sub):
+        return [*_terms(tree.left), *_negated(tree.right)]
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        return _negated(tree.operand)
     if isinstance(tree, ast.Constant) and type(tree.value) is int:
         return [("", tree.value)]
     if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Mult):
-        left, right = tree.left, tree.right
-        if isinstance(left, ast.Constant) and type(left.value) is int:
-            return [(ast.unparse(right), left.value)]
+        match _terms(tree.left):
+            case [("", count)]:
+                return [(ast.unparse(tree.right), count)]
     return [(ast.unparse(tree), 1)]
+
+
+def _negated(tree: ast.expr) -> list[tuple[str, int]]:
+    return [(term, -count) for term, count in _terms(tree)]
 
 
 class _Bind(ast.NodeTransformer):
@@ -155,8 +185,11 @@ class _Hoist(ast.NodeTransformer):
         return node if origin is None else ast.Name(self.hoisted(origin), ast.Load())
 
 
-class _Slices(ast.NodeTransformer):
-    """Spells slices: `a[:2]`, but `a[: b - 2]`."""
+class _Spell(ast.NodeTransformer):
+    """Spells slices, `a[:2]` but `a[: b - 2]`, and small numbers, `1e-5`."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return ast.Name(spell(node.value)) if isinstance(node.value, float) else node
 
     def visit_Slice(self, node: ast.Slice) -> ast.Name:
         ends = [None if end is None else unparse(end) for end in (node.lower, node.upper)]
@@ -168,8 +201,8 @@ class _Slices(ast.NodeTransformer):
         return ast.Name(" ".join(part for part in (ends[0], ":", ends[1]) if part), ast.Load())
 
 
-def _simplified(tree: ast.expr) -> ast.expr:
-    result: ast.expr = _Simplify().visit(tree)
+def _simplified(tree: ast.expr, whole: Callable[[str], bool]) -> ast.expr:
+    result: ast.expr = _Simplify(whole).visit(tree)
     return _Rename().visit(result)  # type: ignore[no-any-return]  # a transformer's result
 
 
@@ -184,6 +217,9 @@ class _Rename(ast.NodeTransformer):
 class _Simplify(ast.NodeTransformer):
     """Computes what is known; drops factors of one and terms of zero."""
 
+    def __init__(self, whole: Callable[[str], bool]) -> None:
+        self.whole = whole
+
     def visit(self, node: ast.AST) -> Any:
         node = self.generic_visit(node)
         plain = ast.Constant | ast.Tuple | ast.Name | ast.Slice
@@ -192,7 +228,7 @@ class _Simplify(ast.NodeTransformer):
         return node
 
     def _computed(self, node: ast.expr) -> ast.expr:
-        plain = _plainer(node)
+        plain = _plainer(node, self.whole)
         if plain is not None:
             return plain
         if not _is_known(node):
@@ -204,15 +240,23 @@ class _Simplify(ast.NodeTransformer):
         return literal(value, str)
 
 
-def _plainer(node: ast.expr) -> ast.expr | None:
+def _plainer(node: ast.expr, whole: Callable[[str], bool]) -> ast.expr | None:
     """A conditional that is decided, a truth value or product with a neutral part; else None."""
-    if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Constant):
-        return node.body if node.test.value else node.orelse
     if isinstance(node, ast.IfExp):
-        return node.body if ast.dump(node.body) == ast.dump(node.orelse) else None
+        return _decided(node)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        node.operand = _as_truth(node.operand)
+        return None
     if isinstance(node, ast.BoolOp):
         return _short_circuit(node)
-    return _without_neutral(node) if isinstance(node, ast.BinOp) else None
+    return _without_neutral(node, whole) if isinstance(node, ast.BinOp) else None
+
+
+def _decided(node: ast.IfExp) -> ast.expr | None:
+    node.test = _as_truth(node.test)
+    if isinstance(node.test, ast.Constant):
+        return node.body if node.test.value else node.orelse
+    return node.body if ast.dump(node.body) == ast.dump(node.orelse) else None
 
 
 def _is_known(tree: ast.expr) -> bool:
@@ -226,25 +270,57 @@ def _is_known(tree: ast.expr) -> bool:
 
 
 def _short_circuit(node: ast.BoolOp) -> ast.expr:
-    """`true and x` is x, `false and x` is false; the same for `or` the other way round."""
+    """Without what decides nothing: `true and x` is x. The value stays the same.
+
+    `x and true` is true, and not x, where x is 5.
+    """
     neutral = isinstance(node.op, ast.And)
     kept: list[ast.expr] = []
-    for operand in node.values:
-        if isinstance(operand, ast.Constant) and bool(operand.value) is neutral:
-            continue
-        kept.append(operand)
+    for i, operand in enumerate(node.values):
         if isinstance(operand, ast.Constant):
-            break
-    if not kept:
-        return ast.Constant(neutral)
-    decided = isinstance(kept[-1], ast.Constant)
-    if len(kept) == 1 or (decided and all(isinstance(o, ast.Compare) for o in kept[:-1])):
-        return kept[-1]
-    return ast.BoolOp(node.op, kept)
+            if bool(operand.value) is not neutral:
+                kept.append(operand)  # nobody looks any further
+                break
+            same = bool(kept) and all(map(_is_truth, kept)) and operand.value is neutral
+            if same or i + 1 < len(node.values):
+                continue
+        kept.append(operand)
+    return _joined(node.op, kept)
 
 
-def _without_neutral(node: ast.BinOp) -> ast.expr | None:
-    """`1 * x`, `x * 1`, `x // 1`, `x + 0` and `0 + x` as x; None where there is none of them."""
+def _joined(op: ast.boolop, kept: list[ast.expr]) -> ast.expr:
+    """`a and b`; false alone where that ends it."""
+    *before, last = kept
+    ended = isinstance(last, ast.Constant) and last.value is isinstance(op, ast.Or)
+    return last if not before or (ended and all(map(_is_truth, before))) else ast.BoolOp(op, kept)
+
+
+def _is_truth(node: ast.expr) -> bool:
+    """Whether a value is certainly true or false, and no other number."""
+    if isinstance(node, ast.BoolOp):
+        return all(map(_is_truth, node.values))
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return negated or isinstance(node, ast.Compare)
+
+
+def _as_truth(node: ast.expr) -> ast.expr:
+    """An expression of which nobody wants to know more than whether it holds."""
+    if not isinstance(node, ast.BoolOp):
+        return node
+    neutral = isinstance(node.op, ast.And)
+    kept: list[ast.expr] = []
+    for operand in map(_as_truth, node.values):
+        if not isinstance(operand, ast.Constant):
+            kept.append(operand)
+        elif bool(operand.value) is not neutral:
+            return ast.Constant(not neutral)
+    if len(kept) > 1:
+        return ast.BoolOp(node.op, kept)
+    return kept[0] if kept else ast.Constant(neutral)
+
+
+def _without_neutral(node: ast.BinOp, whole: Callable[[str], bool]) -> ast.expr | None:
+    """`1 * x`, `x * 1`, `x + 0`, `0 + x`, and `x // 1` of an integer, as x; else None."""
     left = node.left.value if isinstance(node.left, ast.Constant) else None
     right = node.right.value if isinstance(node.right, ast.Constant) else None
     if isinstance(node.op, ast.Mult):
@@ -252,7 +328,8 @@ def _without_neutral(node: ast.BinOp) -> ast.expr | None:
             return node.right
         return node.left if _is(right, 1) else None
     if isinstance(node.op, ast.FloorDiv):
-        return node.left if _is(right, 1) else None
+        is_whole_one = _is(right, 1) and is_whole(ast.unparse(node.left), whole)
+        return node.left if is_whole_one else None
     if isinstance(node.op, ast.Add):
         if _is(left, 0):
             return node.right

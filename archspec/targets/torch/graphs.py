@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import zip_longest
 
+from archspec.graph.names import problem_with
 from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.ops.base import ChannelsLast
 from archspec.ops.channels import Chunk
-from archspec.targets.torch.facts import has_parameters
+from archspec.ops.merge import Add
+from archspec.targets.torch.facts import Leaf, has_parameters
 from archspec.targets.torch.fold import add_up
 from archspec.targets.torch.layout import INDENT, Bracketed, Expr, flat, lines
 from archspec.targets.torch.modules import Modules, Piece
+from archspec.targets.torch.text import spell
 from archspec.targets.torch.unit import BODY, CannotWrite, Unit, When, heads_of
 
 MAX_NESTED = 60
@@ -69,6 +73,7 @@ class Graph:
         self.channels: dict[int, str] = {}
         self.flow = Flow()
         self.optional: set[int] = set()
+        self.dropped: set[str] = set()  # names of steps that are not there
         self.flags: dict[int, str] = {}
         self.joined: dict[int, int] = {}  # values under the condition of what reads them
         self.outputs: set[int] = set()
@@ -85,10 +90,14 @@ class Graph:
 
     def _step(self, step: Step, previous: int) -> int:
         inputs = self._inputs(step, previous)
+        if step.spread and (step.name is None or "{" in step.name):
+            problem = "a repeated step beside other paths needs a plain name; it is a group then"
+            raise CannotWrite(step.at, problem)
         when = self.modules.condition(step)
         if when is False or not self.facts.is_there(step):
             if step.name is not None:
                 self.names[step.name] = inputs[0]
+                self.dropped.add(step.name)
             return inputs[0]
         if step.branches is not None:
             inputs = tuple(
@@ -163,7 +172,7 @@ class Graph:
                 flow.left[value] = flow.left.get(value, 0) + 1
         for value in outputs:
             flow.left[value] = flow.left.get(value, 0) + 1
-        for item, following in zip(ordered, [*ordered[1:], None], strict=True):
+        for item, following in zip_longest(ordered, ordered[1:]):
             if not self._write_parts(item):
                 self._write_item(item, following, applied[item.value])
 
@@ -225,6 +234,11 @@ class Graph:
         if item.value in self.joined:
             flow.exprs[item.value] = expr
             return
+        if flag is None and self._adds_in_place(item):
+            first, second = (flow.exprs[value] for value in item.inputs)
+            self._line(f"{first} += ", second, item)
+            flow.exprs[item.value] = first
+            return
         if flag is None and self._stays_open(item, following, expr):
             flow.exprs[item.value] = expr
             return
@@ -235,6 +249,28 @@ class Graph:
             flow.exprs[item.value] = expr  # it passes on what arrives
             return
         self._assign(item, expr)
+
+    def _adds_in_place(self, item: Item) -> bool:
+        """Whether a sum may take the place of its first term: nothing else needs that."""
+        leaves = self.facts.nodes_of(item.step)
+        if item.role or item.step.op != "add" or len(item.inputs) != 2:
+            return False
+        first = item.inputs[0]
+        made = next((other for other in self.items if other.value == first), None)
+        if made is None or self.flow.left[first] or made.trained_only != item.trained_only:
+            return False
+        before = self.facts.nodes_of(made.step, made.role)
+        named = self.flow.exprs[first]
+        return (
+            isinstance(named, str)
+            and named.isidentifier()
+            and isinstance(made.when, bool)
+            and bool(before)
+            and all(leaf.op.overwritable for leaf in before)
+            and all(isinstance(leaf.op, Add) and leaf.op.alpha == 1 for leaf in leaves)
+            and not any("alpha" in leaf.node.written for leaf in leaves)
+            and all(leaf.output == last.output for leaf, last in zip(before, leaves, strict=False))
+        )
 
     def _assign(self, item: Item, expr: Expr) -> None:
         name = self._variable(item)
@@ -253,6 +289,20 @@ class Graph:
         else:
             self.flow.in_training = False
         body.extend(lines(prefix, expr, indent))
+
+    def _passing(self, item: Item, first: int, text: str) -> str:
+        """The variable of a value that may go through unchanged.
+
+        What it is computed from is read under the condition, so that is not overwritten before.
+        """
+        before = self.flow.exprs[first]
+        if isinstance(before, str) and before.isidentifier() and self.flow.left[first] == 0:
+            return before
+        taken = {flat(e) or "" for v, e in self.flow.exprs.items() if self.flow.left.get(v, 0) > 0}
+        waiting = " ".join([*taken, text])
+        base = _snake(item.step.name or item.step.op or "out")
+        names = ("out", base, *(f"out{i}" for i in range(2, len(self.items) + 3)))
+        return next(name for name in names if not _stands_in(name, waiting))
 
     def _stays_open(self, item: Item, following: Item | None, expr: Expr) -> bool:
         """Whether a value may wait for its only reader instead of getting a variable."""
@@ -342,7 +392,22 @@ class Graph:
         shapes = [self.facts.shape(leaf.network, index) for index in leaf.node.inputs]
         widest = max(range(len(shapes)), key=lambda i: channels_of(shapes[i]))
         out = self.channels[item.inputs[widest]]
-        return lambda parts: f" {_SIGNS[op]} ".join(flat(part) or "" for part in parts), out
+        sign = self._plus(item, leaf, leaf.op) if isinstance(leaf.op, Add) else _SIGNS[op]
+        return lambda parts: f" {sign} ".join(flat(part) or "" for part in parts), out
+
+    def _plus(self, item: Item, leaf: Leaf, op: Add) -> str:
+        """`+`, or `+ 0.17 *`; a factor that is no constant is kept as an attribute."""
+        text = self.unit.symbols(leaf, self.channels[item.inputs[0]]).attributes.get("alpha")
+        if not isinstance(text, str):
+            sign = "-" if op.alpha < 0 else "+"
+            return sign if abs(op.alpha) == 1 else f"{sign} {spell(abs(op.alpha))} *"
+        base = text if text.isidentifier() and not problem_with(text) else "alpha"
+        names = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 99))
+        taken = {other.step.name for other in self.items} | self.flow.attributes
+        name = next(name for name in names if name not in taken)
+        self.flow.attributes.add(name)
+        self.unit.write(f"self.{name} = ", text)
+        return f"+ self.{name} *"
 
     # --- modules -----------------------------------------------------------------------------
 
@@ -450,6 +515,8 @@ class Graph:
         if weighted:
             return paths[0]
         base = leaves[0].op.op_name
+        if (item.step.op or "").isidentifier() and not item.role and item.step.op:
+            base = item.step.op  # what stands for several ops has a name of its own
         names = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
         taken = {other.step.name for other in self.items} | self.flow.attributes
         name = next(name for name in names if name not in taken)
@@ -483,7 +550,7 @@ class Graph:
             return
         first = self.joined.get(item.inputs[0], item.inputs[0])
         before = self.flow.exprs[first]
-        name = self._variable(replace(item, inputs=(first, *item.inputs[1:])))
+        name = self._passing(item, first, flat(expr) or "")
         if before != name:
             self._line(f"{name} = ", before, item)
         self._line(f"if {flag}:", "", item)

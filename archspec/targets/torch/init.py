@@ -72,9 +72,15 @@ def _of_kind(leaves: Sequence[Leaf], parameter: str, scheme: Scheme) -> Iterator
     if not all(have) or typed_optional:
         yield f"{' ' * indent}if module.{parameter} is not None:"
         indent += INDENT
-    evaluated = next((leaf.node.init or {}).get(parameter) for leaf in leaves)
-    known = evaluated if evaluated is not None and evaluated.name == scheme.name else scheme
+    plain = (leaf for leaf in leaves if not _has_own(leaf, parameter))
+    evaluated = next(((leaf.node.init or {}).get(parameter) for leaf in plain), None)
+    known = evaluated if evaluated is not None else scheme
     yield from _call(known, f"module.{parameter}", indent)
+
+
+def _has_own(leaf: Leaf, parameter: str) -> bool:
+    """Whether the row says itself how a parameter begins."""
+    return leaf.node.step is not None and parameter in (leaf.node.step.init or {})
 
 
 def _call(scheme: Scheme, target: str, indent: int) -> Iterator[str]:

@@ -11,12 +11,14 @@ from archspec.language.model import Control, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of
-from archspec.targets.torch.arguments import OUTPUT_WIDTHS
+from archspec.ops.channels import PadChannels
+from archspec.ops.sliding import Sliding
+from archspec.targets.torch.arguments import OUTPUT_WIDTHS, names_in
 from archspec.targets.torch.emitters import spell_step
 from archspec.targets.torch.facts import Leaf, common
-from archspec.targets.torch.fold import atom, free_names, substitute
+from archspec.targets.torch.fold import add_up, atom, free_names, substitute
 from archspec.targets.torch.layout import Bracketed, Comprehension, Expr, Keyword
-from archspec.targets.torch.padding import is_dynamic
+from archspec.targets.torch.padding import plan
 from archspec.targets.torch.passes import Passes
 from archspec.targets.torch.spelling import Row, Spelling, Symbols
 from archspec.targets.torch.statements import Statements
@@ -33,6 +35,7 @@ class BlockClass(Protocol):
     """What a use of a block has to know of its class."""
 
     name: str
+    block: str
     arguments: tuple[Argument, ...]
     takes_channels: bool
     out: str | None
@@ -97,7 +100,7 @@ class Modules:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
-        leaf = next((leaf for leaf in leaves if is_dynamic(leaf.op, leaf.arriving)), leaves[0])
+        leaf = min(leaves, key=_padding_order)
         symbols = self.unit.symbols(leaf, channels)
         symbols = self._with_named_width(leaf, symbols)
         owns = all(self.facts.owns_input(leaf) for leaf in leaves)
@@ -154,6 +157,10 @@ class Modules:
         factor = symbols.attributes.get("channel_multiplier")
         if isinstance(factor, str):
             return substitute(f"({channels}) * ({factor})", {})
+        if isinstance(leaf.op, PadChannels):
+            row = Row(leaf.arriving, symbols, owns_input=False)
+            ends = (row.value("before", leaf.op.before), row.value("after", leaf.op.after))
+            return add_up([channels, *ends])
         ratio = common(leaf.op.channel_ratio(leaf.arriving) for leaf in leaves)
         if leaf.op.channel_ratio(leaf.arriving) is None:
             width = common(channels_of(leaf.output) for leaf in leaves)
@@ -197,7 +204,9 @@ class Modules:
             self.unit.use(channels)
         positional = True
         for argument in self._arguments(classes):
-            text = texts.get(argument.name)
+            text = texts.get(argument.key)
+            if text is None and argument.default is None:
+                text = texts[argument.key] = self._default(classes[0], argument.key, texts)
             if text is None or text == argument.default:
                 positional = False
                 continue
@@ -247,6 +256,8 @@ class Modules:
         """The text of a value that is handed on."""
         if isinstance(value, str):
             return self.unit.text(value)
+        if isinstance(value, dict):
+            value = list(value.values())
         if isinstance(value, list):
             inner = [self.argument(item) for item in value]
             return f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"
@@ -263,13 +274,25 @@ class Modules:
                 problem = "how many channels leave this block cannot be said with its arguments"
                 raise CannotWrite(step.at, problem)
             return str(width)
-        bound = {a.name: a.default for a in cls.arguments if a.default is not None}
-        defaults = {
-            name: spell(value) if not isinstance(value, str) else self.unit.text(value)
-            for name, value in self.facts.spec.blocks[cls.name].args.items()
-            if value is not None
-        }
-        return substitute(cls.out, {**defaults, **bound, **texts, "in_channels": channels})
+        names = {argument.key: argument.name for argument in cls.arguments}
+        known: dict[str, str] = {}
+        for key, default in self.facts.spec.blocks[cls.block].args.items():
+            if key in texts:
+                known[names.get(key, key)] = texts[key]
+            elif default is not None:
+                known[names.get(key, key)] = self._default(cls, key, texts)
+        return substitute(cls.out, {**known, "in_channels": channels})
+
+    def _default(self, cls: BlockClass, key: str, texts: dict[str, str]) -> str:
+        """The default of an argument, in which others may stand, in the terms of the user."""
+        args = self.facts.spec.blocks[cls.block].args
+        default = args.get(key)
+        if not isinstance(default, str):
+            return self.argument(default)
+        known = {name: texts.get(name) or "" for name in args}
+        for name in names_in(default) & args.keys():
+            known[name] = known[name] or self._default(cls, name, texts)
+        return self.unit.text_with(default, known)
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -427,6 +450,13 @@ class Modules:
         unit.texts = before
         unit.whole = numbers
         unit.taken = taken | {name for name in unit.taken if name in unit.widths}
+
+
+def _padding_order(leaf: Leaf) -> int:
+    """Nodes whose padding is the hardest to write come first: they decide how it is written."""
+    if not isinstance(leaf.op, Sliding):
+        return 0
+    return ("dynamic", "sides", "native").index(plan(leaf.op, leaf.arriving).kind)
 
 
 def _depth(expr: Expr) -> int:

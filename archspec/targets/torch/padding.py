@@ -50,11 +50,6 @@ def leaps(op: object) -> bool:
     )
 
 
-def is_dynamic(op: object, shape: Shape) -> bool:
-    """Whether the padding of an op has to follow the size of what arrives."""
-    return isinstance(op, Sliding) and plan(op, shape).kind == "dynamic"
-
-
 def plan(op: Sliding, shape: Shape, most: Pair | None = None) -> Plan:
     """How to pad; a layer takes at most `most` of symmetric padding (None: any amount)."""
     height, width = (op.ends(axis, size) for axis, size in enumerate(shape[1:]))

@@ -21,7 +21,7 @@ from archspec.targets.torch.layout import (
     lines,
     tuple_of,
 )
-from archspec.targets.torch.names import class_name, prose, sentence
+from archspec.targets.torch.names import class_name, prose, sentence, usable_argument
 from archspec.targets.torch.padding import leaps
 from archspec.targets.torch.table import family_table, layer_table
 from archspec.targets.torch.unit import OPTIONAL, Argument
@@ -211,6 +211,8 @@ def _sizes(network: Network) -> Bracketed:
 def _module_docstring(members: Sequence[Member], family: str | None) -> str:
     """Name and figures, description, source, table; every line fits."""
     spec = members[0].network.spec
+    if family and spec.family is not None:
+        spec = spec.family
     if family:
         names = f"{_short_name(family)}: a family of {len(members)} networks"
         paragraphs = [sentence(names)]
@@ -284,20 +286,21 @@ def _function(classes: Classes, network: ClassText, member: Member) -> Function:
     """The function that makes a member: what it sets is fixed, the rest stays an argument."""
     unit = classes.plain_unit()
     varying = classes.facts.varying()
-    stays = [a for a in network.arguments if a.name not in varying]
+    stays = [a for a in network.arguments if a.key not in varying]
     items: list[Expr | Keyword] = []
     for argument in network.arguments:
-        if argument.name in varying:
-            value = member.network.vars[argument.name]
+        if argument.key in varying:
+            value = member.network.vars[argument.key]
             missing = value is False and argument.annotation == OPTIONAL
             expr = "None" if missing else unit.table(value)
             if argument.default is None or flat(expr) != argument.default:
                 items.append(Keyword(argument.name, expr))
         else:
             items.append(Keyword(argument.name, argument.name))
-    head = Bracketed(member.name, tuple(_parameters(stays)))
+    name = member.name if usable_argument(member.name) else f"{member.name}_net"
+    head = Bracketed(name, tuple(_parameters(stays)))
     return Function(
-        name=member.name,
+        name=name,
         signature=list(lines("def ", head, 0, f" -> {network.name}:")),
         docstring=_docstring(f"{_title(member)}: {_figures(member, layers=False)}"),
         body=list(lines("return ", Bracketed(network.name, tuple(items)), INDENT)),

@@ -46,7 +46,7 @@ class Passes:
 
     def _growth(self) -> str | None:
         """What every iteration adds, None where that is not the same."""
-        terms = dict(terms_of(self.result))
+        terms = terms_of(self.result)
         if terms.pop(self.placeholder, 0) != 1:
             return None
         rest = add_up(

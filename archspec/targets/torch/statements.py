@@ -34,6 +34,7 @@ class Statements:
         self.layers = self.unit.fresh("layers", "stage", "inner")
         self.pending: list[Bracketed] = []
         self.started = False
+        self.held: dict[str, str] = {}  # variables of loops that are over, and what they hold
 
     def write(self, channels: str, head: str) -> tuple[Bracketed, str]:
         """The statements of all steps; the module, and the channels that leave it."""
@@ -51,7 +52,7 @@ class Statements:
         when = self.modules.condition(step)
         if when is False:
             return channels
-        if step.spread:
+        if step.spread and (step.name is None or "{" in step.name):
             self.flush()
             return _Loop(self, step).write(channels)
         if when is not True:
@@ -157,7 +158,8 @@ class _Loop:
         """
         unit, names = self.unit, set(self.header.texts.values())
         saved = unit.save()
-        running = channels if channels in self.modules.running else ""
+        held = (name for name, text in self.statements.held.items() if text == channels)
+        running = channels if channels in self.modules.running else next(held, "")
         running = running or unit.fresh(*(n for n in _RUNNING if n not in names))
         unit.whole.add(running)
         out, inner = self._iterate(running)
@@ -183,8 +185,9 @@ class _Loop:
         unit.taken.add(running)
         unit.whole.add(running)
         unit.use(channels)
-        if running != channels:
+        if running != channels and self.statements.held.get(running) != channels:
             unit.write(f"{running} = ", channels)
+        self.statements.held.pop(running, None)
         out, inner = self._iterate(running)
         unit.use(out)
         indent = " " * (unit.indent + INDENT * len(self.header.levels))
@@ -193,6 +196,7 @@ class _Loop:
         made = {found[1] for line in inner if (found := _ASSIGNED.match(line))}
         bound = {*self.header.texts.values(), running, *made}
         if not free_names(out) & bound and not self.modules.may_be_empty(self.control):
+            self.statements.held[running] = out
             return out
         self.modules.running.add(running)
         return running
@@ -227,6 +231,7 @@ class _Loop:
     def _header(self) -> _Header:
         """The `for` lines, and the names they bind."""
         unit, header = self.unit, _Header()
+        self.levels = header.levels
         if self.control.each is not None:
             rows, table = self._table()
             names = {key: self._loop_name(key) for key in (rows[0] if rows else ())}
@@ -234,17 +239,24 @@ class _Loop:
             header.whole |= {key for key in names if all(type(row[key]) is int for row in rows)}
             header.levels.append(("each", table, list(names.values())))
         if self.control.repeat is not None:
-            index = "i" if "i" not in unit.taken else unit.fresh("k")
-            header.texts["i"] = index
-            with self.modules.bound(header.texts, header.whole):
+            with self.modules.bound(header.texts, header.whole):  # `i` is still that around it
                 header.times = self.modules.times(self.control)
                 unit.use(header.times)
+            index = self._index("i", "k")
+            header.texts["i"] = index
             header.levels.append(("repeat", header.times, [index]))
-        header.texts.setdefault("i", unit.fresh("index"))
+        if "i" not in header.texts:
+            header.texts["i"] = self._index("index", "position")
         single = len(header.levels) == 1
-        header.texts["j"] = header.texts["i"] if single else unit.fresh("index")
+        header.texts["j"] = header.texts["i"] if single else self._index("index", "position")
         header.whole |= {"i", "j"}
         return header
+
+    def _index(self, *bases: str) -> str:
+        """A name for a counter that nothing around it has, and no column of the table."""
+        columns = {name for _, _, names in self.levels for name in names}
+        names = (*bases, *(f"{bases[0]}{i}" for i in range(2, len(columns) + 9)))
+        return self.unit.fresh(*(name for name in names if name not in columns))
 
     def _loop_name(self, key: str) -> str:
         name = key if usable_argument(key) else f"{key}_"

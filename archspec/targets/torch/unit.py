@@ -12,6 +12,7 @@ from archspec.expressions import Reference, Value
 from archspec.language.source import Data
 from archspec.ops import Op
 from archspec.targets.base import CannotWrite
+from archspec.targets.torch.arguments import RATES
 from archspec.targets.torch.facts import Facts, Leaf
 from archspec.targets.torch.fold import fold, free_names, substitute
 from archspec.targets.torch.layout import INDENT, Bracketed, Expr, lines, tuple_of
@@ -40,11 +41,15 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A parameter of a constructor: name, annotation, and default, None where it is required."""
+    """A parameter of a constructor: name, annotation, and default, None where it is required.
+
+    `key` is what the spec calls it, where Python needs another name.
+    """
 
     name: str
     annotation: str
     default: str | None = None
+    key: str = ""
 
 
 @dataclass
@@ -137,9 +142,16 @@ class Unit:
         """The Python name of an op or block that an expression names."""
         return self.renamed.get(name, name)
 
-    def text(self, written: str) -> str:
-        """An expression as Python, what is known being computed."""
-        return fold(written, self.values, self.texts, self.spell_name, self._hoisted)
+    def text(self, written: str, *, truth: bool = False) -> str:
+        """An expression as Python, what is known being computed; with `truth`, whether it holds."""
+        whole = self.whole.__contains__
+        named, hoisted = self.spell_name, self._hoisted
+        return fold(written, self.values, self.texts, named, hoisted, whole, truth=truth)
+
+    def text_with(self, written: str, texts: Mapping[str, str]) -> str:
+        """An expression of another body as Python, `texts` standing for its names."""
+        known = {name: text for name, text in texts.items() if text}
+        return fold(written, self.values, known, self.spell_name, whole=self.whole.__contains__)
 
     def _hoisted(self, name: str) -> str:
         """A known list gets a name in the class where a loop looks into it."""
@@ -185,7 +197,7 @@ class Unit:
         """A `when` as Python, or the truth value where it is known."""
         if not isinstance(written, str):
             return bool(written)
-        text = self.text(written)
+        text = self.text(written, truth=True)
         if text in ("True", "False") or not names_in_text(text):
             return bool(expressions.evaluate(expressions.parse(text.lower()), {}))
         return text
@@ -231,7 +243,8 @@ class Unit:
         text = self.text(written)
         if not self.is_open(text):
             return None
-        if _is_integral(getattr(op, attribute, None)) and not self.is_whole(text):
+        whole = attribute not in RATES and _is_integral(getattr(op, attribute, None))
+        if whole and not self.is_whole(text):
             text = f"int({text})"
         self.use(text)
         if len(text) > LONGEST:

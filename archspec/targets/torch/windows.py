@@ -25,12 +25,13 @@ def convolution(op: Convolution, row: Row, width: str, groups: list[Keyword]) ->
         *groups,
         *row.keyword("bias", op.bias, default=True),
     ]
-    if _is_dynamic(op, row, padding):
+    follows = op.padding == "same" and (row.is_open("kernel_size") or row.is_open("dilation"))
+    if _is_dynamic(op, row, padding) or (follows and padding.kind == "sides"):
         return Spelling(call("Conv2dSame", given, kernel, stride, rest))
-    if padding.kind == "native":
+    if padding.kind == "native" or follows:
         amount = row.size_keyword("padding", padding.pair, (0, 0))
-        if amount and op.padding == "same" and op.stride == (1, 1):  # torch knows no other
-            amount = [Keyword("padding", '"same"')]
+        if follows or (amount and op.padding == "same" and op.stride == (1, 1)):
+            amount = [Keyword("padding", '"same"')]  # torch knows it without a stride
         return Spelling(call("nn.Conv2d", given, kernel, stride, amount, rest))
     sides = [Keyword("pad", padding.sides)]
     return Spelling(
@@ -75,8 +76,9 @@ def avg_pool(op: AvgPool2d, row: Row) -> Spelling:
 
 def _is_dynamic(op: Sliding, row: Row, padding: Plan) -> bool:
     """Whether the amount of padding can only be known when something arrives."""
+    strided = op.padding == "same" and (row.is_open("stride") or op.strides != (1, 1))
     geometry = ("kernel_size", "stride", "dilation")
-    return padding.kind == "dynamic" or (op.padding == "same" and any(map(row.is_open, geometry)))
+    return padding.kind == "dynamic" or (strided and any(map(row.is_open, geometry)))
 
 
 def _half(op: MaxPool2d | AvgPool2d) -> tuple[int, int]:
