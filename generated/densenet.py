@@ -42,10 +42,9 @@ class DenseLayer(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        conv2 = self.relu1(self.norm1(x))
-        conv2 = self.relu2(self.norm2(self.conv1(conv2)))
-        conv2 = self.conv2(conv2)
-        return torch.cat([x, conv2], dim=1)
+        out = self.relu1(self.norm1(x))
+        out = self.relu2(self.norm2(self.conv1(out)))
+        return torch.cat([x, self.conv2(out)], dim=1)
 
 
 class DenseBlock(nn.Sequential):

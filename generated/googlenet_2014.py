@@ -74,14 +74,14 @@ class Inception(nn.Module):
         self.pool_proj = nn.Conv2d(in_channels, pool_proj, kernel_size=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        conv1x = F.relu(self.conv1x1(x))
+        conv1x1 = F.relu(self.conv1x1(x))
         conv3x3 = F.relu(self.reduce3x3(x))
-        conv3x = F.relu(self.conv3x3(conv3x3))
+        conv3x3 = F.relu(self.conv3x3(conv3x3))
         conv5x5 = F.relu(self.reduce5x5(x))
-        conv5x = F.relu(self.conv5x5(conv5x5))
+        conv5x5 = F.relu(self.conv5x5(conv5x5))
         x = self.pool(x)
         x = F.relu(self.pool_proj(x))
-        return torch.cat([conv1x, conv3x, conv5x, x], dim=1)
+        return torch.cat([conv1x1, conv3x3, conv5x5, x], dim=1)
 
 
 class InceptionAux(nn.Module):

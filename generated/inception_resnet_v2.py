@@ -132,8 +132,7 @@ class Block35(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = torch.cat([self.conv1x1(x), self.conv3x3(x), self.conv3x3dbl(x)], dim=1)
-        out = self.up(out)
-        return self.relu(x + 0.17 * out)
+        return self.relu(x + 0.17 * self.up(out))
 
 
 class Mixed6a(nn.Module):
@@ -169,8 +168,7 @@ class Block17(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = torch.cat([self.conv1x1(x), self.conv7x7(x)], dim=1)
-        out = self.up(out)
-        return self.relu(x + 0.1 * out)
+        return self.relu(x + 0.1 * self.up(out))
 
 
 class Mixed7a(nn.Module):
@@ -219,8 +217,7 @@ class Block8(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = torch.cat([self.conv1x1(x), self.conv3x3(x)], dim=1)
-        out = self.up(out)
-        x = x + self.alpha * out
+        x = x + self.alpha * self.up(out)
         return self.relu(x)
 
 

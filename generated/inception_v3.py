@@ -113,9 +113,9 @@ class InceptionA(nn.Module):
         branch3x3dbl = self.branch3x3dbl_2(branch3x3dbl)
         branch3x3dbl = self.branch3x3dbl_3(branch3x3dbl)
         branch_pool = self.pool(x)
-        branch_pool = self.branch_pool(branch_pool)
         return torch.cat(
-            [self.branch1x1(x), branch5x5, branch3x3dbl, branch_pool], dim=1
+            [self.branch1x1(x), branch5x5, branch3x3dbl, self.branch_pool(branch_pool)],
+            dim=1,
         )
 
 
@@ -164,9 +164,9 @@ class InceptionC(nn.Module):
         branch7x7dbl = self.branch7x7dbl_4(branch7x7dbl)
         branch7x7dbl = self.branch7x7dbl_5(branch7x7dbl)
         branch_pool = self.pool(x)
-        branch_pool = self.branch_pool(branch_pool)
         return torch.cat(
-            [self.branch1x1(x), branch7x7, branch7x7dbl, branch_pool], dim=1
+            [self.branch1x1(x), branch7x7, branch7x7dbl, self.branch_pool(branch_pool)],
+            dim=1,
         )
 
 
@@ -231,18 +231,20 @@ class InceptionE(nn.Module):
         self.branch_pool = BasicConv2d(in_channels, 192)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.branch3x3_1(x)
-        branch3x3_2a = self.branch3x3_2a(out)
-        out = self.branch3x3_2b(out)
-        out = torch.cat([branch3x3_2a, out], dim=1)
-        branch3x3dbl_1 = self.branch3x3dbl_1(x)
-        branch3x3dbl_1 = self.branch3x3dbl_2(branch3x3dbl_1)
-        branch3x3dbl_3a = self.branch3x3dbl_3a(branch3x3dbl_1)
-        branch3x3dbl_1 = self.branch3x3dbl_3b(branch3x3dbl_1)
-        branch3x3dbl = torch.cat([branch3x3dbl_3a, branch3x3dbl_1], dim=1)
+        branch3x3 = self.branch3x3_1(x)
+        out = torch.cat(
+            [self.branch3x3_2a(branch3x3), self.branch3x3_2b(branch3x3)], dim=1
+        )
+        branch3x3dbl = self.branch3x3dbl_1(x)
+        branch3x3dbl = self.branch3x3dbl_2(branch3x3dbl)
+        branch3x3dbl = torch.cat(
+            [self.branch3x3dbl_3a(branch3x3dbl), self.branch3x3dbl_3b(branch3x3dbl)],
+            dim=1,
+        )
         branch_pool = self.pool(x)
-        branch_pool = self.branch_pool(branch_pool)
-        return torch.cat([self.branch1x1(x), out, branch3x3dbl, branch_pool], dim=1)
+        return torch.cat(
+            [self.branch1x1(x), out, branch3x3dbl, self.branch_pool(branch_pool)], dim=1
+        )
 
 
 class InceptionV3Outputs(NamedTuple):

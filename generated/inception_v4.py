@@ -240,16 +240,12 @@ class InceptionC(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pool = self.pool(x)
         pool = self.pool_proj(pool)
-        out = self.split_1(x)
-        split_2a = self.split_2a(out)
-        out = self.split_2b(out)
-        out = torch.cat([split_2a, out], dim=1)
-        chain_1 = self.chain_1(x)
-        chain_1 = self.chain_2(chain_1)
-        chain_1 = self.chain_3(chain_1)
-        chain_4a = self.chain_4a(chain_1)
-        chain_1 = self.chain_4b(chain_1)
-        chain = torch.cat([chain_4a, chain_1], dim=1)
+        split = self.split_1(x)
+        out = torch.cat([self.split_2a(split), self.split_2b(split)], dim=1)
+        chain = self.chain_1(x)
+        chain = self.chain_2(chain)
+        chain = self.chain_3(chain)
+        chain = torch.cat([self.chain_4a(chain), self.chain_4b(chain)], dim=1)
         return torch.cat([pool, self.conv1x1(x), out, chain], dim=1)
 
 

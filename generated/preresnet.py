@@ -105,8 +105,7 @@ class Identity(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.preact(x)
-        out = self.residual(out)
-        return out + x
+        return self.residual(out) + x
 
 
 class Projecting(nn.Module):
@@ -129,9 +128,7 @@ class Projecting(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.preact(x)
-        out = self.residual(x)
-        x = self.shortcut(x)
-        return out + x
+        return self.residual(x) + self.shortcut(x)
 
 
 class PreResNet(nn.Module):

@@ -82,8 +82,7 @@ class Unit(nn.Module):
         out = F.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         x = self.subsample(x)
-        x = self.shortcut(x)
-        out += x
+        out += self.shortcut(x)
         return F.relu(out)
 
 

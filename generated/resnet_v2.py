@@ -112,9 +112,7 @@ class Projecting(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.preact(x)
-        out = self.residual(x)
-        x = self.shortcut(x)
-        return out + x
+        return self.residual(x) + self.shortcut(x)
 
 
 class Identity(nn.Module):

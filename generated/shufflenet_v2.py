@@ -88,8 +88,7 @@ class Unit(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         passed, worked = x.chunk(2, dim=1)
-        worked = self.branch2(worked)
-        x = torch.cat([passed, worked], dim=1)
+        x = torch.cat([passed, self.branch2(worked)], dim=1)
         return F.channel_shuffle(x, 2)
 
 

@@ -33,9 +33,9 @@ class Fire(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.squeeze(x))
-        expand1x = F.relu(self.expand1x1(x))
+        expand1x1 = F.relu(self.expand1x1(x))
         x = F.relu(self.expand3x3(x))
-        return torch.cat([expand1x, x], dim=1)
+        return torch.cat([expand1x1, x], dim=1)
 
 
 class SqueezeNet(nn.Module):

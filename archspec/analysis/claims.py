@@ -168,8 +168,8 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
         return None
-    known = bool(subject.nodes) and subject.output >= 0
-    computed = METRICS[claim.metric](subject, convention) if known else None
+    is_there = bool(subject.nodes) and subject.output >= 0
+    computed = METRICS[claim.metric](subject, convention) if is_there else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
         faults.append(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from archspec.analysis.results import Results
 from archspec.api import Check
@@ -126,7 +127,18 @@ def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
         with torch.device("meta"):
             return construct()
     except (NotImplementedError, RuntimeError):  # it computes with numbers while it is made
-        return construct().to("meta")
+        with _EmptyOnMeta():
+            return construct().to("meta")
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Makes layers' tensors, which begin empty, on the meta device, and no others."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        return func(*args, **{**kwargs, "device": "meta"} if func is torch.empty else kwargs)
 
 
 def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:

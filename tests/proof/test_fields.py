@@ -7,6 +7,7 @@ import pytest
 
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import check
+from archspec.proof import prove
 from archspec.proof.fields import prove_fields
 from archspec.proof.subject import Effort, Subject, imported
 from tests.proof.networks import RESIDUAL, RESIDUAL_MODULE, TINY, TINY_MODULE
@@ -59,6 +60,33 @@ def test_one_pixel_less_or_more_is_found(
     assert proof.verdict == "failed"
     assert [difference.where for difference in proof.differences] == [path]
     assert ("rows", "columns")[axis] in proof.differences[0].expected
+
+
+SAME = """
+archspec: 1
+name: Same
+input: [2, {}, {}]
+columns: [name,  op,        out_channels, kernel_size, stride, padding]
+layers:
+  -      [conv1, conv2d,    4,            3,           2,      same]
+  -      [conv2, conv2d,    4,            5,           2,      same]
+  -      [pool,  max_pool,  ~,            3,           2,      same]
+  -      [conv3, conv2d,    4,            3,           1,      same]
+"""
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (65, 63), (66, 60), (69, 67)])
+def test_padding_that_depends_on_the_size_is_that_of_the_own_size(
+    sides: tuple[int, int], tmp_path: Path
+) -> None:
+    file = tmp_path / "same.yaml"
+    file.write_text(SAME.format(*sides), encoding="utf-8")
+    proof = prove(file, only=["receptive_field"]).proof("receptive_field")
+    assert (proof.verdict, proof.differences) == ("proven", ())
+    assert proof.text == "4 of 4 nodes with a finite field see exactly the pixels computed, up to {}"
+    # Another computed network is told from this one, though only its padding differs.
+    other = tmp_path / "other.yaml"
+    other.write_text(SAME.format(sides[0] + 1, sides[1] + 1), encoding="utf-8")
 
 
 @pytest.mark.parametrize("stride", [(1, 0), (0, -1)])

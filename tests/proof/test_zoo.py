@@ -1,7 +1,12 @@
-"""Every spec there is: its code does what was computed; the first of each file, everything.
+"""Every spec there is: its code does what was computed, and what its reference does.
 
+The first network of a file stands trial for everything that `--quick` proves, receptive fields,
+tracing and copies included. The others are of the same classes, with other numbers: of them the
+tensors, the shapes, the operations and the outputs are compared.
 `archspec prove` proves everything of all of them; that takes a quarter of an hour.
 """
+
+from importlib.util import find_spec
 
 import pytest
 
@@ -9,9 +14,11 @@ from archspec.cli.prove import members
 from archspec.language import loader
 from archspec.proof import Certificate, prove
 
-MEMBERS = members([])
 FIRST = [members([file.name])[0] for file in loader.list_specs()]
-STRUCTURE = ["shapes", "parameters", "macs", "gradients"]
+OTHERS = [name for name in members([]) if name not in FIRST]
+CLAIMS = ["shapes", "parameters", "macs"]
+ATTENTION = ("vit_", "swin_", "maxvit_")
+"""Networks of torchvision that are no convolutional networks."""
 
 
 def by_memory(names: list[str]) -> list[object]:
@@ -28,15 +35,37 @@ def told(certificate: Certificate) -> dict[str, object]:
     return {p.claim: (p.text, p.differences) for p in certificate.proofs if p.verdict == "failed"}
 
 
-@pytest.mark.parametrize("name", MEMBERS)
-def test_the_code_has_the_structure_computed(name: str) -> None:
-    certificate = prove(name, effort="quick", only=STRUCTURE)
-    assert told(certificate) == {}
-    assert {p.verdict for p in certificate.proofs} == {"proven"}
+def is_compared(certificate: Certificate) -> bool:
+    """Whether the reference, if there is one, was run and not left out for some reason."""
+    proof = certificate.proof("reference")
+    if find_spec("torchvision") is None:
+        return proof.text == "the spec names none" or "archspec[vision]" in proof.text
+    return proof.verdict == "proven" or proof.text == "the spec names none"
 
 
 @pytest.mark.parametrize("name", by_memory(FIRST))
 def test_nothing_fails(name: str) -> None:
     certificate = prove(name, effort="quick")
     assert told(certificate) == {}
-    assert certificate.count("proven") >= 8
+    assert certificate.count("proven") >= 10
+    assert is_compared(certificate)
+
+
+@pytest.mark.parametrize("name", by_memory(OTHERS))
+def test_the_code_is_what_was_computed_and_what_the_reference_is(name: str) -> None:
+    certificate = prove(name, effort="quick", only=[*CLAIMS, "reference"])
+    assert told(certificate) == {}
+    assert {certificate.proof(claim).verdict for claim in CLAIMS} == {"proven"}
+    assert is_compared(certificate)
+
+
+def test_every_convolutional_classifier_of_torchvision_is_a_reference() -> None:
+    models = pytest.importorskip("torchvision.models", reason="needs the extra `vision`")
+    named: list[str] = []
+    for file in loader.list_specs():
+        spec = loader.load(file.name)[1].spec
+        assert spec is not None
+        references = [spec.reference, *(variant.reference for variant in spec.variants.values())]
+        named += [name.removeprefix("torchvision/") for name in references if name is not None]
+    wanted = [name for name in models.list_models(module=models) if not name.startswith(ATTENTION)]
+    assert sorted(named) == sorted(wanted)

@@ -175,6 +175,7 @@ def test_the_terms_of_a_sum_are_counted_once() -> None:
         ("width if shallow else 3", "3"),
         ("width if i == 0 else width", "width"),
         ("width if i == 0 and deep else 3", "width if i == 0 else 3"),
+        ("width if i and deep else 3", "width if i else 3"),
         ("not (i and deep)", "not i"),
         ("deep and i == 0", "i == 0"),
         ("i == 0 and deep", "i == 0"),

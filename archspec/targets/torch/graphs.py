@@ -21,6 +21,8 @@ from archspec.targets.torch.unit import BODY, CannotWrite, Unit, When, heads_of
 
 MAX_NESTED = 60
 """A call is wrapped around the one before it where the line stays this short."""
+_COUNTED = re.compile(r"_\d+[a-z]?$")
+"""What only numbers the steps of a branch: `branch3x3_2a` is a step of `branch3x3`."""
 _SIGNS = {"add": "+", "mul": "*"}
 
 Apply = Callable[[Sequence[Expr]], Expr]
@@ -261,9 +263,16 @@ class Graph:
             return False
         before = self.facts.nodes_of(made.step, made.role)
         named = self.flow.exprs[first]
+        if not isinstance(named, str) or not named.isidentifier():
+            return False
+        left, second = self.flow.left, item.inputs[1]
+        waiting = (
+            flat(expr) or ""
+            for value, expr in self.flow.exprs.items()
+            if value != first and (left.get(value, 0) or value == second)
+        )
         return (
-            isinstance(named, str)
-            and named.isidentifier()
+            not _stands_in(named, " ".join(waiting))  # what waits needs the first term as it is
             and isinstance(made.when, bool)
             and bool(before)
             and all(leaf.op.overwritable for leaf in before)
@@ -306,26 +315,32 @@ class Graph:
 
     def _stays_open(self, item: Item, following: Item | None, expr: Expr) -> bool:
         """Whether a value may wait for its only reader instead of getting a variable."""
-        flow = self.flow
-        if flow.left.get(item.value, 0) != 1:
+        if self.flow.left.get(item.value, 0) != 1:
             return False
-        text = flat(expr)
         if item.value in self.outputs:
             return following is None and item.value not in self.flags  # it is returned
-        if text is None or len(text) > MAX_NESTED:
-            return False
+        text = flat(expr)
         reader = next(other for other in self.items if item.value in other.inputs)
-        if reader.trained_only != item.trained_only or isinstance(reader.when, str):
+        apart = reader.trained_only != item.trained_only or isinstance(reader.when, str)
+        if text is None or len(text) > MAX_NESTED or apart:
             return False
         if reader is following and self._wraps(reader, expr):
             return len(text) <= MAX_NESTED - 10
-        lasting = all(flow.exprs.get(v) == "x" and flow.left.get(v, 0) for v in item.inputs)
-        reads_input = item.inputs == (0,) and not self._writes_x()
-        return self._is_merge(reader) and reads_input and (lasting or reader is following)
+        return self._waits_for(reader, item, text, last=reader is following)
 
-    def _writes_x(self) -> bool:
-        """Whether the input's variable has been given another value."""
-        return any(line.lstrip().startswith("x = ") for line in self.flow.body)
+    def _waits_for(self, merge: Item, item: Item, text: str, *, last: bool) -> bool:
+        """Whether a call may stand in a merge: what it reads stays what it is until then."""
+        if not self._is_merge(merge) or len(text) > self._room(merge):
+            return False
+        read = [self.flow.exprs[value] for value in item.inputs]
+        plain = all(isinstance(name, str) and name.isidentifier() for name in read)
+        lasting = all(self.flow.left.get(value, 0) for value in item.inputs)
+        return plain and (lasting or last)
+
+    @staticmethod
+    def _room(merge: Item) -> int:
+        """How long a term may be; a list of branches can be broken over lines, a sum cannot."""
+        return MAX_NESTED if merge.step.op == "concat" else MAX_NESTED // 2
 
     def _wraps(self, item: Item, expr: Expr) -> bool:
         """Whether an item is written around what it reads: an activation, or a norm of a call."""
@@ -341,7 +356,7 @@ class Graph:
             return _snake(item.step.name)
         taken = {flat(e) for v, e in flow.exprs.items() if flow.left.get(v, 0) > 0}
         waiting = " ".join(text for text in taken if text)
-        joined = self._is_merge(item) and item.step.op == "concat"  # no longer one of its branches
+        joined = self._joins_branches(item)
         for value in () if joined else item.inputs:
             name = flow.exprs[value]
             dies = isinstance(name, str) and name.isidentifier() and flow.left[value] == 0
@@ -356,19 +371,28 @@ class Graph:
         numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
         return next(name for name in numbered if not _stands_in(name, waiting))
 
+    def _joins_branches(self, item: Item) -> bool:
+        """Whether a value is a `concat` that is no branch of another one."""
+        readers = [other for other in self.items if item.value in other.inputs]
+        nested = any(self._is_merge(other) and other.step.op == "concat" for other in readers)
+        return self._is_merge(item) and item.step.op == "concat" and not nested
+
     def _branch_name(self, item: Item) -> str | None:
         """What the steps up to a `concat` have in common in their names, None elsewhere."""
-        names = []
-        current: Item | None = item
-        while current is not None and not self._is_merge(current):
-            if current.step.name is not None:
-                names.append(current.step.name)
-            value = current.value
-            readers = [other for other in self.items if value in other.inputs]
-            current = readers[0] if len(readers) == 1 else None
-        if current is None or current.step.op != "concat" or not names:
+        names: list[str] = []
+        current, forked = item, False
+        while not self._is_merge(current):
+            if current.step.name is not None and not forked:
+                names.append(_COUNTED.sub("", current.step.name))
+            readers = [other for other in self.items if current.value in other.inputs]
+            if not readers:
+                return None
+            forked = forked or len(readers) > 1
+            current = readers[0]
+        branches = [value for value in current.inputs if value]
+        if current.step.op != "concat" or not names or len(branches) < 2:
             return None
-        prefix = _common_start(names).rstrip("0123456789").rstrip("_")
+        prefix = _common_start(names).rstrip("_")
         return prefix if len(prefix) > 2 else names[-1]
 
     # --- merges ------------------------------------------------------------------------------

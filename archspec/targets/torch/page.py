@@ -61,6 +61,8 @@ WITHOUT_F = frozenset(HELPERS) - {
     "PaddedAvgPool2d",
     "AvgPool2dSame",
     "PartialConv2d",
+    "LayerNorm2d",
+    "ScaledAvgPool2d",
 }
 
 LONGEST_NAME = 60
