@@ -261,7 +261,7 @@ class Classes:
         outputs = self._outputs(unit, graph, end)
         graph.write(channels, [value for _, value, _ in outputs])
         text = ClassText(name, "nn.Module", graph.channels[outputs[0][1]])
-        text.forward = graph.flow.body
+        text.forward = graph.body
         self._return(unit, graph, outputs, text)
         return self._finish(unit, text)
 
@@ -344,7 +344,7 @@ class Classes:
         text: ClassText,
     ) -> None:
         """The last lines of forward."""
-        body = graph.flow.body
+        body = graph.body
         if len(outputs) == 1:
             expr = graph.returned(outputs[0][1])
             unit.heads.update(heads_of(expr))

@@ -15,6 +15,7 @@ from archspec.ops.channels import PadChannels
 from archspec.ops.sliding import Sliding
 from archspec.targets.torch.arguments import OUTPUT_WIDTHS, names_in
 from archspec.targets.torch.emitters import spell_step
+from archspec.targets.torch.exprs import contains, depth, is_in_place, mentions, renamed
 from archspec.targets.torch.facts import Leaf, common
 from archspec.targets.torch.fold import add_up, atom, free_names, substitute
 from archspec.targets.torch.layout import Bracketed, Comprehension, Expr, Keyword
@@ -109,7 +110,7 @@ class Modules:
         self._require_spelt(leaf, symbols, module)
         callee = self._callee(step, role)
         if callee is not None:
-            items = tuple(item for item in module.items if not _is_in_place(item))
+            items = tuple(item for item in module.items if not is_in_place(item))
             module = Bracketed(callee, items)
             spelling = Spelling(module)
         name = step.name
@@ -179,7 +180,7 @@ class Modules:
     def _require_spelt(self, leaf: Leaf, symbols: Symbols, module: Bracketed) -> None:
         """An attribute that varies has to stand in what is written."""
         for attribute, text in symbols.attributes.items():
-            if not _contains(module, text):
+            if not contains(module, text):
                 self._refuse(leaf, f"{attribute} of {leaf.op.op_name} cannot be an expression here")
 
     def _refuse(self, leaf: Leaf, problem: str) -> Any:
@@ -220,7 +221,7 @@ class Modules:
         if self._deserves_name(out) and out in texts.values():
             self.unit.use(out)
             name = self.unit.named(out, "width")
-            items = [_renamed(item, out, name) for item in items]
+            items = [renamed(item, out, name) for item in items]
             out = name
         elif self._is_long(out) and self.facts.is_used_behind(step):
             self.unit.use(out)
@@ -351,7 +352,7 @@ class Modules:
 
     def _within(self, module: Bracketed) -> Expr:
         """A module as it stands in a group: a variable's name in place of one too deep."""
-        if _depth(module) < MAX_DEPTH:
+        if depth(module) < MAX_DEPTH:
             return module
         numbered = (f"group{i}" for i in count(1))
         name = next(name for name in numbered if name not in self.unit.taken)
@@ -403,14 +404,14 @@ class Modules:
             if not steady:
                 return None
             passes = Passes(arriving, trial[0].out, channels, times, "i", ("i",))
-            needed = _mentions(trial[0].module, arriving)
+            needed = mentions(trial[0].module, arriving)
             text = passes.arriving() if needed else channels
             changes = passes.out() != channels
             if text is None or passes.out() is None or (changes and self.may_be_empty(control)):
                 return None
             (piece,) = self.pieces(once, text)
         unit.use(times)
-        index = "i" if _mentions(piece.module, "i") else "_"
+        index = "i" if mentions(piece.module, "i") else "_"
         return Comprehension(piece.module, f"for {index} in range({times})"), passes.out() or ""
 
     def either(self, when: str, there: str, absent: str) -> str:
@@ -457,41 +458,6 @@ def _padding_order(leaf: Leaf) -> int:
     if not isinstance(leaf.op, Sliding):
         return 0
     return ("dynamic", "sides", "native").index(plan(leaf.op, leaf.arriving).kind)
-
-
-def _depth(expr: Expr) -> int:
-    """How many groups stand in each other in an expression."""
-    if isinstance(expr, str):
-        return 0
-    inside = max(map(_depth, expr.parts), default=0)
-    return inside + (isinstance(expr, Bracketed) and expr.head == "nn.Sequential")
-
-
-def _renamed(item: Expr | Keyword, text: str, name: str) -> Expr | Keyword:
-    """An item with a name in place of an expression."""
-    if isinstance(item, Keyword):
-        return Keyword(item.name, name) if item.value == text else item
-    return name if item == text else item
-
-
-def _mentions(expr: Expr, name: str) -> bool:
-    """Whether a name stands in an expression."""
-    if isinstance(expr, str):
-        return bool(re.search(rf"\b{name}\b", expr))
-    return any(_mentions(part, name) for part in expr.parts)
-
-
-def _contains(expr: Expr, part: Expr) -> bool:
-    """Whether an expression is part of another, as a whole or inside a text."""
-    if expr == part:
-        return True
-    if isinstance(expr, str):
-        return isinstance(part, str) and part in expr
-    return any(_contains(inner, part) for inner in expr.parts)
-
-
-def _is_in_place(item: Any) -> bool:
-    return isinstance(item, Keyword) and item.name == "inplace"
 
 
 def _chosen(head: str, outs: dict[str, str]) -> str:
