@@ -1,6 +1,7 @@
 """What a spec declares beside its rows: its defaults, its blocks and their arguments, outputs."""
 
 from collections.abc import Iterator
+from keyword import iskeyword
 
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import InvalidName, InvalidValue, UnknownKey, UnknownOp
@@ -21,13 +22,14 @@ def check(spec: Spec) -> Iterator[Diagnostic]:
     for block in spec.blocks.values():
         yield from _block(block)
     for output in spec.outputs:
-        if not _is_identifier(output.name):
+        unusable = iskeyword(output.name) or output.name.startswith("_")
+        if unusable or not _is_identifier(output.name):
             yield InvalidName(
                 ("outputs", output.name),
                 on_key=True,
                 what="an output",
                 name=output.name,
-                reason=_IDENTIFIER,
+                reason="it names a field in generated code" if unusable else _IDENTIFIER,
             )
 
 

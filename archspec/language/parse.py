@@ -141,7 +141,6 @@ class _SpecParser(RowParser):
         outputs = []
         for name, written in self.mapping(data, "outputs", ()).items():
             at: SpecPath = ("outputs", name)
-            self.identifier(name, at, "an output")
             if isinstance(written, str | int) and not isinstance(written, bool):
                 outputs.append(Output(name, str(written), at))
                 continue

@@ -182,12 +182,12 @@ def _try_on(
             output = network(torch.zeros(2, *source.input_shape))
         _refuse_output(source, output, (2, num_classes), takes_classes=takes_classes)
         with told_if_failing(source, f"cannot be trained on batches of {batch_size}"):
-            outputs = network.train()(torch.zeros(batch_size, *source.input_shape))
-        for output in outputs if isinstance(outputs, tuple) else (outputs,):
-            if output is not None:
-                size = (batch_size, num_classes)
-                _refuse_output(source, output, size, takes_classes=takes_classes)
-    if not any(parameter.requires_grad for parameter in network.parameters()):
+            result = network.train()(torch.zeros(batch_size, *source.input_shape))
+        output, *heads = result if isinstance(result, tuple) and result else (result,)
+        for scores in (output, *(head for head in heads if head is not None)):
+            size = (batch_size, num_classes)
+            _refuse_output(source, scores, size, takes_classes=takes_classes)
+    if not output.requires_grad:
         raise TrainError(f"{source.name}: the network has no parameters to train", 2)
 
 

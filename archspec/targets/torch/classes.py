@@ -109,11 +109,16 @@ class Classes:
             values = self.facts.arguments_of(block.name, name)
             annotation = annotation_of(values)
             text = None if default is None else self._default(unit, default)
-            if text is None or free_names(text) - unit.class_names:
+            if text is None or free_names(text) - unit.class_names or self._is_absent(text):
                 required.append(Argument(keywords[name], annotation, key=name))
             else:
                 optional.append(Argument(keywords[name], annotation, text, key=name))
         return [*required, *optional]
+
+    def _is_absent(self, text: str) -> bool:
+        """Whether a block is named that no network has: it has no class."""
+        absent = {name for block, name in self.names.items() if block not in self.facts.units}
+        return bool(free_names(text) & absent)
 
     def _default(self, unit: Unit, default: Data) -> str:
         if isinstance(default, list):

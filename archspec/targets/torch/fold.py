@@ -116,8 +116,8 @@ def _times(count: int, term: str) -> str:
     if not term:
         return str(count)
     tree = _parsed(term)
-    if count == 1 and isinstance(tree, ast.BinOp):
-        return term  # a product or a quotient: sums were taken apart
+    if count == 1 and isinstance(tree, ast.BinOp) and not isinstance(tree.op, ast.Add | ast.Sub):
+        return term  # a product or a quotient
     loose = isinstance(tree, ast.IfExp | ast.BoolOp | ast.Compare | ast.BinOp | ast.UnaryOp)
     factor = {1: "", -1: "-"}.get(count, f"{count} * ")
     return f"{factor}({term})" if loose else f"{factor}{term}"
@@ -135,7 +135,7 @@ def _terms(tree: ast.expr) -> list[tuple[str, int]]:
     if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Mult):
         match _terms(tree.left):
             case [("", count)]:
-                return [(ast.unparse(tree.right), count)]
+                return [(term, count * inner) for term, inner in _terms(tree.right)]
     return [(ast.unparse(tree), 1)]
 
 

@@ -242,6 +242,8 @@ class Modules:
         if step.op in self.facts.spec.blocks:
             return classes[0].name
         text = self.unit.text(step.op)
+        if len(classes) == 1 and not text.isidentifier():
+            return classes[0].name  # the other is in no network, and not written
         self.unit.use(text)
         return text if text.isidentifier() else f"({text})"
 
