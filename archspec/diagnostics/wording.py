@@ -22,7 +22,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word[:80], choices, n=1)
     if close:
         return did_you_mean(close[0])
-    return f"known here: {', '.join(choices[:40])}" if choices else ""
+    more = ", …" if len(choices) > 40 else ""
+    return f"known here: {', '.join(choices[:40])}{more}" if choices else ""
 
 
 def did_you_mean(word: str) -> str:

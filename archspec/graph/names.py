@@ -14,9 +14,9 @@ _TAKEN = frozenset(
     register_load_state_dict_pre_hook register_module register_parameter
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
-    self super torch nn F math input x
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )
+_USED = frozenset({"self", "super", "torch", "nn", "F", "math", "input", "x"})
 
 
 def problem_with(name: str, *, in_group: bool = False) -> str | None:
@@ -36,6 +36,7 @@ def problem_with(name: str, *, in_group: bool = False) -> str | None:
         ),
         (iskeyword(name), "it is a word of the Python language"),
         (name.startswith("_"), "names that begin with `_` are internal to PyTorch's modules"),
+        (name in _USED, "generated code uses that name itself"),
         (name in _TAKEN, "PyTorch's modules already have something of that name"),
         (len(name) > 64, "it is longer than 64 characters"),
     )

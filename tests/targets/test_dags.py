@@ -175,6 +175,17 @@ layers:
   - {name: reduce, op: conv2d, out_channels: in_channels // 2, kernel_size: 1}
   - {name: dense2, op: Dense, growth: 4, depth: 2}
 """,
+    "a branch that is the identity, with a name": """
+layers:
+  - {op: relu}
+  - {op: concat, branches: {work: {op: conv2d, out_channels: 4, kernel_size: 1}, skip: []}}
+""",
+    "a step repeated no time at all": """
+layers:
+  - {name: conv, op: conv2d, out_channels: 4, kernel_size: 1}
+  - {name: none, op: conv2d, repeat: 0, out_channels: 5, kernel_size: 1}
+  - {op: add, from: [none, conv]}
+""",
     "names with holes beside a repeated step": """
 layers:
   - {name: "unit{i + 1}", op: conv2d, repeat: 2, out_channels: 4, kernel_size: 1}

@@ -102,9 +102,10 @@ class Facts:
         return self.leaves.get((step.at, role), [])
 
     def is_there(self, step: Step) -> bool:
-        """Whether any network has the step."""
+        """Whether any network has the step, and does anything in it."""
         kinds = ("group", "block", "repeat")
-        return bool(self.nodes_of(step)) or any((step.at, kind) in self.scopes for kind in kinds)
+        scopes = (inner.scope for kind in kinds for inner in self.scopes.get((step.at, kind), ()))
+        return bool(self.nodes_of(step)) or any(any(scope.nodes()) for scope in scopes)
 
     def blocks_of(self, step: Step) -> list[str]:
         """The names of the blocks that a row stands for, in the order in which they appear."""

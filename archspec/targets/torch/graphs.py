@@ -53,9 +53,7 @@ class Graph(Forward):
 
     def _step(self, step: Step, previous: int) -> int:
         inputs = self._inputs(step, previous)
-        if step.spread and (step.name is None or "{" in step.name):
-            problem = "a repeated step beside other paths needs a plain name; it is a group then"
-            raise CannotWrite(step.at, problem)
+        _refuse_repetition(step)
         when = self.modules.condition(step)
         if when is False or not self.facts.is_there(step):
             if step.name is not None:
@@ -252,6 +250,7 @@ class Graph(Forward):
         """A module whose name is no identifier."""
         if isinstance(item.when, str):
             raise CannotWrite(item.step.at, "a step that `when` may leave out needs a name here")
+        self.modules.require_modules([piece])
         self.unit.write("", Bracketed("self.add_module", (f'"{name}"', piece.module)))
         return lambda parts: Bracketed(f'self.get_submodule("{name}")', (parts[0],))
 
@@ -303,3 +302,14 @@ class Graph(Forward):
         self.unit.use(item.when)
         self.unit.write(f"self.{name} = ", item.when)
         return f"self.{name}"
+
+
+def _refuse_repetition(step: Step) -> None:
+    """What is repeated beside other paths is a group of its own, and that has a plain name."""
+    if not step.spread:
+        return
+    if step.name is None or "{" in step.name:
+        problem = "a repeated step beside other paths needs a plain name; it is a group then"
+        raise CannotWrite(step.at, problem)
+    if step.branches is not None:
+        raise CannotWrite(step.at, "a repeated row with branches; make the row a block")

@@ -42,7 +42,7 @@ def _of_kinds(facts: Facts, heads: Mapping[str, str]) -> Iterator[str]:
     kinds: dict[tuple[str, ...], list[str]] = {}
     for op, schemes in facts.spec.init.items():
         leaves = [found for found in facts.all_leaves() if found.op.op_name == op]
-        inner = [line for p, scheme in schemes.items() for line in _of_kind(leaves, p, scheme)]
+        inner = [line for parameter in schemes for line in _of_kind(leaves, parameter)]
         if leaves and inner:
             kinds.setdefault(tuple(inner), []).extend(_classes(leaves, heads[op]))
     if not kinds:
@@ -63,8 +63,12 @@ def _classes(leaves: Sequence[Leaf], head: str) -> list[str]:
     return sorted({f"nn.BatchNorm{len(leaf.arriving) - 1 or 1}d" for leaf in leaves})
 
 
-def _of_kind(leaves: Sequence[Leaf], parameter: str, scheme: Scheme) -> Iterator[str]:
+def _of_kind(leaves: Sequence[Leaf], parameter: str) -> Iterator[str]:
     indent = BODY + 2 * INDENT
+    told = (leaf.node.init or {} for leaf in leaves if not _has_own(leaf, parameter))
+    scheme = next((known[parameter] for known in told if parameter in known), None)
+    if scheme is None:
+        return  # every row says itself how it begins
     have = [parameter in {t.name for t in leaf.op.tensors(leaf.arriving)} for leaf in leaves]
     if not any(have):
         return
@@ -72,10 +76,7 @@ def _of_kind(leaves: Sequence[Leaf], parameter: str, scheme: Scheme) -> Iterator
     if not all(have) or typed_optional:
         yield f"{' ' * indent}if module.{parameter} is not None:"
         indent += INDENT
-    plain = (leaf for leaf in leaves if not _has_own(leaf, parameter))
-    evaluated = next(((leaf.node.init or {}).get(parameter) for leaf in plain), None)
-    known = evaluated if evaluated is not None else scheme
-    yield from _call(known, f"module.{parameter}", indent)
+    yield from _call(scheme, f"module.{parameter}", indent)
 
 
 def _has_own(leaf: Leaf, parameter: str) -> bool:

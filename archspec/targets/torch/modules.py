@@ -101,6 +101,9 @@ class Modules:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
+        if leaves[0].op.merges:
+            problem = "paths meet here inside a group, which is a plain row of modules in code"
+            self._refuse(leaves[0], f"{problem}; make the group a block")
         leaf = min(leaves, key=_padding_order)
         symbols = self.unit.symbols(leaf, channels)
         symbols = self._with_named_width(leaf, symbols)
@@ -348,9 +351,18 @@ class Modules:
         if step.spread and "{" in (step.name or ""):
             return None
         pieces = self.pieces(step, channels)
+        self.require_modules(pieces)
         if any(self.is_built(piece.module) or piece.when for piece in pieces):
             return None
         return [(piece.name, self._within(piece.module)) for piece in pieces], pieces[-1].out
+
+    @staticmethod
+    def require_modules(pieces: Sequence[Piece]) -> None:
+        """A parameter without a module of its own cannot stand in a row of modules."""
+        for piece in pieces:
+            if piece.module.head == "nn.Parameter":
+                problem = "it holds a bare parameter, which a row of modules cannot"
+                raise CannotWrite(piece.step.at, f"{problem}; name it, in a block with a merge")
 
     def _within(self, module: Bracketed) -> Expr:
         """A module as it stands in a group: a variable's name in place of one too deep."""

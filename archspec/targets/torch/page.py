@@ -132,6 +132,7 @@ def _shown(text: ClassText) -> dict[str, object]:
         "base": text.base,
         "docstring": _docstring(text.docstring, text.title),
         "outputs": text.outputs,
+        "training_only": text.returns.startswith("torch.Tensor"),
         "signature": _signature(arguments),
         "signature_needed": bool(arguments),
         "init": text.init,

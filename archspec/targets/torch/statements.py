@@ -73,7 +73,9 @@ class Statements:
 
     def plain(self, step: Step, channels: str) -> str:
         """A step that is there once; the channels behind it."""
-        for piece in self.modules.pieces(step, channels):
+        pieces = self.modules.pieces(step, channels)
+        self.modules.require_modules(pieces)
+        for piece in pieces:
             self._add(piece)
             channels = piece.out
         return channels
