@@ -18,12 +18,19 @@ def list_specs(
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="What to print.")
     ] = "text",
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="Name the recipes for training instead.")
+    ] = False,
 ) -> None:
     """Name the specs that are found.
 
     These are the specs in ./specs, and those that come with archspec. The names of a spec and of
-    its variants are what the other commands take in place of a file.
+    its variants are what the other commands take in place of a file. With --recipes: those in
+    ./recipes, and those that come along.
     """
+    if recipes:
+        _list_recipes(output)
+        return
     from archspec.language import loader
     from archspec.report.listing import write_listing, write_listing_json
     from archspec.report.page import Page
@@ -36,6 +43,30 @@ def list_specs(
         print("there are no specs in ./specs")
         return
     write_listing(Page.on(sys.stdout), [_entry(spec, _describe(spec)) for spec in found])
+
+
+def _list_recipes(output: str) -> None:
+    import json
+
+    from archspec.language.loader import SpecFile
+    from archspec.report.listing import Entry, write_listing
+    from archspec.report.page import Page
+    from archspec.train.errors import TrainError
+    from archspec.train.recipe_file import list_recipes, read_recipe
+
+    def source_of(name: str) -> str:
+        try:
+            return read_recipe(name).source
+        except TrainError:
+            return "(not a recipe: archspec train --recipe tells why)"
+
+    files = {name: SpecFile(name, file).shown for name, file in sorted(list_recipes().items())}
+    found = [(name, file, source_of(name)) for name, file in files.items()]
+    if output == "json":
+        keys = ("name", "file", "source")
+        print(json.dumps([dict(zip(keys, row, strict=True)) for row in found], ensure_ascii=False))
+        return
+    write_listing(Page.on(sys.stdout), [Entry(n, file, None, text, ()) for n, file, text in found])
 
 
 def _entry(spec: "SpecFile", description: str) -> "Entry":

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("packaging")  # one process builds, once
 
-DATA_FOLDERS = ("specs", "templates")
+DATA_FOLDERS = ("recipes", "specs", "templates")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         f"{prefix}{path.relative_to(root).as_posix()}"
-        for folder, prefix in (("archspec", ""), ("specs", "archspec/"), ("templates", "archspec/"))
+        for folder, prefix in (("archspec", ""), *((name, "archspec/") for name in DATA_FOLDERS))
         for path in (root / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -109,7 +109,7 @@ def test_the_sdist_holds_the_sources_and_no_leftovers(distributions: Path) -> No
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         top = {name.split("/")[1] for name in archive.getnames()}
-    assert {"archspec", "specs", "templates", "tests", "dev.py", "constraints.txt"} <= top
+    assert {"archspec", *DATA_FOLDERS, "tests", "dev.py", "constraints.txt"} <= top
     assert not top & {".venv", "runs", ".git", ".mypy_cache", ".pytest_cache"}
 
 
@@ -136,6 +136,13 @@ def test_list_names_the_specs(installed: Installed, root: Path) -> None:
 
 def test_check_finds_a_spec_by_name(installed: Installed) -> None:
     assert "AlexNet" in installed.run("archspec", "check", "alexnet")
+
+
+def test_a_recipe_is_found_by_its_name(installed: Installed) -> None:
+    code = "from archspec.train.recipe_file import list_recipes, read_recipe; "
+    printed = "print(*(read_recipe(name).name for name in list_recipes()))"
+    names = installed.run("python", "-c", code + printed).split()
+    assert {"tutorial", "alexnet2012"} <= set(names)
 
 
 def test_gen_prints_a_module_that_compiles(installed: Installed) -> None:

@@ -31,6 +31,7 @@ main(sys.argv[1:])
         "gen alexnet --target torch --stdout",
         "gen resnet --stdout",
         "gen",
+        "runs .",
     ],
 )
 def test_a_core_command_loads_no_heavy_library(command: str, tmp_path: Path) -> None:
@@ -45,6 +46,18 @@ def test_a_core_command_loads_no_heavy_library(command: str, tmp_path: Path) -> 
     loaded = json.loads(done.stderr.splitlines()[-1])
     assert "archspec.cli" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+def test_reading_a_recipe_loads_no_heavy_library() -> None:
+    code = (
+        "import json, sys; from archspec.train.recipe_file import changed, read_recipe\n"
+        "changed(read_recipe('tutorial'), {'optimizer': 'sgd'})\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
+    assert not set(HEAVY) & set(json.loads(done.stdout))
 
 
 def test_the_library_itself_loads_nothing_before_it_is_asked() -> None:
