@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.train import dataset as dataset_module
-from archspec.train.cache import cache_folder
-from archspec.train.dataset import Dataset, load_dataset
-from archspec.train.decode import BrokenPicture, decode_or_blame, decode_picture
-from archspec.train.demo import FLOWERS, NUM_PER_CLASS, draw_flower
+from archspec.train.data import keeping
+from archspec.train.data.cache import cache_folder
+from archspec.train.data.dataset import Dataset, load_dataset
+from archspec.train.data.decode import BrokenPicture, decode_or_blame, decode_picture
+from archspec.train.data.demo import FLOWERS, NUM_PER_CLASS, draw_flower
 from archspec.train.errors import TrainError
 
 SHAPE = (3, 32, 32)
 
 
 def load(root: Path) -> Dataset:
-    return load_dataset(str(root), SHAPE, cache_folder())
+    return load_dataset(str(root), SHAPE, cache_folder=cache_folder())
 
 
 def same(one: Dataset, other: Dataset) -> bool:
@@ -30,7 +30,7 @@ def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         pytest.fail("decoded again")
 
-    monkeypatch.setattr(dataset_module, "decode_all", fail)
+    monkeypatch.setattr(keeping, "decode_all", fail)
 
 
 def test_a_folder_is_read_class_by_class(flowers: Path) -> None:
@@ -113,8 +113,8 @@ def test_broken_pictures_are_named_and_left_out(flowers: Path) -> None:
 
 def test_strict_refuses_broken_pictures(flowers: Path) -> None:
     break_pictures(flowers)
-    with pytest.raises(TrainError, match=r"3 broken, first sunflower/02\.png"):
-        load_dataset(str(flowers), SHAPE, None, strict=True)
+    with pytest.raises(TrainError, match=r"3 pictures are broken:\n  'sunflower/02\.png': "):
+        load_dataset(str(flowers), SHAPE, cache_folder=None, strict=True)
 
 
 def test_a_class_of_broken_pictures_is_refused(flowers: Path) -> None:
@@ -137,13 +137,13 @@ def test_a_changed_picture_is_decoded_again(flowers: Path, cache: Path) -> None:
     place = after.names.index("tulip/05.png")
     assert after.pictures[place].reshape(-1, 3)[0].tolist() == [0, 0, 255]
     assert not same(before, after)
-    assert len(list(cache.iterdir())) == 1  # the new cache took the old one's place
+    assert len(list(cache.glob("*.pictures"))) == 1  # the new cache took the old one's place
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "foreign"])
 def test_a_damaged_cache_is_made_again(flowers: Path, cache: Path, damage: str) -> None:
     first = load(flowers)
-    (path,) = cache.iterdir()
+    (path,) = cache.glob("*.pictures")
     data = path.read_bytes()
     path.unlink()  # the first dataset still has it mapped
     flipped = data[:1000] + bytes([data[1000] ^ 255]) + data[1001:]
@@ -156,10 +156,10 @@ def test_a_damaged_cache_is_made_again(flowers: Path, cache: Path, damage: str) 
 
 def test_what_a_killed_writer_left_in_the_cache_is_removed(flowers: Path, cache: Path) -> None:
     load(flowers)
-    (path,) = cache.iterdir()
+    (path,) = cache.glob("*.pictures")
     path.rename(path.with_name(f".{path.name}.{2**22 + 1}.tmp"))  # no process has this number
     load(flowers)
-    assert list(cache.iterdir()) == [path]
+    assert list(cache.glob("*.pictures")) == [path]
 
 
 def test_without_room_for_a_cache_memory_will_do(flowers: Path, cache: Path) -> None:
@@ -168,20 +168,20 @@ def test_without_room_for_a_cache_memory_will_do(flowers: Path, cache: Path) -> 
 
 
 def test_no_cache_leaves_no_file(flowers: Path, cache: Path) -> None:
-    without = load_dataset(str(flowers), SHAPE, None)
+    without = load_dataset(str(flowers), SHAPE, cache_folder=None)
     assert not cache.exists()
     assert same(without, load(flowers))
 
 
 def test_grey_networks_get_grey_pictures(flowers: Path) -> None:
     for source in (str(flowers), "demo"):
-        dataset = load_dataset(source, (1, 28, 28), None)
+        dataset = load_dataset(source, (1, 28, 28), cache_folder=None)
         assert {picture.shape[2] for picture in dataset.pictures} == {1}
 
 
 def test_other_channels_are_refused() -> None:
     with pytest.raises(TrainError, match="takes 4 channels"):
-        load_dataset("demo", (4, 28, 28), None)
+        load_dataset("demo", (4, 28, 28), cache_folder=None)
 
 
 def test_folders_that_are_no_data_are_refused(tmp_path: Path) -> None:
@@ -215,6 +215,6 @@ def test_the_demo_is_drawn_alike_every_time_and_no_two_flowers_alike() -> None:
 
 
 def test_the_demo_has_five_classes() -> None:
-    dataset = load_dataset("demo", SHAPE, None)
+    dataset = load_dataset("demo", SHAPE, cache_folder=None)
     assert dataset.classes == ("daisy", "dandelion", "rose", "sunflower", "tulip")
     assert [dataset.labels.count(label) for label in range(5)] == [NUM_PER_CLASS] * 5

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archspec.train.data.split import stratified_split
 from archspec.train.errors import TrainError
-from archspec.train.split import stratified_split
 
 SIZES = st.lists(st.integers(2, 60), min_size=2, max_size=6)
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFilter
 
-from archspec.train.pictures import Image
+from archspec.train.data.pictures import Image
 
 SEED = 2012
 NUM_PER_CLASS = 240

@@ -1,8 +1,9 @@
-"""Decoded pictures in memory: one flat buffer of bytes, every picture in its own size."""
+"""Decoded pictures: one flat buffer of bytes, every picture in its own size."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ class Pictures:
 
     A random resized crop may reach any part of a picture, so none is cut or squeezed into a
     square; a flat buffer with offsets holds them without padding. `num_bytes` is the memory.
+    Where `is_streamed`, nothing lies in `pixels`: pictures are decoded when they are asked for.
     """
+
+    is_streamed: ClassVar[bool] = False
 
     pixels: Bytes
     offsets: Integers
@@ -30,10 +34,11 @@ class Pictures:
         return len(self.offsets)
 
     def __getitem__(self, index: int) -> Image:
-        """The picture as a view: height × width × channels."""
+        """The picture, height × width × channels: a view, or a copy of pixels mapped read-only."""
         begin, height, width = self.offsets[index], self.heights[index], self.widths[index]
         flat = self.pixels[begin : begin + height * width * self.channels]
-        return flat.reshape(height, width, self.channels)
+        picture = flat.reshape(height, width, self.channels)
+        return picture if picture.flags.writeable else np.array(picture)
 
     def __iter__(self) -> Iterator[Image]:
         return (self[index] for index in range(len(self)))

@@ -1,0 +1,1 @@
+"""Pictures: found in folders, tables and archives or drawn, decoded, kept, and divided."""
