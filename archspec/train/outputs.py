@@ -22,9 +22,17 @@ class Outputs(Enum):
         """The logarithm of every class's probability [N, classes]."""
         return _LOGARITHMS[self](outputs)
 
-    def loss(self, outputs: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-        """The cross-entropy of the outputs with the `labels` [N]."""
-        return F.nll_loss(self.log_probabilities(outputs), labels, reduction=reduction)
+    def losses(self, outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Each picture's cross-entropy [N] with its label in `labels` [N].
+
+        With `smoothing` ε the target is 1 − ε of the label and ε of all classes evenly (Szegedy
+        et al. 2016, section 7).
+        """
+        logarithms = self.log_probabilities(outputs)
+        own = F.nll_loss(logarithms, labels, reduction="none")
+        if not smoothing:
+            return own
+        return (1 - smoothing) * own - smoothing * logarithms.mean(dim=1)
 
 
 def _of_scores(outputs: Tensor) -> Tensor:
@@ -68,3 +76,10 @@ def recognise(network: nn.Module, input_shape: tuple[int, int, int]) -> Outputs:
 def _are_shares(values: Tensor) -> bool:
     """Whether every row is of numbers from 0 that add up to 1."""
     return bool((values >= 0).all() and ((values.sum(dim=1) - 1).abs() <= TOLERANCE).all())
+
+
+def as_outputs(result: Tensor | tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+    """What a network gives back as a tuple: its scores, then those of its auxiliary heads."""
+    if isinstance(result, Tensor):
+        return (result,)
+    return tuple(output for output in result if output is not None)

@@ -66,15 +66,16 @@ def test_every_kind_of_output_has_the_same_loss(outputs: Outputs) -> None:
         Outputs.PROBABILITIES: scores.softmax(dim=1),
         Outputs.LOG_PROBABILITIES: scores.log_softmax(dim=1),
     }[outputs]
-    expected = F.cross_entropy(scores, labels, reduction="sum")
-    assert torch.allclose(outputs.loss(given, labels, reduction="sum"), expected)
+    for smoothing in (0.0, 0.1):
+        expected = F.cross_entropy(scores, labels, reduction="none", label_smoothing=smoothing)
+        assert torch.allclose(outputs.losses(given, labels, smoothing), expected)
     assert torch.allclose(outputs.log_probabilities(given).exp(), scores.softmax(dim=1))
 
 
 def test_a_probability_of_nothing_has_a_finite_loss_and_gradient() -> None:
     scores = torch.tensor([[0.0, 500.0]], requires_grad=True)
-    loss = Outputs.PROBABILITIES.loss(scores.softmax(dim=1), torch.tensor([0]))
-    loss.backward()  # type: ignore[no-untyped-call] # torch leaves it so
+    (loss,) = Outputs.PROBABILITIES.losses(scores.softmax(dim=1), torch.tensor([0]))
+    loss.backward()
     assert math.isfinite(loss.item())
     assert scores.grad is not None
     assert bool(scores.grad.isfinite().all())
