@@ -1,229 +1,295 @@
 """`archspec train`: fit a network on pictures."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import typer
 
+from archspec.cli import train_options as options
 from archspec.cli.errors import UserError
 from archspec.cli.overrides import read_overrides
-from archspec.cli.training import cache_dir, printable, report_broken, told_by_trainer
+from archspec.cli.training import cache_dir, printable, report_pictures, told_by_trainer
 
 if TYPE_CHECKING:
+    from archspec.train.assemble import Ways
+    from archspec.train.data.dataset import Dataset
     from archspec.train.display import DecodingBar
     from archspec.train.fit import Display
     from archspec.train.recipe import Recipe
     from archspec.train.run import Outcome
-    from archspec.train.source import ModuleSource
+    from archspec.train.run_folder import RunConfig
+    from archspec.train.source import ModuleSource, SpecText
+    from archspec.train.world import World
 
-INTERRUPTED = 130
 RUNS = Path("runs")
 
 
-def train(
-    spec: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SPEC|MODULE.py]",
-            show_default=False,
-            help="A spec (a name or a file), or a generated module. With --resume: left out.",
-        ),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR|demo",
-            show_default=False,
-            help="A folder with one folder of pictures a class; or demo: five flowers, drawn.",
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(show_default="10", help="Passes over the training pictures.")
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(show_default="0", help="Of weights, order, crops, dropout and split."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", show_default="runs/NAME-N", help="The run's folder."),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(show_default="32", help="Pictures a step.")
-    ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(show_default="adam", help="adam, adamw, or sgd (momentum 0.9).")
-    ] = None,
-    lr: Annotated[float | None, typer.Option(show_default="0.0002", help="Learning rate.")] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(show_default="0", help="L2 penalty; decoupled in adamw.")
-    ] = None,
-    augment: Annotated[
-        bool | None,
-        typer.Option(
-            "--augment/--no-augment",
-            show_default="augment",
-            help="Random resized crops and mirroring, or centre crops only.",
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="VAR=VALUE",
-            show_default=False,
-            help="Set a variable of the spec, or an argument of the module's class. Repeatable.",
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda.")] = (
-        "auto"
-    ),
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse broken pictures instead of leaving them out.")
-    ] = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not keep decoded pictures on disk.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, bit for bit.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run in --out by a new one.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only what went wrong.")] = (
-        False
-    ),
-) -> None:
-    """Train a network on pictures; the defaults are the flower tutorial's recipe.
+class Arguments(NamedTuple):
+    """What the command line says, besides the recipe's values."""
 
-    The run's folder gets the network's code, metrics.jsonl, the last and the best weights, the
-    curves, and a summary. `archspec eval` and `archspec predict` take that folder.
+    spec: str | None
+    data: str | None
+    out: Path | None
+    weights: Path | None
+    device: str
+    strategy: Literal["ddp", "fsdp"]
+    keep: options.Keep
+    cache: bool
+    strict: bool
+    save_every: float
+    tensorboard: bool
+    overwrite: bool
+    quiet: bool
+
+
+def train(
+    spec: options.Spec = None,
+    data: options.Data = None,
+    recipe: options.RecipeName = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    batch_size: options.BatchSize = None,
+    optimizer: options.OptimizerName = None,
+    lr: options.LearningRate = None,
+    weight_decay: options.WeightDecay = None,
+    augment: options.Augmented = None,
+    amp: options.Amp = None,
+    set_: options.Settings = None,
+    weights: options.Weights = None,
+    transfer: options.Transfer = None,
+    freeze: options.Freeze = None,
+    out: options.Out = None,
+    device: options.Device = "auto",
+    strategy: options.StrategyName = "ddp",
+    keep: options.Keeping = "auto",
+    no_cache: options.NoCache = False,
+    strict: options.Strict = False,
+    save_every: options.SaveEvery = 10.0,
+    tensorboard: options.Tensorboard = False,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a network on pictures, as a recipe says.
+
+    The run's folder gets the network's code, the recipe, metrics.jsonl, the last and the best
+    weights, the curves, and a summary. `archspec eval`, `predict` and `show` take that folder, and
+    `archspec runs` compares several. Under torchrun the same command trains on many processes.
     """
-    wishes = {
-        "epochs": epochs,
-        "batch_size": batch_size,
+    values = {
         "optimizer": optimizer,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "augment": augment,
+        "epochs": epochs,
         "seed": seed,
+        "batch_size": batch_size,
+        "optimizer.lr": lr,
+        "optimizer.weight_decay": weight_decay,
+        "augment": "none" if augment is False else None,
+        "amp": amp,
+        "transfer": transfer,
+        "freeze": freeze or None,
     }
-    given = {name: value for name, value in wishes.items() if value is not None}
-    if resume and overwrite:
-        raise UserError("--resume goes on with a run, --overwrite replaces it: not both", 2)
-    if resume and set_:
-        raise UserError("the run has its network: --resume keeps it, without --set", 2)
-    if resume and strict:
-        raise UserError("the run has its pictures: --resume keeps them, without --strict", 2)
+    settings, variables = _sorted_overrides(set_ or [])
+    settings = {**_given(values), **settings}
+    arguments = Arguments(
+        spec=spec,
+        data=data,
+        out=out,
+        weights=weights,
+        device=device,
+        strategy=strategy,
+        keep=keep,
+        cache=not no_cache,
+        strict=strict,
+        save_every=60 * save_every,
+        tensorboard=tensorboard,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
     with told_by_trainer():
         if resume:
-            outcome = _resume(spec, data, out, given, device, no_cache, quiet)
+            _refuse_with_resume(arguments, recipe=recipe, variables=variables)
+            outcome = _resume(arguments, settings)
         else:
-            outcome = _begin(
-                spec, set_ or [], data, out, given, device, no_cache, quiet, strict, overwrite
-            )
+            outcome = _begin(arguments, recipe, settings, variables)
     _tell(outcome, quiet=quiet)
 
 
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, as values of a recipe."""
+    given = {name: value for name, value in values.items() if value is not None}
+    size = given.get("batch_size", "")
+    return given | ({"batch_size": int(size)} if str(size).isdecimal() else {})
+
+
+def _sorted_overrides(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `--set` says to the recipe, and what to the network."""
+    from archspec.train.recipe_file import is_setting
+
+    overrides = read_overrides(assignments)
+    settings = {name: value for name, value in overrides.items() if is_setting(name)}
+    return settings, {name: v for name, v in overrides.items() if name not in settings}
+
+
+def _refuse_with_resume(
+    arguments: Arguments, *, recipe: str | None, variables: dict[str, Any]
+) -> None:
+    """Raise UserError for what a run that goes on has already."""
+    if arguments.out is None:
+        raise UserError("--resume needs the run's folder: --out DIR", 2)
+    refused = {
+        "--resume goes on with a run, --overwrite replaces it: not both": arguments.overwrite,
+        "the run has its recipe: --resume keeps it, without --recipe": recipe is not None,
+        "the run has its network: --resume keeps it, without --set": bool(variables),
+        "the run has its weights: --resume keeps them, without --weights": arguments.weights,
+        "the run has its pictures: --resume keeps them, without --strict": arguments.strict,
+    }
+    for message, found in refused.items():
+        if found:
+            raise UserError(message, 2)
+
+
 def _begin(
-    spec: str | None,
-    settings: Sequence[str],
-    data: str | None,
-    out: Path | None,
-    given: dict[str, Any],
-    device: str,
-    no_cache: bool,
-    quiet: bool,
-    strict: bool,
-    overwrite: bool,
+    arguments: Arguments,
+    recipe_name: str | None,
+    settings: dict[str, Any],
+    variables: dict[str, Any],
 ) -> "Outcome":
-    if spec is None:
+    if arguments.spec is None:
         raise UserError("name a SPEC or a generated module to train", 2)
-    if data is None:
+    if arguments.data is None:
         raise UserError("name the pictures: --data DIR, or --data demo", 2)
-    from archspec.train.dataset import load_dataset
-    from archspec.train.recipe import Recipe, check_recipe, pick_device
+    from archspec.train.recipe_file import DEFAULT, read_recipe
     from archspec.train.run import begin_run
     from archspec.train.run_folder import check_folder, next_run_folder
+    from archspec.train.transfer.weights import read_weights
 
-    recipe = Recipe(**given)
-    check_recipe(recipe)
-    source, text = _read_source(spec, settings)
-    chosen = pick_device(device)
-    folder = out or next_run_folder(RUNS, source.name)
-    check_folder(folder, overwrite=overwrite)
-    dataset = load_dataset(
-        data, source.input_shape, cache_dir(no_cache), strict=strict, track=_tracker(quiet)
-    )
-    report_broken(dataset.broken)
-    with _display(recipe, quiet=quiet) as display:
-        return begin_run(
-            source,
-            dataset,
-            recipe,
-            chosen,
-            folder,
-            spec=text,
-            overwrite=overwrite,
-            display=display,
+    recipe = read_recipe(recipe_name or DEFAULT, settings)
+    source, origin = _read_source(arguments.spec, variables)
+    with _ways(arguments) as ways:
+        folder = arguments.out or ways.world.told_by_main(next_run_folder(RUNS, source.name))
+        if ways.world.is_main:
+            check_folder(folder, overwrite=arguments.overwrite)
+        weights = None
+        if arguments.weights is not None:
+            weights = (str(arguments.weights), read_weights(arguments.weights))
+        dataset = _load(arguments.data, source, recipe, arguments, ways.world)
+        with _display(recipe, quiet=arguments.quiet or not ways.world.is_main) as display:
+            return begin_run(
+                source,
+                dataset,
+                recipe,
+                folder,
+                ways,
+                spec=origin,
+                overwrite=arguments.overwrite,
+                display=display,
+                weights=weights,
+            )
+
+
+def _resume(arguments: Arguments, settings: dict[str, Any]) -> "Outcome":
+    from dataclasses import replace
+
+    from archspec.train.checkpoint_files import candidates
+    from archspec.train.run import resume_run
+    from archspec.train.run_folder import read_config
+
+    folder = arguments.out
+    assert folder is not None
+    config = read_config(folder)
+    if (
+        arguments.spec is not None
+        and _read_source(arguments.spec, {})[0].code != config.source.code
+    ):
+        raise UserError(f"{arguments.spec} is not the network of the run in {folder}", 2)
+    recipe = _with_more_epochs(config, settings)
+    with _ways(arguments) as ways:
+        dataset = _load(arguments.data or config.data, config.source, recipe, arguments, ways.world)
+        if ways.world.is_main and not any(candidates(folder)):
+            nothing = f"{printable(str(folder))} has no checkpoint yet: the run begins again"
+            typer.echo(nothing, err=True)
+        with _display(recipe, quiet=arguments.quiet or not ways.world.is_main) as display:
+            config = replace(config, recipe=recipe)
+            return resume_run(config, dataset, folder, ways, display=display)
+
+
+@contextmanager
+def _ways(arguments: Arguments) -> "Iterator[Ways]":
+    """How the run is carried out, among the processes that torchrun has started."""
+    from archspec.train.assemble import Ways
+    from archspec.train.device import pick_device
+    from archspec.train.memory import keep_freed_memory
+    from archspec.train.tensorboard import require_tensorboard
+    from archspec.train.world import joined, own_device
+
+    if arguments.tensorboard:
+        require_tensorboard()
+    device = pick_device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    with joined(device) as world:
+        yield Ways(
+            own_device(device, world),
+            world,
+            arguments.strategy,
+            arguments.save_every,
+            arguments.tensorboard,
         )
 
 
-def _resume(
-    spec: str | None,
-    data: str | None,
-    out: Path | None,
-    given: dict[str, Any],
-    device: str,
-    no_cache: bool,
-    quiet: bool,
-) -> "Outcome":
-    if out is None:
-        raise UserError("--resume needs the run's folder: --out DIR", 2)
-    from archspec.train.dataset import load_dataset
-    from archspec.train.recipe import pick_device
-    from archspec.train.run import resume_run
-    from archspec.train.run_folder import LAST, read_config
+def _load(
+    data: str, source: "ModuleSource", recipe: "Recipe", arguments: Arguments, world: "World"
+) -> "Dataset":
+    """The pictures; the main process decodes them, and the others find them decoded."""
+    from archspec.train.data.dataset import load_dataset
+    from archspec.train.data.decode import stored_short_side
 
-    config = read_config(out)
-    if spec is not None and _read_source(spec, [])[0].code != config.source.code:
-        raise UserError(f"{spec} is not the network of the run in {out}", 2)
-    _refuse_changes(config.recipe, given)
-    recipe = replace(config.recipe, epochs=given.get("epochs", config.recipe.epochs))
-    chosen = pick_device(device)
-    dataset = load_dataset(
-        data or config.data, config.source.input_shape, cache_dir(no_cache), track=_tracker(quiet)
-    )
-    report_broken(dataset.broken)
-    if not (out / LAST).exists():
-        typer.echo(f"{printable(str(out))} has no {LAST} yet: the run begins again", err=True)
-    with _display(recipe, quiet=quiet) as display:
-        return resume_run(replace(config, recipe=recipe), dataset, chosen, out, display=display)
+    def load(*, quiet: bool) -> "Dataset":
+        return load_dataset(
+            data,
+            source.input_shape,
+            short_side=stored_short_side(source.input_shape, recipe.augment, recipe.test),
+            cache_folder=cache_dir(not arguments.cache),
+            keep=arguments.keep,
+            strict=arguments.strict,
+            track=_tracker(quiet),
+        )
+
+    if not world.is_main:
+        world.wait()
+        return load(quiet=True)
+    dataset = load(quiet=arguments.quiet)
+    world.wait()
+    report_pictures(dataset)
+    return dataset
 
 
-def _refuse_changes(recipe: "Recipe", given: dict[str, Any]) -> None:
-    """A resumed run keeps its recipe; only its number of epochs may grow."""
-    for name, value in given.items():
-        kept = getattr(recipe, name)
-        if name != "epochs" and value != kept:
-            option = name.replace("_", "-")
-            raise UserError(f"the run was begun with --{option} {kept}: --resume keeps it", 2)
-    if given.get("epochs", recipe.epochs) < recipe.epochs:
+def _with_more_epochs(config: "RunConfig", settings: Mapping[str, Any]) -> "Recipe":
+    """A resumed run's recipe: its own, in which only the number of epochs may grow."""
+    from archspec.train.recipe_file import changed
+
+    recipe = config.recipe
+    new = changed(recipe, settings)
+    for name, value in settings.items():
+        if name == "epochs" or (value == "auto" and name in config.automatic):
+            continue
+        if changed(recipe, {name: value}) != recipe:
+            raise UserError(f"the run was begun with another {name}: --resume keeps its recipe", 2)
+    if new.epochs < recipe.epochs:
         raise UserError(f"the run was begun for {recipe.epochs} epochs: --resume keeps them", 2)
+    return recipe.model_copy(update={"epochs": new.epochs})
 
 
-def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str | None]":
-    """The network's code, and the spec's text if it was made from one."""
-    from archspec.train.source import CLASSES_ARGUMENT, read_module, read_module_file
+def _read_source(spec: str, values: Mapping[str, Any]) -> "tuple[ModuleSource, SpecText | None]":
+    """The network's code, and the spec, if it was made from one."""
+    from archspec.train.source import CLASSES_ARGUMENT, SpecText, read_module, read_module_file
 
-    values = read_overrides(settings)
     if spec.endswith(".py"):
         return read_module_file(Path(spec), values), None
-    from archspec import SpecError, SpecNotFound, generate
+    from archspec import SpecError, SpecNotFound, generate, load
     from archspec.language.loader import find, read_text, variants_of
 
     try:
@@ -233,6 +299,7 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
             spec = f"{spec}:{found.name}"  # the family's first name is that of a network in it
         elif found.variant is None:
             _require_one(spec, variants)
+        _refuse_unknown(spec, values, load(spec).vars)
         code, text = generate(spec, overrides=values), read_text(found.file)
     except SpecNotFound as error:
         raise UserError(str(error), 2) from error
@@ -242,7 +309,22 @@ def _read_source(spec: str, settings: Sequence[str]) -> "tuple[ModuleSource, str
         )
     # The other variables are in the code by now; this one is also the class's argument.
     kwargs = {name: value for name, value in values.items() if name == CLASSES_ARGUMENT}
-    return read_module(found.name, code, kwargs), text
+    variant = found.variant or (found.name if found.name in variants else None)
+    return read_module(found.name, code, kwargs), SpecText(text, variant, dict(values))
+
+
+def _refuse_unknown(spec: str, values: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+    """Raise UserError for what neither a recipe nor the spec has, naming what may be meant."""
+    from archspec.diagnostics.wording import suggest
+    from archspec.train.recipe_file import dotted_names
+
+    names = dotted_names()
+    ends = {name.rpartition(".")[2]: name for name in names}
+    for name in values:
+        if name not in variables:
+            near = f"did you mean `{ends[name]}`?" if name in ends else None
+            help_ = near or suggest(name, [*variables, *names])
+            raise UserError(f"--set {name}: neither a recipe nor {spec} has it; {help_}", 2)
 
 
 def _require_one(spec: str, variants: Sequence[str]) -> None:
@@ -282,13 +364,14 @@ def _display(recipe: "Recipe", *, quiet: bool) -> "Iterator[Display]":
 
 def _tell(outcome: "Outcome", *, quiet: bool) -> None:
     progress, folder = outcome.progress, outcome.folder
-    if outcome.interrupted:
-        done = f"interrupted after {progress.epoch} whole epochs; saved"
-        command = shlex.join(["archspec", "train", "--resume", "--out", str(folder)])
-        typer.echo(f"{done}\ngo on with: {command}", err=True)
-        raise typer.Exit(INTERRUPTED)
+    if outcome.interrupted is not None:
+        if outcome.is_main:
+            done = f"interrupted after {progress.epoch} whole epochs; saved"
+            command = shlex.join(["archspec", "train", "--resume", "--out", str(folder)])
+            typer.echo(f"{done}\ngo on with: {command}", err=True)
+        raise typer.Exit(outcome.interrupted)
     best = progress.best
-    if quiet or best is None:
+    if quiet or best is None or not outcome.is_main:
         return
     print(f"best: accuracy {best.val_accuracy:.1%} on held-out pictures, epoch {best.epoch}")
     print(f"run:  {printable(str(folder))} (curves.png, summary.json)")

@@ -1,14 +1,17 @@
 """What the commands around training share."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from archspec.cli.errors import UserError
+
+if TYPE_CHECKING:
+    from archspec.train.data.dataset import Dataset
 
 
 @contextmanager
@@ -24,18 +27,21 @@ def told_by_trainer() -> Iterator[None]:
 
 def cache_dir(no_cache: bool) -> Path | None:
     """Where decoded pictures are kept, if they are."""
-    from archspec.train.cache import cache_folder
+    from archspec.train.data.cache import cache_folder
 
     return None if no_cache else cache_folder()
 
 
-def report_broken(broken: Sequence[Any], shown: int = 10) -> None:
-    """Name the pictures that were left out, on stderr."""
+def report_pictures(dataset: "Dataset", shown: int = 10) -> None:
+    """Say on stderr what was found, and name the pictures that were left out."""
+    for note in dataset.notes:
+        typer.echo(printable(note), err=True)
+    broken = dataset.broken
     if not broken:
         return
     typer.echo(f"left out {len(broken)} broken pictures:", err=True)
     for picture in broken[:shown]:
-        typer.echo(f"  {printable(picture.name)}: {picture.reason}", err=True)
+        typer.echo(f"  {on_one_line(picture.name)}: {picture.reason}", err=True)
     if len(broken) > shown:
         typer.echo(f"  … and {len(broken) - shown} more", err=True)
 
@@ -43,6 +49,11 @@ def report_broken(broken: Sequence[Any], shown: int = 10) -> None:
 def printable(text: str) -> str:
     """The text with escapes for the bytes of a file name that are no UTF-8."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def on_one_line(name: str) -> str:
+    """A file's name with escapes for whatever would break a line or a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def as_json(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture: loss and accuracy over epochs."""
+"""The curves of a run as a picture: loss, accuracy and learning rate over epochs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,26 @@ from math import ceil, floor, log10
 from pathlib import Path
 
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
-from archspec.train.files import told_if_unwritable, written_whole
 from archspec.train.metrics import EpochMetrics
+from archspec.train.seeing.drawing import (
+    FAINT,
+    GRID,
+    INK,
+    Colour,
+    Pen,
+    Point,
+    fitted,
+    write_picture,
+)
 
-SCALE = 2  # drawn larger and reduced: smooth lines
 WIDTH, HEIGHT = 1120, 480
 PANELS = ((70, 84, 530, 424), (630, 84, 1090, 424))  # left, top, right, bottom
-INK, FAINT, GRID = (40, 44, 52), (110, 116, 126), (228, 231, 235)
-TRAIN, VAL = (31, 119, 180), (224, 110, 20)
+RATES = (70, 504, 1090, 604)  # the learning rate's panel, where it changes
+RATES_HEIGHT = 180  # what the picture is higher by then
+TRAIN, VAL, RATE = (31, 119, 180), (224, 110, 20), (90, 110, 60)
 
-Point = tuple[float, float]
-Colour = tuple[int, int, int]
+Lines = Sequence[tuple[str, Colour, Sequence[float]]]
 
 
 @dataclass(frozen=True)
@@ -53,25 +60,42 @@ def epoch_ticks(epochs: int) -> list[int]:
 
 
 def draw_curves(history: Sequence[EpochMetrics], title: str) -> PillowImage.Image:
-    """Loss (left) and accuracy (right) of training and validation over the epochs."""
-    canvas = PillowImage.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), "white")
-    pen = _Pen(ImageDraw.Draw(canvas))
-    pen.text((PANELS[0][0], 16), title, 18, INK)
+    """Loss (left) and accuracy (right) of training and validation over the epochs.
+
+    The epoch of the best validation accuracy is marked. Below stands the learning rate, unless it
+    was one and the same.
+    """
     epochs = [metrics.epoch for metrics in history]
-    losses = [(m.train_loss, m.val_loss) for m in history]
-    accuracies = [(m.train_accuracy, m.val_accuracy) for m in history]
-    loss_ticks = nice_ticks(0, max(map(max, losses)))
-    low = min(map(min, accuracies))
+    rates = [metrics.lr for metrics in history]
+    changes = len(set(rates)) > 1
+    pen = Pen(WIDTH, HEIGHT + (RATES_HEIGHT if changes else 0))
+    pen.text((PANELS[0][0], 16), fitted(title, 18, 460), 18)
+    best = max(history, key=lambda metrics: (metrics.val_accuracy, -metrics.val_loss))
+    told = f"best: accuracy {best.val_accuracy:.1%}, epoch {best.epoch}"
+    pen.text((PANELS[1][2], 20), told, 13, VAL, "ra")
+    loss: Lines = _pair([m.train_loss for m in history], [m.val_loss for m in history])
+    accuracy = _pair([m.train_accuracy for m in history], [m.val_accuracy for m in history])
+    low = min(min(values) for _, _, values in accuracy)
     accuracy_ticks = nice_ticks(floor(low * 10) / 10 if low < 0.9 else 0.9, 1.0)
-    _draw_panel(pen, PANELS[0], "loss", epochs, losses, loss_ticks)
-    _draw_panel(pen, PANELS[1], "accuracy", epochs, accuracies, accuracy_ticks)
-    return canvas.reduce(SCALE)
+    loss_ticks = nice_ticks(0, max(max(values) for _, _, values in loss))
+    axes = _draw_panel(pen, PANELS[0], "loss", epochs, loss, loss_ticks, best.epoch)
+    pen.ring(axes.to_pixel(best.epoch, best.val_loss), 7, VAL)
+    axes = _draw_panel(pen, PANELS[1], "accuracy", epochs, accuracy, accuracy_ticks, best.epoch)
+    pen.ring(axes.to_pixel(best.epoch, best.val_accuracy), 7, VAL)
+    if changes:
+        rate: Lines = [("", RATE, rates)]
+        ticks = nice_ticks(0, max(rates), 3)
+        _draw_panel(pen, RATES, "learning rate", epochs, rate, ticks, best.epoch)
+    return pen.finished()
+
+
+def _pair(train: Sequence[float], val: Sequence[float]) -> Lines:
+    return [("train", TRAIN, train), ("validation", VAL, val)]
 
 
 def write_curves(path: Path, history: Sequence[EpochMetrics], title: str) -> None:
     """Draw the curves to a PNG at `path`."""
-    with told_if_unwritable(str(path)), written_whole(path) as file:
-        draw_curves(history, title).save(file, format="PNG")
+    write_picture(path, draw_curves(history, title))
 
 
 def panel_axes(box: tuple[int, int, int, int], epochs: Sequence[int], ticks: list[float]) -> Axes:
@@ -82,52 +106,40 @@ def panel_axes(box: tuple[int, int, int, int], epochs: Sequence[int], ticks: lis
 
 
 def _draw_panel(
-    pen: "_Pen",
+    pen: Pen,
     box: tuple[int, int, int, int],
     name: str,
     epochs: Sequence[int],
-    series: Sequence[tuple[float, float]],
+    lines: Lines,
     ticks: list[float],
-) -> None:
+    marked: int,
+) -> Axes:
+    """Draw a panel; a dashed line stands at the epoch `marked`."""
     axes = panel_axes(box, epochs, ticks)
     left, top, right, bottom = box
     for tick in ticks:
         _, y = axes.to_pixel(epochs[0], tick)
-        pen.line([(left, y), (right, y)], GRID, 1)
-        pen.text((left - 8, y), f"{tick:g}", 13, FAINT, anchor="rm")
+        pen.line([(left, y), (right, y)], GRID)
+        pen.text((left - 8, y), f"{tick:g}", 13, FAINT, "rm")
     for tick in [epoch for epoch in epoch_ticks(epochs[-1]) if epoch >= epochs[0]]:
         x, _ = axes.to_pixel(tick, ticks[0])
-        pen.line([(x, bottom), (x, bottom + 4)], FAINT, 1)
-        pen.text((x, bottom + 8), str(tick), 13, FAINT, anchor="mt")
-    pen.line([(left, bottom), (right, bottom)], FAINT, 1)
-    pen.text((left, top - 12), name, 15, INK, anchor="ls")
-    pen.text((right, bottom + 28), "epoch", 13, FAINT, anchor="rt")
-    for place, (label, colour) in enumerate((("train", TRAIN), ("validation", VAL))):
-        points = [axes.to_pixel(e, pair[place]) for e, pair in zip(epochs, series, strict=True)]
-        pen.line(points, colour, 2)
-        for point in points:
-            pen.dot(point, 3, colour)
-        start = right - 170 + place * 70
-        pen.line([(start, top - 17), (start + 18, top - 17)], colour, 3)
-        pen.text((start + 24, top - 17), label, 13, INK, anchor="lm")
+        pen.line([(x, bottom), (x, bottom + 4)], FAINT)
+        pen.text((x, bottom + 8), str(tick), 13, FAINT, "mt")
+    pen.line([(left, bottom), (right, bottom)], FAINT)
+    pen.text((left, top - 12), name, 15, INK, "ls")
+    pen.text((right, bottom + 28), "epoch", 13, FAINT, "rt")
+    x, _ = axes.to_pixel(marked, ticks[0])
+    pen.dashes((x, top), (x, bottom), VAL)
+    for place, (label, colour, values) in enumerate(lines):
+        _draw_line(pen, [axes.to_pixel(*pair) for pair in zip(epochs, values, strict=True)], colour)
+        if label:
+            start = right - 170 + place * 70
+            pen.line([(start, top - 17), (start + 18, top - 17)], colour, 3)
+            pen.text((start + 24, top - 17), label, 13, INK, "lm")
+    return axes
 
 
-class _Pen:
-    """Draws in the picture's coordinates on a canvas SCALE times as large."""
-
-    def __init__(self, draw: ImageDraw.ImageDraw) -> None:
-        self.draw = draw
-
-    def line(self, points: Sequence[Point], colour: Colour, width: int) -> None:
-        scaled = [(x * SCALE, y * SCALE) for x, y in points]
-        self.draw.line(scaled, fill=colour, width=width * SCALE, joint="curve")
-
-    def dot(self, centre: Point, radius: float, colour: Colour) -> None:
-        x, y, r = centre[0] * SCALE, centre[1] * SCALE, radius * SCALE
-        self.draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
-
-    def text(
-        self, at: Point, text: str, size: int, colour: Colour, anchor: str | None = None
-    ) -> None:
-        font = ImageFont.load_default(size * SCALE)
-        self.draw.text((at[0] * SCALE, at[1] * SCALE), text, colour, font, anchor)
+def _draw_line(pen: Pen, points: Sequence[Point], colour: Colour) -> None:
+    pen.line(points, colour, 2)
+    for point in points:
+        pen.dot(point, 3, colour)

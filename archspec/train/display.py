@@ -1,5 +1,6 @@
 """Showing training to a person: a live bar on a terminal, a line an epoch in a pipe."""
 
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from math import inf
@@ -18,7 +19,7 @@ from rich.progress import (
 from archspec.train.metrics import EpochMetrics, Reading
 
 REDRAW_EVERY = 0.1  # seconds, while decoding
-WIDE = 80  # columns, from which on the bar shows all that is measured
+WIDE, MIDDLE = 80, 60  # columns, from which on the bar shows all, or at least loss and accuracy
 Item = TypeVar("Item")
 
 
@@ -38,10 +39,14 @@ def _loss(value: float) -> str:
 
 
 class Silent:
-    """Shows nothing."""
+    """Shows nothing but warnings."""
 
     def tell(self, message: str) -> None:
         """Show nothing."""
+
+    def warn(self, message: str) -> None:
+        """Say it on stderr: who asks for quiet wants to hear what goes wrong."""
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 - its purpose
 
     def begin_epoch(self, epoch: int, num_images: int) -> None:
         """Show nothing."""
@@ -66,7 +71,7 @@ class Lines(Silent):
         print(epoch_line(metrics, self.epochs), flush=True)  # noqa: T201 - its purpose
 
 
-class Bar:
+class Bar(Silent):
     """A live bar for the epoch under way, which leaves its line behind; the time is the run's.
 
     It is redrawn only when something is shown: a refreshing thread would take time from the step.
@@ -82,7 +87,7 @@ class Bar:
         self.clock = RunClock()
 
     def tell(self, message: str) -> None:
-        self.console.print(message, highlight=False)
+        self.console.print(message, highlight=False, markup=False)
 
     def begin_epoch(self, epoch: int, num_images: int) -> None:
         self.num_before, self.num_images = (epoch - 1) * num_images, num_images
@@ -93,9 +98,10 @@ class Bar:
             TextColumn("{task.fields[measured]}"),
             TextColumn("{task.fields[left]}"),
         )
-        narrow = (columns[0], columns[2], columns[4])
+        middle, narrow = (columns[0], *columns[2:]), (columns[0], columns[2], columns[4])
+        width = self.console.width
         self.progress = Progress(
-            *(columns if self.console.width >= WIDE else narrow),
+            *(columns if width >= WIDE else middle if width >= MIDDLE else narrow),
             console=self.console,
             auto_refresh=False,
             transient=True,
@@ -111,11 +117,12 @@ class Bar:
         seconds = self.clock.time_left(
             done, self.epochs * self.num_images, reading.images_per_second
         )
+        speed = f"  {reading.images_per_second:.0f} images/s"
+        speed = speed if self.console.width >= WIDE else ""
         self.progress.update(
             self.task,
             completed=reading.num_images,
-            measured=f"loss {_loss(reading.loss)} {reading.accuracy:6.1%}"
-            f"  {reading.images_per_second:.0f} images/s",
+            measured=f"loss {_loss(reading.loss)} {reading.accuracy:6.1%}{speed}",
             left="" if seconds is None else f"{timedelta(seconds=round(seconds))} left",
         )
         self.progress.refresh()

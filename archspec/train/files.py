@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -12,11 +12,14 @@ from archspec.train.errors import TrainError
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(
+    path: Path, before_it_appears: Callable[[], object] | None = None
+) -> Iterator[BinaryIO]:
     """A binary file that appears at `path` complete, when the block ends without an error.
 
     The bytes go to a temporary file beside it, are synced to the disk and renamed, so a reader
-    (or a power cut) meets the old file or the new one, never a part. OSErrors pass through.
+    (or a power cut) meets the old file or the new one, never a part. `before_it_appears` is called
+    between the two. OSErrors pass through.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -24,9 +27,23 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if before_it_appears is not None:
+            before_it_appears()
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """After this a power cut cannot undo a renaming in the folder."""
+    if os.name == "nt":
+        return  # it does not open folders
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:

@@ -2,51 +2,74 @@
 
 import json
 import os
-import pickle
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
+from pydantic import ValidationError
 
+from archspec.train.data.decode import stored_short_side
 from archspec.train.errors import TrainError
-from archspec.train.files import (
-    remove_leftovers,
-    told_if_unwritable,
-    write_json,
-    write_text,
-    written_whole,
-)
-from archspec.train.fit import Progress
+from archspec.train.files import remove_leftovers, told_if_unwritable, write_json, write_text
 from archspec.train.metrics import EpochMetrics
-from archspec.train.recipe import Recipe
-from archspec.train.source import ModuleSource
+from archspec.train.recipe import Normalize, Recipe
+from archspec.train.recipe_file import as_yaml
+from archspec.train.run_files import (
+    CLASSES,
+    CONFIG,
+    EVAL,
+    FAILURE,
+    METRICS,
+    SHOWN,
+    SPEC,
+    SUMMARY,
+    TENSORBOARD,
+    read_json_object,
+    write_classes,
+    write_failure,
+)
+from archspec.train.source import ModuleSource, SpecText
 
-FORMAT = "archspec.run/1"
-CONFIG = "config.json"
+FORMAT = "archspec.run/2"
+RECIPE = "recipe.yaml"
 MODULE = "network.py"
-SPEC = "spec.yaml"
 SPLIT = "split.json"
-METRICS = "metrics.jsonl"
-LAST = "last.pt"
-BEST = "best.pt"
-SUMMARY = "summary.json"
+TRANSFER = "transfer.json"
 CURVES = "curves.png"
-FILES = (CONFIG, MODULE, SPEC, SPLIT, METRICS, LAST, BEST, SUMMARY, CURVES)
+WRITTEN = (
+    *(CONFIG, RECIPE, MODULE, SPEC, SPLIT, CLASSES, TRANSFER, METRICS),
+    *(SUMMARY, CURVES),
+)
+CHECKPOINTS = ("last.pt", "previous.pt", "best.pt", "last.dcp", "previous.dcp", ".last.dcp.tmp")
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run was started with, all that is needed to build its network again."""
+    """What a run was started with, all that is needed to build its network again.
+
+    `recipe` has values where it said auto, which `automatic` names; `normalize` is what
+    `recipe.normalize` came to. Of a network that came from a spec, `variant` and `variables` are
+    those that were chosen.
+    """
 
     source: ModuleSource
     classes: tuple[str, ...]
     data: str
     recipe: Recipe
+    normalize: Normalize
+    weights: str | None = None
+    variant: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    automatic: tuple[str, ...] = ()
+
+    @property
+    def short_side(self) -> int:
+        """The short side, in pixels, at which its pictures are kept."""
+        return stored_short_side(self.source.input_shape, self.recipe.augment, self.recipe.test)
 
 
 def next_run_folder(parent: Path, name: str) -> Path:
@@ -61,9 +84,10 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not path.is_dir():
         raise TrainError(f"{path} is a file, not a folder for a run", exit_code=2)
     present = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if present and CONFIG not in present:
+    present = {name for name in present if not name.startswith(f".{FAILURE}.")}  # see claim_folder
+    if present and not {CONFIG, FAILURE} & present:
         raise TrainError(f"{path} holds other files and no run: choose another --out", exit_code=2)
-    if present and not overwrite:
+    if CONFIG in present and not overwrite:
         state = "a finished" if SUMMARY in present else "an unfinished"
         raise TrainError(
             f"{path} holds {state} run: --resume goes on with it, --overwrite begins anew", 2
@@ -71,29 +95,42 @@ def check_folder(path: Path, *, overwrite: bool) -> None:
 
 
 def claim_folder(path: Path, *, overwrite: bool) -> None:
-    """Make `path` a new run's folder; an older run's files are removed, and nothing else."""
+    """Make `path` a new run's folder; an older run's files are removed, and nothing else.
+
+    Until the run begins, a note that it has not makes the folder known as one that may be taken.
+    """
     check_folder(path, overwrite=overwrite)
     with told_if_unwritable(str(path)):
         path.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
+    write_failure(path, "the run was ended before it began")
+    with told_if_unwritable(str(path)):
+        # The configuration first: without it there is no run.
+        for name in (*WRITTEN, *CHECKPOINTS, EVAL, SHOWN, TENSORBOARD):
+            if (path / name).is_dir():
+                shutil.rmtree(path / name)
             (path / name).unlink(missing_ok=True)
-        remove_leftovers(path, FILES)
+        remove_leftovers(path, (*WRITTEN, FAILURE, *CHECKPOINTS))
 
 
 def reopen_folder(path: Path, *, finished: bool) -> None:
     """Ready a run's folder for going on: unless it is `finished`, it has no summary yet."""
     with told_if_unwritable(str(path)):
-        remove_leftovers(path, FILES)
+        remove_leftovers(path, (*WRITTEN, FAILURE, *CHECKPOINTS))
+        (path / FAILURE).unlink(missing_ok=True)
         if not finished:
             (path / SUMMARY).unlink(missing_ok=True)
 
 
-def write_config(path: Path, config: RunConfig, spec: str | None, split: dict[str, Any]) -> None:
+def write_config(
+    path: Path, config: RunConfig, spec: SpecText | None, split: dict[str, Any]
+) -> None:
     """Write what describes a run; the configuration last, since it makes the folder a run."""
     write_text(path / MODULE, config.source.code)
     if spec is not None:
-        write_text(path / SPEC, spec)
+        write_text(path / SPEC, spec.text)
     write_json(path / SPLIT, split)
+    write_classes(path, config.classes)
+    write_text(path / RECIPE, as_yaml(config.recipe))
     described = {
         "format": FORMAT,
         "name": config.source.name,
@@ -102,7 +139,12 @@ def write_config(path: Path, config: RunConfig, spec: str | None, split: dict[st
         "kwargs": dict(config.source.kwargs),
         "classes": list(config.classes),
         "data": config.data,
-        "recipe": asdict(config.recipe),
+        "weights": config.weights,
+        "variant": config.variant,
+        "variables": dict(config.variables),
+        "automatic": list(config.automatic),
+        "normalize": config.normalize.model_dump(mode="json"),
+        "recipe": config.recipe.resolved(),
         "torch": torch.__version__,
     }
     write_json(path / CONFIG, described)
@@ -111,12 +153,16 @@ def write_config(path: Path, config: RunConfig, spec: str | None, split: dict[st
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Replace the recipe in a run's configuration."""
     found = read_run_json(path, CONFIG)
-    write_json(path / CONFIG, found | {"recipe": asdict(recipe)})
+    write_text(path / RECIPE, as_yaml(recipe))
+    write_json(path / CONFIG, found | {"recipe": recipe.resolved()})
 
 
 def read_config(path: Path) -> RunConfig:
     """What the run at `path` was started with; raises TrainError when it is not a whole run."""
     found = read_run_json(path, CONFIG)
+    if found.get("format") != FORMAT:
+        said = found.get("format")
+        raise TrainError(f"{path} is a run of another version: {said}, not {FORMAT}", exit_code=2)
     try:
         code = (path / MODULE).read_text(encoding="utf-8")
         source = ModuleSource(
@@ -126,11 +172,20 @@ def read_config(path: Path) -> RunConfig:
             input_shape=tuple(found["input_shape"]),
             kwargs=found["kwargs"],
         )
-        recipe = Recipe(**found["recipe"])
-        return RunConfig(source, tuple(found["classes"]), found["data"], recipe)
+        return RunConfig(
+            source=source,
+            classes=tuple(found["classes"]),
+            data=found["data"],
+            recipe=Recipe.model_validate(found["recipe"]),
+            normalize=Normalize.model_validate(found["normalize"]),
+            weights=found["weights"],
+            variant=found["variant"],
+            variables=found["variables"],
+            automatic=tuple(found["automatic"]),
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise TrainError(f"{path / MODULE} cannot be read: the run is incomplete", 2) from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValidationError) as error:
         raise TrainError(f"{path / CONFIG} is not a run's configuration: {error}", 2) from error
 
 
@@ -138,107 +193,12 @@ def read_run_json(path: Path, name: str) -> dict[str, Any]:
     """The object in one of a run's JSON files; raises TrainError when there is none."""
     if not (path / CONFIG).is_file():
         raise TrainError(f"{path} is not a run: no {CONFIG} in it", exit_code=2)
-    try:
-        found = json.loads((path / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{path / name} cannot be read: {error}", exit_code=2) from error
-    if not isinstance(found, dict):
-        raise TrainError(f"{path / name} cannot be read: not an object", exit_code=2)
-    return found
+    return read_json_object(path / name)
 
 
 def code_digest(source: ModuleSource) -> str:
     """Tells checkpoints of one network from those of another."""
     return sha256(source.code.encode()).hexdigest()
-
-
-def save_last(
-    path: Path, network: nn.Module, optimizer: Optimizer, progress: Progress, digest: str
-) -> None:
-    """Write all that resuming needs: weights, optimiser, generators, and where the run stands."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    checkpoint = {
-        "format": FORMAT,
-        "digest": digest,
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
-        "epoch": progress.epoch,
-        "tally": progress.tally,
-        "history": [asdict(metrics) for metrics in progress.history],
-    }
-    _save(path / LAST, checkpoint)
-
-
-def save_best(path: Path, network: nn.Module, epoch: int, digest: str) -> None:
-    """Write the weights of the best epoch so far."""
-    weights = network.state_dict()
-    _save(path / BEST, {"format": FORMAT, "digest": digest, "network": weights, "epoch": epoch})
-
-
-class _Noting:
-    """A file that remembers why it could not be written: torch reports that it could not."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.error: OSError | None = None
-
-    def write(self, data: bytes) -> int:
-        try:
-            return self.file.write(data)
-        except OSError as error:
-            self.error = self.error or error
-            raise
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
-def _save(path: Path, checkpoint: dict[str, Any]) -> None:
-    with told_if_unwritable(str(path)), written_whole(path) as file:
-        noting = _Noting(file)
-        try:
-            torch.save(checkpoint, cast("IO[bytes]", noting))
-        except RuntimeError as error:  # what torch makes of an OSError on its way through C++
-            raise (noting.error or OSError(str(error))) from error
-
-
-def load_checkpoint(path: Path, digest: str) -> dict[str, Any]:
-    """The checkpoint at `path`, on the CPU, tensors and plain values only (`weights_only`).
-
-    Raises TrainError when it is missing, cut short, or of another network.
-    """
-    if not path.is_file():
-        raise TrainError(f"{path} is missing: the run ended before it saved anything", exit_code=2)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise TrainError(f"{path} is damaged and cannot be loaded", exit_code=2) from error
-    if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
-        raise TrainError(f"{path} is not a checkpoint of a run", exit_code=2)
-    if checkpoint.get("digest") != digest:
-        raise TrainError(f"{path} is a checkpoint of another network", exit_code=2)
-    return checkpoint
-
-
-def restore_last(path: Path, network: nn.Module, optimizer: Optimizer, digest: str) -> Progress:
-    """Bring network, optimiser and generators to where `save_last` was called."""
-    checkpoint = load_checkpoint(path / LAST, digest)
-    load_weights(network, checkpoint, path / LAST)
-    optimizer.load_state_dict(checkpoint["optimizer"])
-    torch.set_rng_state(checkpoint["rng"]["cpu"])
-    if torch.cuda.is_available() and checkpoint["rng"]["cuda"]:
-        torch.cuda.set_rng_state_all(checkpoint["rng"]["cuda"])
-    history = [EpochMetrics(**metrics) for metrics in checkpoint["history"]]
-    return Progress(checkpoint["epoch"], checkpoint["tally"], history)
-
-
-def load_weights(network: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
-    """Load a checkpoint's weights; raises TrainError when they are of another network."""
-    try:
-        network.load_state_dict(checkpoint["network"], strict=True)
-    except (KeyError, RuntimeError) as error:
-        raise TrainError(f"{path} does not fit the run's network: {error}", 2) from error
 
 
 def write_metrics(path: Path, history: Sequence[EpochMetrics]) -> None:

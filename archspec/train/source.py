@@ -34,6 +34,15 @@ class ModuleSource:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SpecText:
+    """The spec that a module was made from: its text, and the variant and variables chosen."""
+
+    text: str
+    variant: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
 def read_module(name: str, code: str, kwargs: Mapping[str, Any] | None = None) -> ModuleSource:
     """Read the class name (the first of `__all__`) and INPUT_SHAPE out of a module's text.
 

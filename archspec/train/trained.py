@@ -9,14 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from archspec.train import run_folder
-from archspec.train.dataset import Dataset
+from archspec.train.assemble import place_network
+from archspec.train.checkpoint import load_checkpoint, load_weights
+from archspec.train.checkpoint_files import BEST, BEST_FILE, LAST, candidates
+from archspec.train.data.dataset import Dataset
+from archspec.train.data.pictures import Image, in_memory
 from archspec.train.errors import TrainError
 from archspec.train.evaluation import Evaluation, evaluate, probabilities
-from archspec.train.feeder import Feeder
+from archspec.train.feeding.feeder import Feeder
+from archspec.train.feeding.plan import evaluation_plan, num_crops
 from archspec.train.outputs import Outputs, recognise
-from archspec.train.pictures import Image, in_memory
-from archspec.train.plan import centre_plan
-from archspec.train.run import feeding, place_network
+from archspec.train.recipe import TestCrops
+from archspec.train.run import feeding
 from archspec.train.run_folder import RunConfig, code_digest
 from archspec.train.source import build_network, told_if_failing
 
@@ -41,14 +45,22 @@ def load_run(folder: Path, device: torch.device, checkpoint: str = "best") -> Tr
     """
     config = run_folder.read_config(folder)
     held_out = run_folder.read_run_json(folder, run_folder.SPLIT).get("val", [])
-    path = folder / (run_folder.BEST if checkpoint == "best" else run_folder.LAST)
-    found = run_folder.load_checkpoint(path, code_digest(config.source))
-    network = build_network(config.source, len(config.classes))
+    path = _path_of(folder, checkpoint)
+    found = load_checkpoint(path, code_digest(config.source))
+    epoch, network = int(found["epoch"]), build_network(config.source, len(config.classes))
     with told_if_failing(config.source, "cannot be run"):
         outputs = recognise(network, config.source.input_shape)
-    run_folder.load_weights(network, found, path)
+    if "average" in found:  # the weights that were measured in training
+        found = {"network": dict(found["network"]) | found["average"]["tensors"]}
+    load_weights(network, found, path)
     placed = place_network(network, device)
-    return TrainedRun(config, placed, outputs, int(found["epoch"]), frozenset(held_out))
+    return TrainedRun(config, placed, outputs, epoch, frozenset(held_out))
+
+
+def _path_of(folder: Path, checkpoint: str) -> Path:
+    if checkpoint == BEST:
+        return folder / BEST_FILE
+    return next(candidates(folder), folder / f"{LAST}.pt")
 
 
 def match_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
@@ -69,17 +81,33 @@ def match_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
 
 
 def evaluate_run(
-    run: TrainedRun, dataset: Dataset, device: torch.device, *, only_held_out: bool
+    run: TrainedRun,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    only_held_out: bool,
+    crops: TestCrops | None = None,
+    keep: bool = False,
 ) -> Evaluation:
-    """Measure a run on all pictures of a dataset, or on those that it held out."""
+    """Measure a run on all pictures of a dataset, or on those that it held out.
+
+    `crops` are the recipe's own if None; with `keep` every picture's probabilities are kept, in the
+    order of `looked_at`.
+    """
     dataset = match_classes(dataset, run.config.classes)
-    places = torch.arange(len(dataset.names))
-    if only_held_out:
-        places = _places_of(dataset, run.held_out)
-    with feeding(dataset, run.config.source.input_shape, device) as feeder:
-        plan = centre_plan(dataset.pictures, places, feeder.input_size)
-        num_classes = len(dataset.classes)
-        result = evaluate(run.network, run.outputs, feeder, plan, num_classes, BATCH_SIZE)
+    places = looked_at(run, dataset, only_held_out=only_held_out)
+    crops = crops or run.config.recipe.test
+    with feeding(dataset, run.config, device) as feeder:
+        result = evaluate(
+            run.network,
+            run.outputs,
+            feeder,
+            evaluation_plan(dataset.pictures, places, feeder.input_size, crops),
+            len(dataset.classes),
+            BATCH_SIZE,
+            crops=num_crops(crops),
+            keep=keep,
+        )
     if not isfinite(result.loss):
         raise TrainError(
             f"the loss on {dataset.source} is {result.loss}: the network has overflown"
@@ -87,7 +115,11 @@ def evaluate_run(
     return result
 
 
-def _places_of(dataset: Dataset, names: frozenset[str]) -> Tensor:
+def looked_at(run: TrainedRun, dataset: Dataset, *, only_held_out: bool) -> Tensor:
+    """The places of the pictures that an evaluation looks at, in its order."""
+    if not only_held_out:
+        return torch.arange(len(dataset.names))
+    names = run.held_out
     missing = sorted(names - set(dataset.names))
     if missing:
         raise TrainError(
@@ -98,13 +130,24 @@ def _places_of(dataset: Dataset, names: frozenset[str]) -> Tensor:
     return torch.tensor([place for place, name in enumerate(dataset.names) if name in names])
 
 
-def predict(run: TrainedRun, images: Sequence[Image], device: torch.device) -> list[list[float]]:
-    """For each picture (height × width × channels) the probability of each of the run's classes."""
-    pictures = in_memory(images, run.config.source.input_shape[0])
-    feeder = Feeder(pictures, [0] * len(images), run.config.source.input_shape[1:], device)
+def predict(
+    run: TrainedRun,
+    images: Sequence[Image],
+    device: torch.device,
+    crops: TestCrops | None = None,
+) -> list[list[float]]:
+    """For each picture (height × width × channels) the probability of each of the run's classes.
+
+    `crops` are the recipe's own if None.
+    """
+    config, crops = run.config, crops or run.config.recipe.test
+    pictures = in_memory(images, config.source.input_shape[0])
+    size, places = config.source.input_shape[1:], torch.arange(len(images))
+    feeder = Feeder(pictures, [0] * len(images), size, device, config.normalize)
     try:
-        plan = centre_plan(pictures, torch.arange(len(images)), feeder.input_size)
-        found = probabilities(run.network, run.outputs, feeder, plan, BATCH_SIZE)
+        plan = evaluation_plan(pictures, places, size, crops)
+        number = num_crops(crops)
+        found = probabilities(run.network, run.outputs, feeder, plan, BATCH_SIZE, crops=number)
     finally:
         feeder.close()
     if not bool(found.isfinite().all()):

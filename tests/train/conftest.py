@@ -1,6 +1,6 @@
 """A tiny network as a generated module, and pictures in folders."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ torch = pytest.importorskip("torch", reason="the trainer needs torch")
 from PIL import Image  # noqa: E402 - after torch is known to be there
 
 from archspec.cli import main  # noqa: E402
-from archspec.train.demo import draw_flower  # noqa: E402
+from archspec.train.data.demo import draw_flower  # noqa: E402
+from archspec.train.data.pictures import Pictures, in_memory  # noqa: E402
 from archspec.train.source import ModuleSource, read_module  # noqa: E402
+from tests.train.processes import Launcher, launching  # noqa: E402
 
 TINY = '''"""A tiny network, in the form of a generated module."""
 
@@ -56,14 +58,24 @@ class Done:
 
 
 Program = Callable[..., Done]
+Collection = Callable[..., Pictures]
+SIZES = ((36, 50), (40, 36), (36, 36), (20, 31), (90, 37))
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Launcher]:
+    with launching() as launcher:
+        yield launcher
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
+    """One thread, and, after what has trained, numbers as Python has them."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +107,23 @@ def flowers(tmp_path: Path) -> Path:
             picture = Image.fromarray(draw_flower(name, number, 40))
             picture.save(root / name / f"{number:02d}.png")
     return root
+
+
+@pytest.fixture
+def collection() -> Collection:
+    """Makes pictures without edges, where neighbouring pixels are alike."""
+
+    def make(channels: int = 3, sizes: Sequence[tuple[int, int]] = SIZES) -> Pictures:
+        generator = torch.Generator().manual_seed(channels)
+        coarse = [torch.rand(1, channels, 5, 6, generator=generator) for _ in sizes]
+        enlarged = [
+            torch.nn.functional.interpolate(picture, size, mode="bicubic")
+            for picture, size in zip(coarse, sizes, strict=True)
+        ]
+        bytes_ = [(picture[0].permute(1, 2, 0) * 255).clamp(0, 255).byte() for picture in enlarged]
+        return in_memory((picture.numpy() for picture in bytes_), channels)
+
+    return make
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from archspec.train.display import Bar, DecodingBar, Lines, RunClock
+from archspec.train.display import Bar, DecodingBar, Lines, RunClock, Silent
 from archspec.train.metrics import EpochMetrics, Reading
 
 METRICS = EpochMetrics(2, 30, 1e-3, 1.25, 0.5, 1.5, 0.25, 99.6, 3.0, 0.5, 0.01)
@@ -68,3 +68,17 @@ def test_decoding_is_followed_without_changing_it(terminal: bool) -> None:  # no
     follow = DecodingBar(Console(file=stream, force_terminal=terminal, width=80))
     assert list(follow(range(5), 5, "decoding")) == [0, 1, 2, 3, 4]
     assert ("decoding" in stream.getvalue()) is terminal
+
+
+@pytest.mark.parametrize("display", [Silent(), Lines(3), Bar(Console(file=StringIO()), 3)])
+def test_warnings_are_heard_also_by_who_wants_quiet(
+    display: Silent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    display.warn("last.pt is damaged")
+    assert capsys.readouterr() == ("", "last.pt is damaged\n")
+
+
+def test_what_is_told_before_training_is_written_as_it_is() -> None:
+    stream = StringIO()
+    Bar(Console(file=stream, force_terminal=True, width=40), 3).tell("lr: [0.9, 0.999]  # [bold]")
+    assert stream.getvalue() == "lr: [0.9, 0.999]  # [bold]\n"
