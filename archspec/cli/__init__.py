@@ -47,6 +47,10 @@ COMMANDS = {
     "predict": Command(
         "archspec.cli.predict:predict", "Name what a trained network sees.", is_brief=False
     ),
+    "show": Command(
+        "archspec.cli.show:show", "Draw what a trained network makes of a picture.", is_brief=False
+    ),
+    "runs": Command("archspec.cli.runs:runs", "Compare runs in a table."),
 }
 
 

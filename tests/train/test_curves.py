@@ -1,5 +1,6 @@
 """The curves: points lie where the numbers say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from archspec.train.curves import (
+    HEIGHT,
     PANELS,
+    RATE,
+    RATES,
+    RATES_HEIGHT,
     TRAIN,
     VAL,
     Axes,
@@ -22,10 +27,10 @@ from archspec.train.metrics import EpochMetrics
 
 
 def epoch(
-    number: int, losses: tuple[float, float], accuracies: tuple[float, float]
+    number: int, losses: tuple[float, float], accuracies: tuple[float, float], lr: float = 1e-3
 ) -> EpochMetrics:
     return EpochMetrics(
-        number, number, 1e-3, losses[0], accuracies[0], losses[1], accuracies[1], 1.0, 1.0, 1.0, 0.0
+        number, number, lr, losses[0], accuracies[0], losses[1], accuracies[1], 1.0, 1.0, 1.0, 0.0
     )
 
 
@@ -55,6 +60,27 @@ def test_every_point_is_drawn_in_its_colour_at_its_place() -> None:
             for value, colour in zip(values, (TRAIN, VAL), strict=True):
                 x, y = axes.to_pixel(m.epoch, value)
                 assert picture.getpixel((round(x), round(y))) == colour
+
+
+def test_the_learning_rate_has_a_panel_where_it_changes() -> None:
+    falling = [replace(m, lr=0.1 / m.epoch) for m in HISTORY]
+    picture, plain = draw_curves(falling, "test"), draw_curves(HISTORY, "test")
+    assert plain.height == HEIGHT
+    assert picture.height == HEIGHT + RATES_HEIGHT
+    axes = panel_axes(RATES, [1, 2, 3], nice_ticks(0, 0.1, 3))
+    for m in falling:
+        x, y = axes.to_pixel(m.epoch, m.lr)
+        assert picture.getpixel((round(x), round(y))) == RATE
+
+
+def test_the_best_epoch_is_marked() -> None:
+    picture = draw_curves(HISTORY, "test")
+    accuracy = panel_axes(PANELS[1], [1, 2, 3], nice_ticks(0.2, 1.0))
+    for m in HISTORY[:2]:
+        x, y = accuracy.to_pixel(m.epoch, m.val_accuracy)
+        beside = picture.getpixel((round(x) - 7, round(y) - 1))  # no line passes here
+        assert isinstance(beside, tuple)
+        assert (beside[2] < 200) == (m.epoch == 2)
 
 
 @pytest.mark.parametrize("length", [1, 2, 40])
