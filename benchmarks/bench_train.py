@@ -1,114 +1,90 @@
 """What the trainer costs on top of the steps themselves: paired with a bare loop, in one run.
 
     python benchmarks/bench_train.py
+    python benchmarks/bench_train.py --network resnet18 --recipe alexnet2012 --set epochs=1
+    python benchmarks/bench_train.py --amp bf16 --device cuda --batch-size 256 --steps 64
 
-The bare loop does nothing but forward, backward and update, on batches that lie ready as tensors.
-The trainer is `fit` itself, over whole epochs of as many steps of the same network, from stored
-pictures: planning, cutting out, normalising, counting, drawing its bar, and refusing a diverged
-epoch. Apart from that, and named, are what a bare loop has no counterpart for: evaluation (of one
-batch an epoch here) and saving (last.pt, best.pt and metrics.jsonl, after every epoch). A round of
-either alternates with one of the other, so that whatever else the machine does meets both. Epochs
-here are short, so what an epoch costs once weighs more than in a real run. The target is a ratio
-of at least 0.95, saving apart.
+The bare loop does nothing but forward, backward and update, on batches that lie ready as tensors:
+of the same network, in the same precision, with the same optimiser (see rounds.py). The trainer is
+`fit` itself, over whole epochs of as many steps, from stored pictures: planning, cutting out,
+colours, counting, drawing its bar, and refusing a diverged epoch. Apart from that, and named, are
+what a bare loop has no counterpart for: evaluation (of one batch an epoch here) and saving (after
+every epoch). A round of either alternates with one of the other, so that whatever else the machine
+does meets both; beside the median of the pairs stands the ratio of the fastest rounds, which other
+programs disturb least. Epochs here are short, so what an epoch costs once weighs more than in a
+real run. The target is a ratio of at least 0.95, saving apart.
+
+On a CPU `archspec train` lets its process keep the memory that a step frees (`train/memory.py`).
+The ratio above is to a bare loop in the same process, which has that advantage, too. A bare loop as
+people write it has not: it runs in a second process, in turn with the others, and stands apart.
+
+On a machine that others use as well, `--clock cpu` counts seconds of the processor. They leave out
+all waiting, for files, too: what is read has to lie in memory.
 """
 
 import argparse
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from typing import Any
 
 import torch
-from rich.console import Console
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - everybody's name for it
-from torch.optim import Optimizer
 
-from archspec import generate
-from archspec.train.cache import cache_folder
-from archspec.train.dataset import DEMO, Dataset, load_dataset
-from archspec.train.display import Bar
-from archspec.train.feeder import Bounds, Feeder, batch_bounds
-from archspec.train.fit import Progress, fit
-from archspec.train.interrupt import Interrupt
+# Run as a script, its neighbour is importable; mypy knows it as benchmarks.rounds.
+from rounds import (  # type: ignore[import-not-found]
+    bare_seconds,
+    making_seconds,
+    prepared,
+    ratios,
+    seconds_of,
+    spell,
+    trainer_round,
+    use_clock,
+)
+
+from archspec.cli.overrides import read_overrides
+from archspec.train.data.dataset import DEMO
+from archspec.train.device import pick_device
+from archspec.train.feeding.feeder import batch_bounds
+from archspec.train.feeding.jitter import coloured
+from archspec.train.memory import keep_freed_memory
 from archspec.train.metrics import Tally
-from archspec.train.outputs import Outputs
-from archspec.train.plan import Plan, training_plan
-from archspec.train.recipe import build_optimizer, pick_device
-from archspec.train.run import feeding, place_network, saver
-from archspec.train.source import ModuleSource, build_network, read_module, read_module_file
+from archspec.train.recipe import Recipe
+from archspec.train.recipe_file import DEFAULT, read_recipe
 
 FLOWERS = Path(__file__).resolve().parents[2] / "shared" / "flowers"
-NUM_READY = 4  # batches that the bare loop goes round
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Everything a round needs: `epochs` epochs over the pictures at `train`."""
-
-    network: nn.Module
-    optimizer: Optimizer
-    feeder: Feeder
-    train: Tensor
-    val: Tensor
-    num_classes: int
-    batch_size: int
-    epochs: int
-    device: torch.device
-
-    @property
-    def plan(self) -> Plan:
-        """What an epoch shows."""
-        return training_plan(
-            self.feeder.pictures, self.train, self.feeder.input_size, seed=0, epoch=0
-        )
-
-    @property
-    def bounds(self) -> list[Bounds]:
-        """The batches of an epoch."""
-        return batch_bounds(len(self.train), self.batch_size)
-
-    @property
-    def num_images(self) -> int:
-        """Pictures in a round."""
-        return self.epochs * len(self.train)
-
-
-@dataclass(frozen=True)
-class Round:
-    """Seconds of `fit`: all but what follows, evaluation, saving; `waited` is within the first."""
-
-    training: float
-    evaluation: float
-    saving: float
-    waited: float
+Setting = Any  # the class stands in rounds.py
+Batch = Any
+Round = Any
 
 
 def main() -> None:
     """Measure, and print a line a figure."""
     wishes = parse_arguments()
+    use_clock(wishes.clock)
     device = pick_device(wishes.device)
-    source = read_source(wishes.network)
-    dataset = load_dataset(wishes.data, source.input_shape, cache_folder())
-    with feeding(dataset, source.input_shape, device) as feeder, TemporaryDirectory() as folder:
-        setting = prepare(source, dataset, feeder, device, wishes)
-        ready = list(feeder.batches(setting.plan, setting.bounds[:NUM_READY]))
-        threads = torch.get_num_threads()
-        print(
-            f"{source.name}, {wishes.data}, {device}, {threads} threads: {wishes.rounds} rounds of"
-        )
-        steps = len(setting.bounds)
-        print(f"{setting.epochs} epochs of {steps} steps of {setting.batch_size} pictures")
-        measure_bare(setting, ready)  # warm: kernels are chosen, memory is mapped
-        bare, trainer = [], []
-        for _ in range(wishes.rounds):
-            bare.append(measure_bare(setting, ready))
-            trainer.append(measure_trainer(setting, Path(folder)))
-        report(setting, bare, trainer)
-        report_parts(setting, median(bare), trainer, ready)
+    is_cpu = device.type == "cpu"
+    with beside(wishes, wanted=is_cpu and not wishes.no_other) as other, TemporaryDirectory() as at:
+        if is_cpu:
+            keep_freed_memory()
+        with setting_of(wishes, device, Path(at)) as setting:
+            print_head(setting, wishes)
+            ready, steps = setting.ready(), setting.recipe.epochs * len(setting.bounds)
+            bare_seconds(setting, ready, steps)  # warm: kernels are chosen, memory is mapped
+            trainer_round(setting)
+            bare, trainer, plain = [], [], []
+            for _ in range(wishes.rounds):
+                bare.append(bare_seconds(setting, ready, steps))
+                trainer.append(trainer_round(setting))
+                plain.append(other(steps) if other else bare[-1])
+            report(setting, bare, trainer)
+            if other:
+                report_memory(setting, bare, plain, trainer)
+            report_parts(setting, median(bare), trainer, ready)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -117,159 +93,167 @@ def parse_arguments() -> argparse.Namespace:
     default_data = str(FLOWERS) if FLOWERS.is_dir() else DEMO
     parser.add_argument("--network", default="alexnet_half", help="a spec or a generated module")
     parser.add_argument("--data", default=default_data, help="a folder of classes, or demo")
+    parser.add_argument("--recipe", default=DEFAULT, help="a recipe's name or file")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
+    parser.add_argument("--amp", help="off, auto, bf16 or fp16, instead of the recipe's")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=16, help="steps in an epoch, at most")
+    parser.add_argument("--batch-size", type=int, help="instead of the recipe's")
+    parser.add_argument("--steps", type=int, default=16, help="steps in an epoch")
     parser.add_argument("--epochs", type=int, default=1, help="epochs in a round")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument(
+        "--no-other", action="store_true", help="no bare loop in a process that gives memory back"
+    )
     return parser.parse_args()
 
 
-def read_source(network: str) -> ModuleSource:
-    """A generated module's file, or a spec by name."""
-    if network.endswith(".py"):
-        return read_module_file(Path(network))
-    return read_module(network, generate(network))
+def wanted_recipe(wishes: argparse.Namespace) -> Recipe:
+    """The recipe with what the command line says."""
+    given = {"amp": wishes.amp, "batch_size": wishes.batch_size, "epochs": wishes.epochs}
+    settings = {name: value for name, value in given.items() if value is not None}
+    return read_recipe(wishes.recipe, read_overrides(wishes.settings) | settings)
 
 
-def prepare(
-    source: ModuleSource,
-    dataset: Dataset,
-    feeder: Feeder,
-    device: torch.device,
-    wishes: argparse.Namespace,
-) -> Setting:
-    """A new network, its optimiser, and pictures for an epoch of whole batches."""
-    torch.manual_seed(0)
-    network = place_network(build_network(source, len(dataset.classes)), device).train()
-    optimizer = build_optimizer("adam", network.parameters(), lr=2e-4, weight_decay=0)
-    places = torch.randperm(len(dataset.names))
-    val, rest = places[: wishes.batch_size], places[wishes.batch_size :]
-    steps = min(wishes.steps, len(rest) // wishes.batch_size)
-    return Setting(
-        network,
-        optimizer,
-        feeder,
-        rest[: steps * wishes.batch_size],
-        val,
-        len(dataset.classes),
-        wishes.batch_size,
-        wishes.epochs,
-        device,
-    )
+@contextmanager
+def setting_of(wishes: argparse.Namespace, device: torch.device, at: Path) -> Iterator[Setting]:
+    """What the command line asks for, ready for rounds."""
+    recipe = wanted_recipe(wishes)
+    number = wishes.steps * (256 if recipe.batch_size == "auto" else recipe.batch_size)
+    with prepared(wishes.network, wishes.data, recipe, device, at, number) as setting:
+        yield setting
 
 
-def measure_bare(setting: Setting, ready: Sequence[tuple[Tensor, Tensor]]) -> float:
-    """Seconds for a round of nothing but steps."""
-    setting.network.train()  # where `fit` leaves it in evaluation
-
-    def loop() -> None:
-        for step in range(setting.epochs * len(setting.bounds)):
-            images, labels = ready[step % len(ready)]
-            setting.optimizer.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(setting.network(images), labels)
-            loss.backward()  # type: ignore[no-untyped-call] # torch leaves it so
-            setting.optimizer.step()
-
-    return seconds_of(loop, setting.device)
-
-
-def measure_trainer(setting: Setting, folder: Path) -> Round:
-    """A round of `fit`, drawing its bar on a terminal that nobody sees."""
-    progress, saving = Progress(), 0.0
-    write = saver(folder, setting.network, setting.optimizer, "benchmark")
-
-    def save(progress: Progress) -> None:
-        nonlocal saving
-        saving += seconds_of(lambda: write(progress), setting.device)
-
-    with Path(os.devnull).open("w") as nowhere:
-        bar = Bar(Console(file=nowhere, force_terminal=True, width=100), setting.epochs)
-
-        def whole() -> None:
-            fit(
-                setting.network,
-                Outputs.SCORES,
-                setting.optimizer,
-                setting.feeder,
-                setting.train,
-                setting.val,
-                num_classes=setting.num_classes,
-                epochs=setting.epochs,
-                batch_size=setting.batch_size,
-                seed=0,
-                augment=True,
-                progress=progress,
-                interrupt=Interrupt(),
-                display=bar,
-                save=save,
-            )
-
-        seconds = seconds_of(whole, setting.device)
-    evaluation = sum(metrics.val_seconds for metrics in progress.history)
-    waited = sum(metrics.data_wait * metrics.seconds for metrics in progress.history)
-    return Round(seconds - evaluation - saving, evaluation, saving, waited)
-
-
-def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """Wall-clock seconds of `work`, to the end of what it started on the device."""
-    began = perf_counter()
-    work()
+def print_head(setting: Setting, wishes: argparse.Namespace) -> None:
+    """Print what is measured."""
+    recipe, device = setting.recipe, setting.device
+    where = f"{device}, {torch.get_num_threads()} threads"
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return perf_counter() - began
+        where = torch.cuda.get_device_name(device)
+    name = setting.run.config.source.name
+    print(f"{name}, recipe {recipe.name}, amp {recipe.amp}, {wishes.data}, {where}")
+    sizes = f"{len(setting.bounds)} steps of {recipe.batch_size} pictures"
+    clock = {"wall": "the clock", "cpu": "the processor"}[wishes.clock]
+    print(f"{wishes.rounds} rounds of {recipe.epochs} epochs of {sizes}, seconds of {clock}")
+
+
+# --- the bare loop in another process -------------------------------------------------------------
+
+
+@contextmanager
+def beside(wishes: argparse.Namespace, *, wanted: bool) -> Iterator[Callable[[int], float] | None]:
+    """The seconds of so many bare steps in a process that gives its memory back, as is usual."""
+    if not wanted:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=serve, args=(there, wishes, torch.get_num_threads()))
+    process.start()
+    there.close()  # so that its end is heard here
+
+    def ask(steps: int) -> float:
+        here.send(steps)
+        seconds: float = here.recv()
+        return seconds
+
+    try:
+        here.recv()  # it is ready
+        yield ask
+    finally:
+        here.close()
+        process.join()
+
+
+def serve(pipe: Connection, wishes: argparse.Namespace, threads: int) -> None:
+    """Measure as often as asked, until the other side is gone."""
+    torch.set_num_threads(threads)
+    use_clock(wishes.clock)
+    device = pick_device(wishes.device)
+    with TemporaryDirectory() as at, setting_of(wishes, device, Path(at)) as setting:
+        ready = setting.ready()
+        bare_seconds(setting, ready, len(ready))
+        pipe.send("ready")
+        while True:
+            try:
+                steps = pipe.recv()
+            except EOFError:
+                return
+            pipe.send(bare_seconds(setting, ready, steps))
+
+
+# --- told -----------------------------------------------------------------------------------------
 
 
 def report(setting: Setting, bare: Sequence[float], trainer: Sequence[Round]) -> None:
     """Print both speeds, and the ratios of the pairs without and with saving."""
     training = [one.training for one in trainer]
     saving = [one.training + one.saving for one in trainer]
-    print(f"bare loop         {setting.num_images / median(bare):8.1f} images/s (median)")
-    print(f"trainer           {setting.num_images / median(training):8.1f} images/s (median)")
-    for name, seconds in {"trainer ÷ bare": training, "and with saving": saving}.items():
-        ratios = [alone / whole for alone, whole in zip(bare, seconds, strict=True)]
-        print(f"{name:18}{median(ratios):8.3f} (median of pairs; {_spread(ratios)})")
+    tell_speed("bare loop", setting, bare)
+    tell_speed("trainer", setting, training)
+    print(f"{'trainer ÷ bare':32}{spell(ratios(bare, training))}")
+    print(f"{'  fastest by fastest':32}{min(bare) / min(training):.3f}")
+    print(f"{'  and with saving':32}{spell(ratios(bare, saving))}")
 
 
-def _spread(ratios: Sequence[float]) -> str:
-    if len(ratios) < 2:
-        return "one pair"
-    low, _, high = quantiles(ratios, n=4, method="inclusive")
-    return f"half of them in {low:.3f} … {high:.3f}"
+def report_memory(
+    setting: Setting, bare: Sequence[float], plain: Sequence[float], trainer: Sequence[Round]
+) -> None:
+    """Print what keeping freed memory comes to."""
+    training = [one.training for one in trainer]
+    tell_speed("bare loop, memory given back", setting, plain)
+    print(f"{'  bare loop ÷ that':32}{spell(ratios(plain, bare))}")
+    print(f"{'  trainer ÷ that':32}{spell(ratios(plain, training))}")
+
+
+def tell_speed(name: str, setting: Setting, seconds: Sequence[float]) -> None:
+    """Print the median speed."""
+    print(f"{name:30}{setting.num_images / median(seconds):7.1f} images/s")
 
 
 def report_parts(
-    setting: Setting,
-    bare: float,
-    trainer: Sequence[Round],
-    ready: Sequence[tuple[Tensor, Tensor]],
+    setting: Setting, bare: float, trainer: Sequence[Round], ready: Sequence[Batch]
 ) -> None:
     """Print what the parts of a round cost by themselves, as fractions of the bare loop."""
-    feeder, plan, bounds, device = setting.feeder, setting.plan, setting.bounds, setting.device
-    images, labels = ready[0]
-    logits = setting.network(images).detach()
-    loss = F.cross_entropy(logits, labels)
-
-    def count() -> None:
-        tally = Tally(bounds, device)
-        for _ in bounds:
-            tally.add(loss, logits, labels)
-        tally.read()
-
-    def cut_out() -> None:
-        for _ in feeder.batches(plan, bounds):
-            pass
-
+    epochs = setting.recipe.epochs
     parts = {
         "waiting for data": median(one.waited for one in trainer),
-        "cutting out alone": setting.epochs * seconds_of(cut_out, device),
-        "counting": setting.epochs * seconds_of(count, device),
-        "planning": setting.epochs * seconds_of(lambda: setting.plan, device),
+        "making batches, alone": epochs * making_seconds(setting),
+        "  their colours, alone": epochs * colouring_seconds(setting, ready),
+        "counting": epochs * counting_seconds(setting),
+        "planning": epochs * seconds_of(setting.plan, setting.device),
         "evaluation, apart": median(one.evaluation for one in trainer),
         "saving, apart": median(one.saving for one in trainer),
     }
     for name, seconds in parts.items():
-        print(f"{name:18}{seconds / bare:8.2%} of the bare loop")
+        print(f"{name:30}{seconds / bare:8.2%} of the bare loop")
+
+
+def colouring_seconds(setting: Setting, ready: Sequence[Batch]) -> float:
+    """What is done to the colours of an epoch's batches: jitter, noise, normalisation."""
+    feeder, plan = setting.feeder, setting.plan()
+    pixels = ready[0].images.byte()  # any will do
+
+    def colour() -> None:
+        for begin, end in batch_bounds(len(plan), len(pixels)):
+            rows = plan.part(begin, end)
+            coloured(pixels[: len(rows)], rows, feeder.normalize, feeder.colours)
+
+    seconds: float = seconds_of(colour, setting.device)
+    return seconds
+
+
+def counting_seconds(setting: Setting) -> float:
+    """What is counted of an epoch's steps."""
+
+    def count() -> None:
+        tally = Tally(setting.bounds)
+        for _ in setting.bounds:
+            tally.add(1.0, 1)
+        tally.read()
+
+    seconds: float = seconds_of(count, setting.device)
+    return seconds
 
 
 if __name__ == "__main__":
