@@ -2,10 +2,12 @@
 """Writes the generated pages of this folder: `python docs/generate.py` (`--check` only compares).
 
 docs/ops.md comes from the classes of the ops and their case files, docs/diagnostics.md from the
-catalogue. The tables of docs/zoo.md come from the specs and from docs/zoo.yaml; the text between
-them is written by hand. A test holds that the pages are current.
+catalogue. The tables of docs/zoo.md come from the specs and from docs/zoo.yaml, those of
+docs/recipes.md from recipes/ and their schema; the text between them is written by hand. A test
+holds that the pages are current.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +17,10 @@ from io import StringIO
 from itertools import groupby
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from archspec.analysis.claims import ClaimResult
@@ -41,6 +44,9 @@ from archspec.ops import (
 from archspec.report import catalogue, figures
 from archspec.report.family import line_of
 from archspec.report.page import Page
+from archspec.train import recipe as recipes
+from archspec.train import recipe_file
+from archspec.train.recipe import Recipe
 
 DOCS = Path(__file__).resolve().parent
 SPECS = DOCS.parent / "specs"
@@ -183,7 +189,12 @@ def zoo_page() -> str:
         "otherwise": _table("published|where|computed|why", map(_reading, more["otherwise"])),
         "fields": _table("published|where|here|field|stride", map(_seen, more["fields"])),
     }
-    page = (DOCS / "zoo.md").read_text(encoding="utf-8")
+    return _filled(DOCS / "zoo.md", parts)
+
+
+def _filled(path: Path, parts: Mapping[str, str]) -> str:
+    """A page that is written by hand, with the parts between its marks made anew."""
+    page = path.read_text(encoding="utf-8")
     for name, text in parts.items():
         begin, end = f"<!-- {name}: written by docs/generate.py -->\n", "<!-- end -->"
         before, after = page.split(begin)
@@ -337,9 +348,113 @@ def _seen(entry: Mapping[str, Any]) -> list[str]:
     return [published, entry.get("source", TABLE), here, figures.field(field), stride]
 
 
+def recipes_page() -> str:
+    """docs/recipes.md: the page as it stands, with its tables made anew."""
+    rows = (_recipe(recipe_file.read_recipe(name)) for name in sorted(recipe_file.list_recipes()))
+    parts = {
+        "recipes": _table("recipe|what it is|from", rows),
+        "keys": "\n".join(_sections()),
+    }
+    return _filled(DOCS / "recipes.md", parts)
+
+
+def _recipe(recipe: Recipe) -> list[str]:
+    optimizer, schedule = recipe.optimizer, recipe.schedule
+    figures = f"{recipe.epochs} epochs of batches of {recipe.batch_size}"
+    rate = f"{optimizer.name} at {optimizer.lr:g}, {schedule.name.replace('_', ' ')}"
+    return [f"`{recipe.name}`", f"{figures}; {rate}", recipe.source]
+
+
+KINDS = {
+    "optimizer": (recipes.Sgd, recipes.Adam, recipes.AdamW, recipes.RmsProp),
+    "schedule": (
+        *(recipes.Constant, recipes.Step, recipes.Exponential, recipes.Cosine, recipes.OneCycle),
+    ),
+    "loss": (recipes.Loss,),
+    "augment": (recipes.Augment,),
+    "augment.crop": (recipes.RandomResizedCrop, recipes.ScaledCrop, recipes.CentreCrop),
+    "normalize": (recipes.Normalize,),
+    "test": (recipes.TestCrops,),
+    "early_stopping": (recipes.EarlyStopping,),
+}
+"""The sections of a recipe, by where they stand; of those with several kinds, all of them."""
+
+
+def _sections() -> Iterator[str]:
+    yield f"{_prose(Recipe.__doc__ or '')}\n"
+    yield _keys(Recipe)
+    for place, kinds in KINDS.items():
+        yield f"\n### {place}\n"
+        if len(kinds) == 1:
+            yield f"{_prose(kinds[0].__doc__ or '')}\n\n{_keys(kinds[0])}"
+            continue
+        base = kinds[0].__mro__[1]
+        yield "One of these." if base is recipes.Section else _prose(base.__doc__ or "")
+        for kind in kinds:
+            yield f"\n#### {place}: `{kind.model_fields['name'].default}`\n"
+            yield f"{_prose(kind.__doc__ or '')}\n\n{_keys(kind)}"
+
+
+def _keys(section: type[recipes.Section]) -> str:
+    """A table of the keys that a section may have."""
+    schema = section.model_json_schema()
+    rows = [
+        [f"`{name}`", _allowed(schema["properties"][name], name), _given(field)]
+        for name, field in section.model_fields.items()
+        if not (name == "name" and len(get_args(field.annotation)) == 1)
+    ]
+    return _table("key|what it is|default", iter(rows)) if rows else "It has no values."
+
+
+def _given(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    default = field.default
+    if isinstance(default, recipes.Section):
+        return f"`{default.model_dump().get('name', 'the defaults below')}`"
+    return f"`{json.dumps(TypeAdapter(Any).dump_python(default, mode='json'))}`"
+
+
+def _allowed(schema: Mapping[str, Any], name: str) -> str:
+    """What may stand at a key, from its JSON schema, in words."""
+    if "anyOf" in schema:
+        return " or ".join(_allowed(option, name) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"`{word}`" for word in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "$ref" in schema or "oneOf" in schema:
+        return f"[a section](#{'augmentcrop' if name == 'crop' else name})"
+    if schema["type"] == "array":
+        items = schema.get("prefixItems") or [schema["items"]]
+        number = f"[{', '.join('…' for _ in items)}]: " if "prefixItems" in schema else "a list: "
+        return number + _allowed(items[0], name)
+    return WORDS.get(schema["type"], "a number") + _limits(schema)
+
+
+WORDS = {
+    "integer": "a whole number",
+    "boolean": "`true` or `false`",
+    "null": "`~`",
+    "string": "a text",
+}
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    names = (
+        ("exclusiveMinimum", "above"),
+        ("minimum", "from"),
+        ("exclusiveMaximum", "below"),
+        ("maximum", "to"),
+    )
+    said = [f"{word} {schema[name]:g}" for name, word in names if name in schema]
+    return f" {' '.join(said)}" if said else ""
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops_page,
     "diagnostics.md": lambda: catalogue.markdown() + "\n",
+    "recipes.md": recipes_page,
     "zoo.md": zoo_page,
 }
 
