@@ -107,7 +107,7 @@ def test_all_ways_of_keeping_give_the_same(odd: Path, tmp_path: Path, *, as_tabl
             other = load(source, tmp_path / "cache", keep)
             assert same(found, other)
             assert other.pictures.is_streamed == (keep == "stream")
-    with pytest.raises(TrainError, match=r"5 broken, first mixed/bomb\.png"):
+    with pytest.raises(TrainError, match=r"5 pictures are broken:\n  'mixed/bomb\.png': "):
         load(source, tmp_path / "cache", "stream", strict=True)
 
 

@@ -155,7 +155,10 @@ def test_the_table_fits_the_terminal(
     assert ("optimizer.lr" in lines[0]) == (columns > 80)
 
 
-def test_text_json_and_csv_tell_the_same(parent: Path, program: Program) -> None:
+def test_text_json_and_csv_tell_the_same(
+    parent: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # which a runner of tests may have set
     text = program("runs", parent).stdout
     assert text.splitlines()[1].startswith("deep/er/b")
     assert "optimizer.momentum" in text.splitlines()[0]
