@@ -215,6 +215,9 @@ def tell_assembled(assembled: Assembled, display: Display) -> None:
         display.tell(assembled.report.as_text())
     if assembled.frozen.frozen:
         display.tell(assembled.frozen.as_text())
+    new = assembled.report.new if assembled.report is not None else ()
+    if left := assembled.frozen.left_random(new):
+        display.warn(f"neither loaded nor trained, so left as they began: {', '.join(left)}")
 
 
 def describe_split(dataset: Dataset, split: Split) -> dict[str, Any]:

@@ -481,3 +481,17 @@ def test_auto_is_accepted_on_resuming_only_where_it_was_said(
     program("train", tiny_file, "--data", flowers, "--epochs", 1, "--out", "run")
     command = ("train", "--resume", "--out", "run", "--batch-size", "auto")
     assert "begun with another batch_size" in program(*command, expect=2).stderr
+
+
+def test_what_is_neither_loaded_nor_trained_is_named(
+    program: Program, tiny_file: Path, flowers: Path
+) -> None:
+    program("train", tiny_file, "--data", flowers, "--epochs", 1, "--out", "run")
+    tensors = torch.load("run/best.pt", weights_only=True)["network"]
+    del tensors["features.3.bias"]
+    torch.save(tensors, "part.pth")
+    command = ("train", tiny_file, "--data", flowers, "--epochs", 1, "--weights", "part.pth")
+    done = program(*command, "--freeze", "features.*", "--out", "frozen")
+    assert "left as they began: features.3.bias\n" in done.stderr
+    done = program(*command, "--out", "trained")
+    assert "left as they began" not in done.stderr
