@@ -20,9 +20,9 @@ class TorchTarget:
         Raises `CannotWrite` where a body has no plain form in PyTorch.
         """
         from archspec.targets.torch.facts import Member
-        from archspec.targets.torch.page import write_module
+        from archspec.targets.torch.write import write_module
 
-        return write_module([Member(*network) for network in networks], family)
+        return write_module([Member(*network) for network in networks], family).text
 
     def file_name(self, stem: str) -> str:
         """`lenet-5` is the module `lenet_5.py`."""

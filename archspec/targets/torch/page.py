@@ -94,7 +94,7 @@ def write_module(members: Sequence[Member], family: str | None = None) -> str:
     helpers = _helpers(written, functions)
     return (
         _environment()
-        .get_template("module.py.jinja")
+        .get_template("old.py.jinja")
         .render(
             docstring=_module_docstring(members, family),
             imports=_imports(written, helpers),
