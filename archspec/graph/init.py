@@ -6,11 +6,10 @@ from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.language import InvalidValue, UnknownKey, UnknownOp
 from archspec.diagnostics.wording import suggest
 from archspec.expressions import Value
-from archspec.graph.network import Node
 from archspec.graph.values import evaluate
 from archspec.language.init import SCHEMES, Scheme, Schemes, problem_with
-from archspec.language.model import Spec
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.language.model import Spec, Step
+from archspec.ops import OPS_BY_NAME, Op, Shapes
 
 
 def bind(schemes: Schemes, names: Mapping[str, Value], faults: list[Diagnostic]) -> Schemes:
@@ -37,19 +36,20 @@ def _option(
     return value  # type: ignore[no-any-return]  # a number or a word
 
 
-def parameters_of(op: Op, arriving: Shape) -> tuple[str, ...]:
+def parameters_of(op: Op, arriving: Shapes) -> tuple[str, ...]:
     """The names of an op's parameters; the one of an op that is a parameter itself is `weight`."""
     return tuple(tensor.name or "weight" for tensor in op.tensors(arriving) if tensor.trainable)
 
 
-def check_row(schemes: Schemes, node: Node, known: Sequence[str], faults: list[Diagnostic]) -> None:
+def check_row(
+    step: Step, op_name: str, path: str, known: Sequence[str], faults: list[Diagnostic]
+) -> None:
     """A row begins only parameters that it has."""
-    assert node.step is not None
-    for parameter in schemes:
+    for parameter in step.init or ():
         if parameter not in known:
-            where = (*node.step.where("init"), parameter)
-            owner, help_ = f"this {node.op_name}", suggest(parameter, known)
-            fault = UnknownKey(where, on_key=True, path=node.path, owner=owner, key=parameter)
+            where = (*step.where("init"), parameter)
+            owner, help_ = f"this {op_name}", suggest(parameter, known)
+            fault = UnknownKey(where, on_key=True, path=path, owner=owner, key=parameter)
             fault.help = help_ or "it has no parameters"
             faults.append(fault)
 
@@ -65,7 +65,7 @@ def check_spec(spec: Spec, seen: Mapping[str, Collection[str]], faults: list[Dia
                 help_ = "a block has no parameters of its own; write it for the ops in it"
             faults.append(UnknownOp(where, on_key=True, op=name, help=help_))
             continue
-        if cls.tensors is Op.tensors:
+        if not cls.has_tensors():
             problem = f"{name} has no parameters"
             faults.append(InvalidValue(where, on_key=True, problem=problem))
             continue

@@ -9,10 +9,10 @@ from archspec.diagnostics.shapes import NotFlat
 from archspec.ops.base import (
     ChannelsLast,
     Counts,
-    Op,
     Shape,
     Tensor,
     Text,
+    Unary,
     View,
     channels_of,
     show,
@@ -21,7 +21,7 @@ from archspec.ops.base import (
 from archspec.ops.fields import PositiveInt, Truth
 
 
-class Linear(Op):
+class Linear(Unary):
     """A fully connected layer, `nn.Linear`: parameters `(F_in + 1)·F_out`, `F_in·F_out` MACs.
 
     On a map that `permute` has turned to (H, W, C) it works on the channels, at each place alike.
@@ -29,7 +29,7 @@ class Linear(Op):
 
     op_name: ClassVar = "linear"
     weighted: ClassVar = True
-    overwritable: ClassVar = True
+    backward_needs: ClassVar = frozenset({"input"})
 
     out_features: PositiveInt
     bias: Truth = True
@@ -46,10 +46,10 @@ class Linear(Op):
         del shape
         return (self.out_features,)
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         weight = Tensor("weight", (self.out_features, channels_of(shape)))
         return (weight, Tensor("bias", (self.out_features,))) if self.bias else (weight,)
 
@@ -60,18 +60,18 @@ class Linear(Op):
     def view(self, shape: Shape) -> View:
         return None if isinstance(shape, ChannelsLast) else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape
         yield Text("output", f"out_features = {self.out_features}")
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
-        total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
+    def params_text(self, shape: Shape) -> Iterator[Text]:
+        total = thousands(sum(tensor.numel for tensor in self.state(shape)))
         features = channels_of(shape)
         inputs = f"({features} + 1)" if self.bias else str(features)
         letters = "(F_in + 1)·F_out" if self.bias else "F_in·F_out"
         yield Text("parameters", f"{letters} = {inputs}·{self.out_features} = {total}")
 
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+    def macs_text(self, shape: Shape) -> Iterator[Text]:
         features = channels_of(shape)
         letters, numbers = "F_in·F_out", f"{features}·{self.out_features}"
         if isinstance(shape, ChannelsLast):

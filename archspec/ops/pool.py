@@ -12,10 +12,10 @@ from archspec.ops.arithmetic import extent
 from archspec.ops.base import (
     ChannelsLast,
     Counts,
-    Op,
     Ratio,
     Shape,
     Text,
+    Unary,
     View,
     Window,
     require_map,
@@ -27,6 +27,8 @@ from archspec.ops.sliding import Sliding
 
 class Pool(Sliding):
     """A pooling; the stride is the window's size unless given, as in PyTorch."""
+
+    backward_needs: ClassVar = frozenset({"input"})
 
     stride: OptionalSize = None
     ceil_mode: Truth = False
@@ -73,8 +75,10 @@ class AvgPool2d(Pool):
     dilation: ClassVar = (1, 1)  # type: ignore[misc]  # PyTorch's average pooling has none
 
 
-class AdaptivePool(Op):
+class AdaptivePool(Unary):
     """A pooling to a given output size, whatever arrives."""
+
+    backward_needs: ClassVar = frozenset({"input"})
 
     output_size: Size = (1, 1)
 
@@ -96,7 +100,7 @@ class AdaptivePool(Op):
         )
         return height, width
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         yield Text("output", f"output_size = {show(self.output_size)}")
         for name, size, bins in zip(("height", "width"), shape[1:], self.output_size, strict=True):
             if size % bins == 0:
@@ -140,13 +144,14 @@ def _dims(value: object) -> tuple[int, ...] | None:
 Dimensions = Annotated[tuple[int, ...] | None, PlainValidator(_dims)]
 
 
-class Mean(Op):
+class Mean(Unary):
     """The mean over height and width, or over other dimensions `dim`, `torch.mean`.
 
     Dimension 0 is the batch. A generated module brings its own `nn.Module` where it needs one.
     """
 
     op_name: ClassVar = "mean"
+    backward_needs: ClassVar = frozenset()
 
     dim: Dimensions = None
     keepdim: Truth = False
@@ -176,7 +181,7 @@ class Mean(Op):
                 raise Fault(AxisMissing, "dim", op=self.op_name, dim=dim, **facts)
         return tuple(sorted({dim % (rank + 1) for dim in self.dim}))
 
-    def channel_ratio(self, shape: Shape) -> Ratio | None:
+    def ratio(self, shape: Shape) -> Ratio | None:
         """The channels stay as many, unless the mean is over them."""
         return None if _channel_axis(shape) in self.axes(shape) else Ratio()
 
@@ -189,7 +194,7 @@ class Mean(Op):
         over_channels = self.axes(shape) == (_channel_axis(shape),)
         return None if len(shape) == 3 and over_channels else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         output, dims = show(self.output_shape(shape)), spell(self.axes(shape))
         what = "with a size of 1 along" if self.keepdim else "without"
         yield Text("output", f"{show(shape)} {what} dim {dims}: {output}")

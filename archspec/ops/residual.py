@@ -6,7 +6,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator
 
-from archspec.ops.base import ChannelsLast, Counts, Op, Shape, Tensor, Text, channels_of, thousands
+from archspec.ops.base import (
+    ChannelsLast,
+    Counts,
+    Shape,
+    Tensor,
+    Text,
+    Unary,
+    channels_of,
+    thousands,
+)
 from archspec.ops.fields import Number, Probability, spell
 
 
@@ -16,7 +25,7 @@ def _mode(value: object) -> str:
     return str(value)
 
 
-class StochasticDepth(Op):
+class StochasticDepth(Unary):
     """Leaves out a residual branch in training with probability p, else divides it by 1 − p.
 
     Whole samples become zero where `nn.Dropout` drops single elements; with `mode: batch` the whole
@@ -26,12 +35,14 @@ class StochasticDepth(Op):
     op_name: ClassVar = "stochastic_depth"
     role: ClassVar = "dropout"
     words: ClassVar = {"mode": frozenset({"row", "batch"})}
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
     p: Probability
     mode: Annotated[Literal["row", "batch"], PlainValidator(_mode)] = "row"
 
 
-class LayerScale(Op):
+class LayerScale(Unary):
     """A trained factor for each channel, one `nn.Parameter` of C numbers that begin small.
 
     The parameter bears the step's own name (Touvron et al., Going deeper with Image Transformers,
@@ -39,10 +50,11 @@ class LayerScale(Op):
     """
 
     op_name: ClassVar = "layer_scale"
+    backward_needs: ClassVar = frozenset({"input"})
 
     init_value: Number = 1e-6
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         """One tensor without a name: its path is that of the step itself."""
         return (Tensor("", self.parameter_shape(shape)),)
 
@@ -55,5 +67,5 @@ class LayerScale(Op):
         del output
         return Counts(elementwise=prod(shape))
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         yield Text("parameters", f"C = {thousands(channels_of(shape))}")

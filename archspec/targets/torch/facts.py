@@ -9,11 +9,13 @@ from archspec.analysis.results import Results
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
 from archspec.graph.network import INPUT, Network, Node, Scope
+from archspec.graph.network import Value as Source
 from archspec.graph.values import evaluate
 from archspec.graph.walk import references
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
-from archspec.ops import Op, Shape
+from archspec.ops import Op, Shape, Tensor
+from archspec.ops.norm import BatchNorm
 
 
 class Member(NamedTuple):
@@ -45,9 +47,14 @@ class Leaf(NamedTuple):
         return shape
 
     @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its module's parameters and buffers."""
+        return self.node.module.tensors or ()
+
+    @property
     def output(self) -> Shape:
         """The shape of its output."""
-        shape = self.network.shapes[self.node.index]
+        shape = self.network.shape_of(self.node.output)
         assert shape is not None
         return shape
 
@@ -141,45 +148,35 @@ class Facts:
 
     def owns_input(self, leaf: Leaf) -> bool:
         """Whether nothing else needs the values that arrive, so they may be overwritten."""
-        source = leaf.node.inputs[0]
+        source = leaf.node.inputs[0].node
         if source == INPUT or self._readers(leaf.network)[source] > 1:
             return False
         op = leaf.network.nodes[source].op
-        return op is not None and op.overwritable
+        return op is not None and is_overwritable(op)
 
     def _readers(self, network: Network) -> list[int]:
         """How often each node is read, being an output of the network included."""
         if id(network) not in self._read:
             counts = [0] * len(network.nodes)
             for node in network.nodes:
-                for index in node.inputs:
+                for index, _ in node.inputs:
                     if index != INPUT:
                         counts[index] += 1
-            for index in network.outputs.values():
-                counts[index] += 1
+            for index, _ in network.outputs.values():
+                if index != INPUT:
+                    counts[index] += 1
             self._read[id(network)] = counts
         return self._read[id(network)]
 
     def is_read_later(self, leaf: Leaf) -> bool:
         """Whether a later step of the same object needs the number of channels."""
-        return self._needs_channels(leaf.owner, leaf.network, leaf.node.index)
+        return _needs_channels(leaf.owner, leaf.node.index)
 
     def is_used_behind(self, step: Step) -> bool:
         """The same for a block: whether any step behind its last one needs the channels."""
         for inner in self.scopes[step.at, "block"]:
             last = max((node.index for node in inner.scope.nodes()), default=-1)
-            if self._needs_channels(inner.owner, inner.network, last):
-                return True
-        return False
-
-    def _needs_channels(self, owner: Scope, network: Network, after: int) -> bool:
-        for node in owner.nodes():
-            if node.index <= after or node.op is None:
-                continue
-            arriving = shape_at(network, node.inputs[0])
-            if node.op.tensors(arriving) or any(
-                isinstance(value, str) and "in_channels" in value for value in node.written.values()
-            ):
+            if _needs_channels(inner.owner, last):
                 return True
         return False
 
@@ -214,9 +211,9 @@ class Facts:
         """What an expression is worth where these names are known, None where it is not."""
         return evaluate(written, {**references(self.spec), **names}, (), [])
 
-    def shape(self, network: Network, index: int) -> Shape:
+    def shape(self, network: Network, source: Source) -> Shape:
         """The shape of a node's output or of the input."""
-        return shape_at(network, index)
+        return shape_at(network, source)
 
     def varying(self) -> frozenset[str]:
         """The variables in which the members of the family differ."""
@@ -267,8 +264,7 @@ class Facts:
         for kind in ("group", "block", "repeat"):
             for inner in self.scopes.get((step.at, kind), []):
                 for node in inner.scope.nodes():
-                    arriving = shape_at(inner.network, node.inputs[0])
-                    if node.named or (node.op and node.op.tensors(arriving)):
+                    if node.named or node.module.tensors:
                         return True
         return self.holds_tensors(step)
 
@@ -297,11 +293,31 @@ def evaluate_python(text: str, names: Mapping[str, Value]) -> Any:
 _SPELLINGS = {"math.": "", "_make_divisible": "make_divisible", "True": "true", "False": "false"}
 
 
-def shape_at(network: Network, index: int) -> Shape:
+def _needs_channels(owner: Scope, after: int) -> bool:
+    for node in owner.nodes():
+        if node.index <= after or node.op is None:
+            continue
+        if node.module.tensors or any(
+            isinstance(value, str) and "in_channels" in value for value in node.written.values()
+        ):
+            return True
+    return False
+
+
+def shape_at(network: Network, source: Source) -> Shape:
     """The shape of a node's output or of the input, in a network without faults."""
-    shape = network.shape_of(index)
+    shape = network.shape_of(source)
     assert shape is not None
     return shape
+
+
+def is_overwritable(op: Op) -> bool:
+    """Whether the next op may work in place: on what layers put out, if no backward pass needs it.
+
+    It is nobody else's memory then. What other ops put out is left alone.
+    """
+    made = op.weighted or isinstance(op, BatchNorm)
+    return made and not op.is_view and "output" not in op.backward_needs
 
 
 def scopes_of(root: Scope) -> Iterator[Scope]:
@@ -317,7 +333,7 @@ def common(values: Iterable[Any]) -> Any:
 
 def has_parameters(leaves: Iterable[Leaf]) -> bool:
     """Whether any of the nodes holds tensors."""
-    return any(leaf.op.tensors(leaf.arriving) for leaf in leaves)
+    return any(leaf.tensors for leaf in leaves)
 
 
 Names = Mapping[str, Value]

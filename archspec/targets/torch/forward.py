@@ -9,6 +9,7 @@ from archspec.language.model import Step
 from archspec.ops import OPS_BY_NAME
 from archspec.ops.channels import Chunk
 from archspec.ops.merge import Add
+from archspec.targets.torch.facts import is_overwritable
 from archspec.targets.torch.layout import INDENT, Bracketed, Expr, flat, lines
 from archspec.targets.torch.unit import BODY, Unit, When, heads_of
 
@@ -235,7 +236,7 @@ class Forward:
             not _stands_in(named, " ".join(waiting))  # what waits needs the first term as it is
             and isinstance(made.when, bool)
             and bool(before)
-            and all(leaf.op.overwritable for leaf in before)
+            and all(is_overwritable(leaf.op) for leaf in before)
             and all(isinstance(leaf.op, Add) and leaf.op.alpha == 1 for leaf in leaves)
             and not any("alpha" in leaf.node.written for leaf in leaves)
             and all(leaf.output == last.output for leaf, last in zip(before, leaves, strict=False))
@@ -290,7 +291,7 @@ class Forward:
         return (
             item.role == ""
             and bool(item.step.op in OPS_BY_NAME)
-            and (OPS_BY_NAME[item.step.op or ""].merges)
+            and OPS_BY_NAME[item.step.op or ""].arity == "several"
         )
 
 

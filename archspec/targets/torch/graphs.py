@@ -24,7 +24,7 @@ def is_chain(steps: Sequence[Step]) -> bool:
     return all(
         step.inputs is None
         and step.branches is None
-        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].merges)
+        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].arity == "several")
         for step in steps
     )
 
@@ -88,11 +88,8 @@ class Graph(Forward):
         if step.body is None or step.name is not None or step.control is not None:
             return False
         inner = self.facts.scopes.get((step.at, "group"), [])
-        nodes = [(i, node) for i in inner for node in i.scope.nodes()]
-        return not any(
-            node.named or (node.op and node.op.tensors(self.facts.shape(i.network, node.inputs[0])))
-            for i, node in nodes
-        )
+        nodes = (node for i in inner for node in i.scope.nodes())
+        return not any(node.named or node.module.tensors for node in nodes)
 
     def _inputs(self, step: Step, previous: int) -> tuple[int, ...]:
         if step.inputs is None:
@@ -150,7 +147,7 @@ class Graph(Forward):
             return lambda parts: Bracketed(
                 "torch.cat", (Bracketed("", tuple(parts), "[]"), f"dim={dim}")
             ), out
-        shapes = [self.facts.shape(leaf.network, index) for index in leaf.node.inputs]
+        shapes = [self.facts.shape(leaf.network, source) for source in leaf.node.inputs]
         widest = max(range(len(shapes)), key=lambda i: channels_of(shapes[i]))
         out = self.channels[item.inputs[widest]]
         sign = self._plus(item, leaf, leaf.op) if isinstance(leaf.op, Add) else _SIGNS[op]

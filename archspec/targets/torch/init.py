@@ -65,11 +65,11 @@ def _classes(leaves: Sequence[Leaf], head: str) -> list[str]:
 
 def _of_kind(leaves: Sequence[Leaf], parameter: str) -> Iterator[str]:
     indent = BODY + 2 * INDENT
-    told = (leaf.node.init or {} for leaf in leaves if not _has_own(leaf, parameter))
+    told = (leaf.node.module.init or {} for leaf in leaves if not _has_own(leaf, parameter))
     scheme = next((known[parameter] for known in told if parameter in known), None)
     if scheme is None:
         return  # every row says itself how it begins
-    have = [parameter in {t.name for t in leaf.op.tensors(leaf.arriving)} for leaf in leaves]
+    have = [parameter in {t.name for t in leaf.tensors} for leaf in leaves]
     if not any(have):
         return
     typed_optional = parameter == "bias" and "conv" in leaves[0].op.op_name
@@ -117,7 +117,7 @@ def _rows(facts: Facts) -> tuple[dict[str, Leaf], dict[str, dict[str, Leaf]]]:
 
 
 def _require_same(step: Step, one: Leaf, other: Leaf) -> None:
-    if one.node.init != other.node.init:
+    if one.node.module.init != other.node.module.init:
         raise CannotWrite(step.where("init"), "options that differ from place to place")
 
 
@@ -125,12 +125,12 @@ def _calls(facts: Facts, leaf: Leaf, target: str, indent: int) -> Iterator[str]:
     """What a row says itself; what the spec says of its kind has been done."""
     del facts
     assert leaf.node.step is not None
-    names = {tensor.name or "weight" for tensor in leaf.op.tensors(leaf.arriving)}
+    names = {tensor.name or "weight" for tensor in leaf.tensors}
     for parameter in islice(leaf.node.step.init or {}, MOST_PLACES):
-        scheme = (leaf.node.init or {}).get(parameter)
+        scheme = (leaf.node.module.init or {}).get(parameter)
         if scheme is None or parameter not in names:
             continue
-        alone = any(tensor.name == "" for tensor in leaf.op.tensors(leaf.arriving))
+        alone = any(tensor.name == "" for tensor in leaf.tensors)
         path = target if alone else f"{target}.{parameter}"
         owner, _, rest = path.partition(".")
         plain = all(part.isidentifier() for part in rest.split("."))

@@ -101,7 +101,7 @@ class Modules:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
-        if leaves[0].op.merges:
+        if leaves[0].op.arity == "several":
             problem = "paths meet here inside a group, which is a plain row of modules in code"
             self._refuse(leaves[0], f"{problem}; make the group a block")
         leaf = min(leaves, key=_padding_order)
@@ -165,8 +165,8 @@ class Modules:
             row = Row(leaf.arriving, symbols, owns_input=False)
             ends = (row.value("before", leaf.op.before), row.value("after", leaf.op.after))
             return add_up([channels, *ends])
-        ratio = common(leaf.op.channel_ratio(leaf.arriving) for leaf in leaves)
-        if leaf.op.channel_ratio(leaf.arriving) is None:
+        ratio = common(leaf.op.channel_ratio((leaf.arriving,)) for leaf in leaves)
+        if leaf.op.channel_ratio((leaf.arriving,)) is None:
             width = common(channels_of(leaf.output) for leaf in leaves)
             if width is None:
                 self._refuse(leaf, "its width is not the same wherever the block is used")

@@ -98,7 +98,7 @@ def _line_of(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _row(network: Network, results: Results, node: Node) -> tuple[str, ...]:
-    output, held = network.shapes[node.index], results.parameters[node.index]
+    output, held = network.shape_of(node.output), results.parameters[node.index]
     assert output is not None
     assert held is not None
     params = thousands(held.trainable) if held.trainable else ""

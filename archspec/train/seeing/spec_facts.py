@@ -55,7 +55,7 @@ def spec_facts(
     return SpecFacts(
         fields={node.path: fields[node.index] for node in nodes},
         channels_last=frozenset(
-            node.path for node in nodes if isinstance(described.shapes[node.index], ChannelsLast)
+            node.path for node in nodes if isinstance(described.shape_of(node.output), ChannelsLast)
         ),
         steps=tuple(
             name
@@ -83,10 +83,10 @@ def _describe(text: str, config: RunConfig) -> Network | None:
 
 def _tells_of(described: Network, node: Node, module: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether a module is the one that the spec's node describes: its output and its window."""
-    known, arriving = described.shapes[node.index], described.arriving(node)
+    known, arriving = described.shape_of(node.output), described.arriving(node)
     if known != shape or node.op is None or arriving is None:
         return False
-    view = node.op.view(arriving[0])
+    view = node.op.views(arriving)[0]
     if not isinstance(module, SLIDING) or not isinstance(view, tuple):
         return True
     # Padding that differs between the ends is no attribute of PyTorch's: a subclass does it.
