@@ -143,8 +143,8 @@ def _is_spread(expr: object) -> bool:
             return spread or any(map(_is_spread, items))
         case Dict(items=pairs, spread=spread):
             return spread or any(_is_spread(value) for _, value in pairs)
-        case Call(arguments=arguments):
-            return any(map(_is_spread, arguments))
+        case Call(function=function, arguments=arguments, spread=spread):
+            return spread or _is_spread(function) or any(map(_is_spread, arguments))
         case Keyword(value=value) | Starred(value=value):
             return _is_spread(value)
         case Generator(element=element, iterable=iterable):
@@ -199,7 +199,7 @@ def _items(
     if isinstance(expr, Call) and len(items) == 1 and isinstance(items[0], Generator):
         yield from _elements(items[0], indent)
         return
-    spread = any(map(_is_spread, items)) or getattr(expr, "spread", False)
+    spread = getattr(expr, "spread", False) or any(map(_is_spread, items))
     inside = "" if spread else ", ".join(map(_item, items))
     whole = isinstance(expr, Call | Subscript)
     if inside and whole and indent + len(inside) <= WIDTH:

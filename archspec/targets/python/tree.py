@@ -5,7 +5,7 @@ Nodes are values: equal where their parts are, never changed. `printer` lays the
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from types import EllipsisType
 from typing import TypeAlias
@@ -63,10 +63,11 @@ class Starred:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(arguments)`."""
+    """`function(arguments)`; `spread` puts every argument on a line of its own."""
 
     function: "Expr"
     arguments: tuple["Argument", ...] = ()
+    spread: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Tuple:
     """`(items)`; `spread` puts every item on a line of its own, as the rows of a table."""
 
     items: tuple["Expr", ...]
-    spread: bool = False
+    spread: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class List:
     """`[items]`."""
 
     items: tuple["Expr", ...]
-    spread: bool = False
+    spread: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Dict:
     """`{key: value}`."""
 
     items: tuple[tuple["Expr", "Expr"], ...]
-    spread: bool = False
+    spread: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archspec.graph.names import problem_with
-from archspec.graph.network import INPUT, Network, Node, Scope
+from archspec.graph.network import INPUT, Network, Node, Scope, Value
 from archspec.ops import channels_of
 from archspec.targets.python.tree import (
     Argument,
@@ -39,7 +39,6 @@ from archspec.targets.python.tree import (
 from archspec.targets.python.tree import Dict as Mapped
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
-from archspec.targets.torch.flow import running
 from archspec.targets.torch.names import TAKEN, class_name
 
 TENSOR = dotted("torch.Tensor")
@@ -49,8 +48,8 @@ TENSOR = dotted("torch.Tensor")
 class Part:
     """A scope that becomes a module: what it reads from outside, and what is read of it there."""
 
-    reads: list[int]
-    gives: list[int]
+    reads: list[Value]
+    gives: list[Value]
     module: Call
     cls: Class | None = None
 
@@ -59,7 +58,7 @@ class Part:
 class Body:
     """A class while it is written."""
 
-    names: dict[int, Expr] = field(default_factory=dict)
+    names: dict[Value, Expr] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     init: list[Statement] = field(default_factory=list)
     begins: list[Statement] = field(default_factory=list)
@@ -102,22 +101,20 @@ class _Writer:
     def __init__(self, plain: Plain, network: Network) -> None:
         self.plain = plain
         self.network = network
-        self.evaluated = running(network, training=False)
-        self.needed = running(network, training=True)
-        self.readers: dict[int, list[int]] = {}
+        self.readers: dict[Value, list[int]] = {}
         for node in network.nodes:
-            for index in node.inputs:
-                self.readers.setdefault(index, []).append(node.index)
+            for value in node.inputs:
+                self.readers.setdefault(value, []).append(node.index)
 
     # --- the network -------------------------------------------------------------------------
 
     def written(self, name: str) -> Class:
         """The network's own class."""
-        body = self._open(["x"], [INPUT])
+        body = self._open(["x"], [Value(INPUT)])
         self._children(self.network.root, body)
         statements = _guarded(body.forward)
         outputs = self.network.outputs
-        values = {key: body.names[index] for key, index in outputs.items()}
+        values = {key: body.names[value] for key, value in outputs.items()}
         kept = [key for key in outputs if key not in self.network.training_only]
         returns: Expr = TENSOR
         fields: Class | None = None
@@ -174,7 +171,7 @@ class _Writer:
 
     # --- parts -------------------------------------------------------------------------------
 
-    def _open(self, names: Sequence[str], values: Sequence[int]) -> Body:
+    def _open(self, names: Sequence[str], values: Sequence[Value]) -> Body:
         body = Body(taken={*names, "self"})
         body.names = dict(zip(values, map(Name, names), strict=True))
         return body
@@ -185,50 +182,52 @@ class _Writer:
             name = f"{prefix}{child.name}"
             if isinstance(child, Node):
                 self._node(child, name, body)
-            elif any(map(self._has_tensors, child.nodes())):
+            elif any(node.module.tensors for node in child.nodes()):
                 self._part(child, name, body)
             else:
                 self._children(child, body, f"{name}_")
 
     def _node(self, node: Node, name: str, body: Body) -> None:
         spelling = self._spelling(node)
-        has_tensors = self._has_tensors(node)
-        if not self.needed[node.index] and not has_tensors:
+        has_tensors = bool(node.module.tensors)
+        runs = self.network.is_run(node)
+        if not runs and not has_tensors:
             return
-        parameter = spelling.module is not None and spelling.module.function == dotted("nn.Parameter")
-        if has_tensors or spelling.function is None:
-            assert spelling.module is not None
-            module = _attribute(name, body, spelling.module, is_parameter=parameter)
+        made = spelling.module
+        parameter = made is not None and made.function == dotted("nn.Parameter")
+        is_module = has_tensors or spelling.function is None
+        module: Expr | None = None
+        if is_module:
+            assert made is not None
+            module = _attribute(name, body, made, is_parameter=parameter)
             body.begins += self._begins(node, name)
-            read = [body.names.get(index) for index in node.inputs]
-            if not self.needed[node.index]:
-                return
-            first = read[0]
-            assert first is not None
-            value = times(module, first) if parameter else Call(module, (first,))
-        else:
-            value = spelling.function([body.names[index] for index in node.inputs])
-        if value in body.names.values():
-            body.names[node.index] = value  # it passes on what arrives
+        if not runs:
             return
-        training_only = not self.evaluated[node.index]
+        read = [body.names[value] for value in node.inputs]
+        if module is not None:
+            value = times(module, read[0]) if parameter else Call(module, (read[0],))
+        else:
+            assert spelling.function is not None
+            value = spelling.function(read)
+        if value in body.names.values():
+            body.names[node.output] = value  # it passes on what arrives
+            return
         variable = _variable(name, node.op_name, body)
-        annotation = TENSOR if has_tensors or spelling.function is None else None
-        body.forward.append((training_only, Assign(Name(variable), value, annotation)))
-        body.names[node.index] = Name(variable)
+        statement = Assign(Name(variable), value, TENSOR if is_module else None)
+        body.forward.append((not self.network.is_evaluated(node), statement))
+        body.names[node.output] = Name(variable)
 
     def _part(self, scope: Scope, name: str, body: Body) -> None:
         part = self._module(scope)
         module = _attribute(name, body, part.module)
-        running = [index for index in part.gives if self.needed[index]]
-        if not running:
+        if not part.gives:
             return
-        arguments = tuple(body.names[index] for index in part.reads)
-        value = Call(module, arguments)
+        value = Call(module, tuple(body.names[read] for read in part.reads))
         variables = [_variable(name, "part", body) for _ in part.gives]
-        for index, variable in zip(part.gives, variables, strict=True):
-            body.names[index] = Name(variable)
-        training_only = not any(self.evaluated[index] for index in running)
+        for given, variable in zip(part.gives, variables, strict=True):
+            body.names[given] = Name(variable)
+        nodes = self.network.nodes
+        training_only = not any(self.network.is_evaluated(nodes[g.node]) for g in part.gives)
         if len(variables) == 1:
             statement = Assign(Name(variables[0]), value, TENSOR)
         else:
@@ -251,7 +250,7 @@ class _Writer:
         if len(gives) == 1:
             statements.append(Return(body.names[gives[0]]))
         elif gives:
-            values = tuple(body.names[index] for index in gives)
+            values = tuple(body.names[value] for value in gives)
             statements.append(Return(Tuple(values)))
             returns = Subscript(Name("tuple"), (TENSOR,) * len(gives))
         methods = self._methods(body, names, statements, returns)
@@ -263,38 +262,36 @@ class _Writer:
         self.plain.taken.add(cls.name)
         return Part(reads, gives, Call(Name(cls.name)), cls)
 
-    def _reads(self, scope: Scope, inside: set[int]) -> list[int]:
+    def _reads(self, scope: Scope, inside: set[int]) -> list[Value]:
         """The values from outside that the running steps of a scope read, in order."""
-        found: dict[int, None] = {}
+        found: dict[Value, None] = {}
         for node in scope.nodes():
-            if self.needed[node.index]:
-                found.update((index, None) for index in node.inputs if index not in inside)
+            if self.network.is_run(node):
+                found.update((value, None) for value in node.inputs if value.node not in inside)
         return list(found)
 
-    def _gives(self, inside: set[int]) -> list[int]:
+    def _gives(self, inside: set[int]) -> list[Value]:
         """The values of a scope that are read outside, or leave the network."""
+        nodes = self.network.nodes
         leaving = set(self.network.outputs.values())
+        given = [node.output for node in map(nodes.__getitem__, sorted(inside)) if self.network.is_run(node)]
         return [
-            index
-            for index in sorted(inside)
-            if self.needed[index]
-            and (index in leaving or any(r not in inside for r in self._running(index)))
+            value
+            for value in given
+            if value in leaving
+            or any(r not in inside and self.network.is_run(nodes[r]) for r in self.readers.get(value, ()))
         ]
-
-    def _running(self, index: int) -> Iterator[int]:
-        return (reader for reader in self.readers.get(index, ()) if self.needed[reader])
 
     # --- chains ------------------------------------------------------------------------------
 
-    def _chain(self, scope: Scope, reads: Sequence[int], gives: Sequence[int]) -> Call | None:
+    def _chain(self, scope: Scope, reads: Sequence[Value], gives: Sequence[Value]) -> Call | None:
         """An `nn.Sequential` where every step reads the one before it, and only that; else None."""
         if len(reads) != 1 or len(gives) != 1:
             return None
         modules: dict[str, Call] = {}
         previous = reads[0]
         for child in scope.children:
-            nodes = [child] if isinstance(child, Node) else list(child.nodes())
-            if not nodes:
+            if isinstance(child, Scope) and not any(child.nodes()):
                 continue
             found = self._link(child, previous)
             if found is None:
@@ -303,27 +300,22 @@ class _Writer:
         if previous != gives[0]:
             return None
         if list(modules) == [str(i) for i in range(len(modules))]:
-            return call("nn.Sequential", *modules.values())
+            return Call(dotted("nn.Sequential"), tuple(modules.values()), spread=len(modules) > 1)
         pairs = tuple((Literal(name), module) for name, module in modules.items())
         return call("nn.Sequential", call("OrderedDict", Mapped(pairs, spread=True)))
 
-    def _link(self, child: "Node | Scope", previous: int) -> tuple[Call, int] | None:
+    def _link(self, child: "Node | Scope", previous: Value) -> tuple[Call, Value] | None:
         """One module of a chain, and the value that leaves it."""
         if isinstance(child, Node):
             module = self._spelling(child).module
-            alone = child.inputs == (previous,) and self.needed[child.index]
-            readers = set(self.readers.get(previous, ())) == {child.index} or previous == INPUT
-            usable = module is not None and module.function != dotted("nn.Parameter")
-            if not (alone and usable) or child.init:
+            if module is None or module.function == dotted("nn.Parameter") or child.module.init:
                 return None
-            del readers
-            assert module is not None
-            return module, child.index
+            runs = child.inputs == (previous,) and self.network.is_run(child)
+            return (module, child.output) if runs else None
         inside = {node.index for node in child.nodes()}
         reads, gives = self._reads(child, inside), self._gives(inside)
-        if reads != [previous] or len(gives) != 1:
-            return None
-        if not all(self.needed[index] for index in inside):
+        runs = all(map(self.network.is_run, child.nodes()))
+        if reads != [previous] or len(gives) != 1 or not runs:
             return None
         return self._module(child).module, gives[0]
 
@@ -335,19 +327,10 @@ class _Writer:
         assert shapes is not None
         return spell_step(node.op, Row(shapes, Literal(channels_of(shapes[0]))))
 
-    def _has_tensors(self, node: Node) -> bool:
-        assert node.op is not None
-        shapes = self.network.arriving(node)
-        assert shapes is not None
-        return bool(node.op.tensors(shapes[0]))
-
     def _begins(self, node: Node, name: str) -> Iterator[Statement]:
         """How the parameters of a step begin."""
-        for parameter, scheme in (node.init or {}).items():
-            shapes = self.network.arriving(node)
-            assert node.op is not None
-            assert shapes is not None
-            alone = any(tensor.name == "" for tensor in node.op.tensors(shapes[0]))
+        for parameter, scheme in (node.module.init or {}).items():
+            alone = any(tensor.name == "" for tensor in node.module.tensors or ())
             path = name if alone else f"{name}.{parameter}"
             options = dict(scheme.options)
             first: list[Argument] = [Call(dotted("self.get_parameter"), (Literal(path),))]

@@ -9,13 +9,12 @@ more, by a later step or by the backward pass.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from archspec.graph.network import INPUT, Network, Node
+from archspec.graph.network import INPUT, Module, Network, Node, Value
 from archspec.ops import Op, Shape, channels_of
 from archspec.targets.python import tree
 from archspec.targets.python.machine import External, Instance, Machine, MachineError
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
-from archspec.targets.torch.flow import running
 from archspec.targets.torch.symbols import (
     Event,
     Made,
@@ -87,11 +86,10 @@ class Validator:
         """Every module with tensors at its path; none that the network has not."""
         wanted = {}
         for node in network.nodes:
-            shapes = _shapes(network, node)
             assert node.op is not None
-            if node.op.tensors(shapes[0]):
-                wanted[node.path] = (node, self.expect(node.op, shapes))
-        for path, (node, expected) in wanted.items():
+            if node.module.tensors:
+                wanted[node.path] = (node.module, self.expect(node.op, _shapes(network, node)))
+        for path, (module, expected) in wanted.items():
             made = placed.get(path)
             if made is None:
                 raise Mismatch(f"there is no {path}")
@@ -99,24 +97,24 @@ class Validator:
             found = made.arguments if isinstance(made, Parameter) else made.key
             if found not in (expected.parameter if isinstance(made, Parameter) else None, *keys):
                 raise Mismatch(f"{path} is {found}, not {expected.key or expected.parameter}")
-            self._compare_inits(node, made)
+            self._compare_inits(module, made)
         for path, made in placed.items():
             if path not in wanted and (isinstance(made, Parameter) or made.head in _WEIGHTED):
                 raise Mismatch(f"the network has no {path}")
 
-    def _compare_inits(self, node: Node, made: Any) -> None:
+    def _compare_inits(self, module: Module, made: Any) -> None:
         """How its parameters begin."""
-        schemes = node.init or {}
+        schemes = module.init or {}
         alone = isinstance(made, Parameter)
         for (owner, name), scheme in self.torch.inits.items():
             if owner == id(made) and ("weight" if alone else name) not in schemes:
-                raise Mismatch(f"{name} of {node.path} begins as {scheme}")
+                raise Mismatch(f"{name} of {module.path} begins as {scheme}")
         for name, wanted in schemes.items():
             found = self.torch.inits.get((id(made), "" if alone else name))
             options = dict(wanted.options)
             first = (options.pop("value"),) if wanted.name == "constant" else ()
             if found is None or not _equal(found, (wanted.name, *first, *sorted(options.items()))):
-                raise Mismatch(f"{name} of {node.path} begins as {found}, not {wanted.name}")
+                raise Mismatch(f"{name} of {module.path} begins as {found}, not {wanted.name}")
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -170,7 +168,7 @@ class _Run:
         self.network = network
         self.placed = placed
         self.training = training
-        self.values: dict[int, Tensor] = {INPUT: x}
+        self.values: dict[Value, Tensor] = {Value(INPUT): x}
         self.nodes: dict[int, list[Node]] = {}  # by the index of the tensor that they give
         self.made: dict[Any, list[Tensor]] = {}
         for tensor in self.torch.terms.values():
@@ -180,11 +178,11 @@ class _Run:
 
     def compare(self, result: Any) -> None:
         """Raise `Mismatch` unless the run is that of the network."""
-        runs = running(self.network, training=self.training)
+        runs = self.network.is_run if self.training else self.network.is_evaluated
         for node in self.network.nodes:
-            if runs[node.index]:
+            if runs(node):
                 found = self._find(node)
-                self.values[node.index] = found
+                self.values[node.output] = found
                 self.nodes.setdefault(found.index, []).append(node)
                 self.torch.used.add(found.index)
         self._compare_outputs(result)
@@ -196,10 +194,10 @@ class _Run:
         assert node.op is not None
         shapes = _shapes(self.network, node)
         expected = self.validator.expect(node.op, shapes)
-        operands = [self.values[index] for index in node.inputs]
+        operands = [self.values[value] for value in node.inputs]
         self.torch.looking = True
         try:
-            if node.op.tensors(shapes[0]):
+            if node.module.tensors:
                 return self._find_module(node, expected, operands)
             for way in (self._function, self._any_module):
                 found = way(expected, operands)
@@ -253,8 +251,8 @@ class _Run:
     def _compare_outputs(self, result: Any) -> None:
         network = self.network
         wanted = {
-            name: self.values[index]
-            for name, index in network.outputs.items()
+            name: self.values[value]
+            for name, value in network.outputs.items()
             if self.training or name not in network.training_only
         }
         if isinstance(result, Instance):
@@ -297,7 +295,7 @@ class _Memory:
 
     def check(self) -> None:
         """Raise `Mismatch` where something that is needed was overwritten."""
-        self.storage[self.run.values[INPUT].index] = -1
+        self.storage[self.run.values[Value(INPUT)].index] = -1
         for event in self.run.torch.events:
             self._execute(event)
         for tensor in self.returned:
@@ -342,7 +340,8 @@ class _Memory:
     def _needs(self, tensor: Tensor) -> frozenset[str]:
         nodes = self.run.nodes.get(tensor.index)
         if nodes and nodes[0].op is not None:
-            return needs_of(nodes[0].op, self.run.network.shape_of(nodes[0].inputs[0]) or ())
+            op = nodes[0].op
+            return op.backward_needs | {"view"} if op.is_view else op.backward_needs
         return _NEEDS.get(tensor.callee[0], frozenset({"input", "output"}))
 
 
@@ -356,22 +355,6 @@ _NEEDS: Mapping[str, frozenset[str]] = {
     "*": frozenset({"input"}),
 }
 """The same of what is no step of its own."""
-
-_PASSING = frozenset({"identity", "flatten", "permute", "chunk", "slice", "dropout", "stochastic_depth"})
-_NEEDS_NOTHING = frozenset(
-    {"add", "concat", "zero_pad2d", "pad_channels", "channel_shuffle", "pixel_shuffle", "pixel_unshuffle"}
-)
-
-
-def needs_of(op: Op, shape: Shape) -> frozenset[str]:
-    """What the backward pass of an op needs, `input` or `output`; `view` where it may alias."""
-    del shape
-    if op.op_name in _PASSING:
-        return frozenset({"view"})
-    if op.op_name in _NEEDS_NOTHING:
-        return frozenset()
-    return frozenset({"input"}) if op.overwritable else frozenset({"input", "output"})
-
 
 def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
     shapes = network.arriving(node)
