@@ -349,7 +349,7 @@ def product(left: Expr, right: Expr) -> Expr:
             return right
         case _, Literal(value=1):
             return left
-    return Binary(right, "*", left) if isinstance(right, Literal) else Binary(left, "*", right)
+    return Binary(left, "*", right)
 
 
 def times_sizes(expr: Expr, sizes: Iterable[int]) -> Expr:

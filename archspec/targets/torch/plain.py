@@ -39,7 +39,7 @@ from archspec.targets.python.tree import (
 from archspec.targets.python.tree import Dict as Mapped
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
-from archspec.targets.torch.names import TAKEN, class_name
+from archspec.targets.torch.names import TAKEN, class_name, sentence
 
 TENSOR = dotted("torch.Tensor")
 
@@ -77,10 +77,10 @@ class Plain:
         """The classes, each before those that use it."""
         return list(self.classes.values())
 
-    def write(self, network: Network, name: str) -> Class:
+    def write(self, network: Network, name: str, docstring: str = "") -> Class:
         """The class of a network, called `name`."""
         self.taken.add(name)
-        return _Writer(self, network).written(name)
+        return _Writer(self, network).written(name, docstring)
 
     def keep(self, cls: Class) -> Class:
         """The class, or the one that is equal but for its name."""
@@ -108,7 +108,7 @@ class _Writer:
 
     # --- the network -------------------------------------------------------------------------
 
-    def written(self, name: str) -> Class:
+    def written(self, name: str, docstring: str) -> Class:
         """The network's own class."""
         body = self._open(["x"], [Value(INPUT)])
         self._children(self.network.root, body)
@@ -126,7 +126,7 @@ class _Writer:
         methods = self._methods(body, ["x"], statements, returns)
         if fields is not None:
             self.plain.classes["outputs", name] = fields
-        cls = Class(name, dotted("nn.Module"), methods=methods)
+        cls = Class(name, dotted("nn.Module"), sentence(docstring), methods=methods)
         self.plain.classes["network", name] = cls
         return cls
 

@@ -7,8 +7,8 @@ from archspec.graph.network import Network, Node, Scope
 from archspec.ops import show, thousands
 from archspec.ops.fields import Pair
 from archspec.ops.sliding import Sliding
-from archspec.targets.torch.facts import Member
-from archspec.targets.torch.layout import WIDTH
+from archspec.targets.python.printer import WIDTH
+from archspec.targets.torch.rows.facts import Member
 
 HEADER = ("layer", "op", "kernel", "stride", "padding", "output", "params")
 LEFT = 2

@@ -23,7 +23,15 @@ class Activation:
     def __call__(self, op: Op, row: Row) -> Spelling:
         """`nn.ReLU()`, or `F.relu(x)`."""
         options = self._options(op, row)
-        return Spelling(call(f"nn.{self.layer}", *options), function(self.name, *options))
+        # Autograd refuses to work in place where the slope below zero is negative.
+        known = self.in_place and all(
+            not row.is_open(name) and getattr(op, name) > 0 for name in self.defaults
+        )
+        return Spelling(
+            call(f"nn.{self.layer}", *options),
+            function(self.name, *options),
+            overwrites=known,
+        )
 
     def _options(self, op: Op, row: Row) -> Options:
         options: list[Keyword] = []

@@ -68,13 +68,15 @@ class Spelling:
 
     `module` is right wherever a module stands: the call that makes it. `function` applies the step
     to what it reads, without any state. `padding`, where it is given, pads what arrives by hand;
-    `bare` is then the module that takes what was padded.
+    `bare` is then the module that takes what was padded. `overwrites` says that the module can work
+    in place.
     """
 
     module: Call | None
     function: Wrap | None = None
     padding: Wrap | None = None
     bare: Call | None = None
+    overwrites: bool = False
 
 
 def function(name: str, *options: Argument) -> Wrap:

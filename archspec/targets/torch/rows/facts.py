@@ -1,7 +1,7 @@
 """What the instances of each row have in common, over all the networks that a module is for."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec import expressions
@@ -16,6 +16,8 @@ from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import Op, Shape, Tensor
 from archspec.ops.norm import BatchNorm
+from archspec.targets.python.arithmetic import Unknown, value_of
+from archspec.targets.python.tree import Expr, Name
 
 
 class Member(NamedTuple):
@@ -45,6 +47,13 @@ class Leaf(NamedTuple):
         shape = self.network.shape_of(self.node.inputs[0])
         assert shape is not None
         return shape
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of all its inputs."""
+        shapes = self.network.arriving(self.node)
+        assert shapes is not None
+        return shapes
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -180,20 +189,21 @@ class Facts:
                 return True
         return False
 
-    def agree(self, unit: Any, when: str, there: str, absent: str) -> bool:
+    def agree(self, unit: Any, when: Expr, there: Expr, absent: Expr) -> bool:
         """Whether two widths are equal in every object in which a condition does not hold."""
-        there, absent = unit.expanded(there), unit.expanded(absent)
-        names = {text: name for name, text in unit.texts.items()}
+        there, absent, when = map(unit.expanded, (there, absent, when))
+        written = {expr.id: name for name, expr in unit.bound.items() if isinstance(expr, Name)}
         for environment in self.environments(unit.block):
             known = {
                 **environment,
-                **{t: environment[n] for t, n in names.items() if n in environment},
+                **{own: environment[n] for own, n in written.items() if n in environment},
             }
-            holds = evaluate_python(unit.expanded(when), known)
-            if holds is None:
-                return False
-            one, other = evaluate_python(there, known), evaluate_python(absent, known)
-            if not holds and (one is None or one != other):
+            try:
+                if value_of(when, known):
+                    continue
+                if value_of(there, known) != value_of(absent, known):
+                    return False
+            except Unknown:
                 return False
         return True
 
@@ -280,19 +290,6 @@ class Facts:
         return False
 
 
-def evaluate_python(text: str, names: Mapping[str, Value]) -> Any:
-    """The value of a Python expression that came from the language, None where it has none."""
-    for python, language in _SPELLINGS.items():
-        text = text.replace(python, language)
-    try:
-        return expressions.evaluate(expressions.parse(text), names)
-    except expressions.ExpressionError:
-        return None
-
-
-_SPELLINGS = {"math.": "", "_make_divisible": "make_divisible", "True": "true", "False": "false"}
-
-
 def _needs_channels(owner: Scope, after: int) -> bool:
     for node in owner.nodes():
         if node.index <= after or node.op is None:
@@ -336,16 +333,12 @@ def has_parameters(leaves: Iterable[Leaf]) -> bool:
     return any(leaf.tensors for leaf in leaves)
 
 
-Names = Mapping[str, Value]
-Spell = Callable[[str], str]
-
 __all__ = [
     "INPUT",
     "Facts",
     "Inner",
     "Leaf",
     "Member",
-    "Names",
     "common",
     "has_parameters",
     "scopes_of",

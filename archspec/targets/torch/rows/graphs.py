@@ -1,22 +1,35 @@
 """A body with a forward of its own: its modules, and the data flow between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from archspec.graph.names import problem_with
 from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME, channels_of
-from archspec.ops.base import ChannelsLast
-from archspec.ops.merge import Add
-from archspec.targets.torch.facts import Leaf, has_parameters
-from archspec.targets.torch.fold import add_up
-from archspec.targets.torch.forward import Apply, Forward, Item
-from archspec.targets.torch.layout import Bracketed, flat
-from archspec.targets.torch.modules import Modules, Piece
-from archspec.targets.torch.text import spell
-from archspec.targets.torch.unit import CannotWrite, Unit, When
+from archspec.ops.merge import Concat
+from archspec.targets.python.arithmetic import add_up
+from archspec.targets.python.tree import (
+    Assign,
+    Attribute,
+    Binary,
+    Call,
+    Compare,
+    Evaluate,
+    Expr,
+    If,
+    Literal,
+    Name,
+    call,
+    dotted,
+)
+from archspec.targets.torch.emit import Row, Written, spell_step
+from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.rows.facts import has_parameters
+from archspec.targets.torch.rows.forward import Apply, Forward, Item
+from archspec.targets.torch.rows.modules import Modules, Piece
+from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 
-_SIGNS = {"add": "+", "mul": "*"}
+_MODULE = dotted("nn.Module")
 
 
 def is_chain(steps: Sequence[Step]) -> bool:
@@ -30,17 +43,19 @@ def is_chain(steps: Sequence[Step]) -> bool:
 
 
 class Graph(Forward):
-    """Writes a class's modules into its unit, and the lines of its forward."""
+    """Writes a class's modules into its unit, and the statements of its forward."""
 
     def __init__(self, unit: Unit, modules: Modules) -> None:
         super().__init__(unit)
         self.modules = modules
         self.names: dict[str, int] = {}
         self.count = 1
-        self.channels: dict[int, str] = {}
+        self.channels: dict[int, Expr] = {}
         self.dropped: set[str] = set()  # names of steps that are not there
         self.attributes: set[str] = set()  # names that unnamed steps were given
         self.written: set[str] = set()  # the attributes that hold modules
+
+    # --- reading the body --------------------------------------------------------------------
 
     def read_body(self, body: Body) -> int:
         """Collect the steps; the value that leaves the body."""
@@ -72,11 +87,8 @@ class Graph(Forward):
         previous = self._item(step, "", inputs, when)
         for role in SUGAR:
             if self.facts.nodes_of(step, role):
-                if isinstance(when, str):
-                    problem = (
-                        "a step that `when` may leave out carries no norm, activation, dropout"
-                    )
-                    raise CannotWrite(step.at, f"{problem}; give them rows of their own")
+                if not isinstance(when, bool):
+                    raise CannotWrite(step.at, "a step that may be left out carries another")
                 carried = self.modules.carried_when(step, role) or True
                 previous = self._item(step, role, (previous,), carried)
         if step.name is not None:
@@ -101,8 +113,7 @@ class Graph(Forward):
             elif name in self.names:
                 found.append(self.names[name])
             else:
-                problem = f"`{name}` is no name that can be followed in generated code"
-                raise CannotWrite(step.at, problem)
+                raise CannotWrite(step.at, f"`{name}` is no name that can be followed")
         return tuple(found)
 
     def _item(self, step: Step, role: str, inputs: tuple[int, ...], when: When) -> int:
@@ -112,7 +123,9 @@ class Graph(Forward):
         self.count += 1
         return item.value
 
-    def write(self, channels: str, outputs: Sequence[int]) -> None:
+    # --- writing it --------------------------------------------------------------------------
+
+    def write(self, channels: Expr, outputs: Sequence[int]) -> None:
         """The constructor's modules and forward's statements, all but what it returns."""
         self.channels[0] = channels
         self._join_conditions()
@@ -128,98 +141,101 @@ class Graph(Forward):
         """
         for item, following in zip(self.items, self.items[1:], strict=False):
             alone = [other for other in self.items if item.value in other.inputs] == [following]
-            same = isinstance(item.when, str) and item.when == following.when
+            same = not isinstance(item.when, bool) and item.when == following.when
             if not (same and alone and self.is_merge(following)) or self.is_merge(item):
                 continue
-            leaves = self.facts.nodes_of(item.step, item.role)
+            leaves = self.leaves_of(item)
             if leaves and not has_parameters(leaves) and following.inputs[0] == item.value:
                 item.when = True
                 self.joined[item.value] = item.inputs[0]
 
-    # --- merges ------------------------------------------------------------------------------
-
-    def _merge(self, item: Item) -> tuple[Apply, str]:
-        op = item.step.op or ""
-        leaf = self.facts.nodes_of(item.step)[0]
-        if op == "concat":
-            dim = "-1" if isinstance(leaf.output, ChannelsLast) else "1"
-            out = add_up(self.channels[value] for value in item.inputs)
-            return lambda parts: Bracketed(
-                "torch.cat", (Bracketed("", tuple(parts), "[]"), f"dim={dim}")
-            ), out
-        shapes = [self.facts.shape(leaf.network, source) for source in leaf.node.inputs]
-        widest = max(range(len(shapes)), key=lambda i: channels_of(shapes[i]))
-        out = self.channels[item.inputs[widest]]
-        sign = self._plus(item, leaf, leaf.op) if isinstance(leaf.op, Add) else _SIGNS[op]
-        return lambda parts: f" {sign} ".join(flat(part) or "" for part in parts), out
-
-    def _plus(self, item: Item, leaf: Leaf, op: Add) -> str:
-        """`+`, or `+ 0.17 *`; a factor that is no constant is kept as an attribute."""
-        text = self.unit.symbols(leaf, self.channels[item.inputs[0]]).attributes.get("alpha")
-        if not isinstance(text, str):
-            sign = "-" if op.alpha < 0 else "+"
-            return sign if abs(op.alpha) == 1 else f"{sign} {spell(abs(op.alpha))} *"
-        base = text if text.isidentifier() and not problem_with(text) else "alpha"
-        names = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 99))
-        taken = {other.step.name for other in self.items} | self.attributes
-        name = next(name for name in names if name not in taken)
-        self.attributes.add(name)
-        self.unit.write(f"self.{name} = ", text)
-        return f"+ self.{name} *"
-
-    # --- modules -----------------------------------------------------------------------------
-
-    def _prepare(self, item: Item) -> tuple[Apply, str]:
+    def _prepare(self, item: Item) -> tuple[Apply, Expr]:
         """The constructor's part of an item: how it is applied, and the channels it gives on."""
-        if self.is_merge(item):
-            apply, out = self._merge(item)
-        else:
-            apply, out = self._module(item)
-        if isinstance(item.when, str):
-            flag = self._flag(item)
-            if flag is not None:
-                self.flags[item.value] = flag
-                if not self.is_merge(item):
-                    return apply, out
+        apply, out = self._merge(item) if self.is_merge(item) else self._module(item)
+        if isinstance(item.when, bool):
+            return apply, out
+        flag = self._flag(item)
+        if flag is not None:
+            self.flags[item.value] = flag
+            if self.is_merge(item):
                 out = self.modules.either(item.when, out, self.channels[item.inputs[0]])
         return apply, out
 
-    def _module(self, item: Item) -> tuple[Apply, str]:
+    # --- merges ------------------------------------------------------------------------------
+
+    def _merge(self, item: Item) -> tuple[Apply, Expr]:
+        leaves = self.leaves_of(item)
+        leaf = leaves[0]
+        if any(type(other.op) is not type(leaf.op) for other in leaves):
+            raise CannotWrite(item.step.at, "it stands for merges of several kinds")
+        channels = [self.channels[value] for value in item.inputs]
+        attributes = {
+            name: self._kept(item, name, written)
+            for name, written in self.unit.open_attributes(leaf).items()
+        }
+        spelling = spell_step(leaf.op, Row(leaf.shapes, channels[0], attributes))
+        assert spelling.function is not None
+        if isinstance(leaf.op, Concat):
+            return spelling.function, add_up(channels)
+        widest = max(range(len(channels)), key=lambda i: channels_of(leaf.shapes[i]))
+        return spelling.function, channels[widest]
+
+    def _kept(self, item: Item, attribute: str, written: Written) -> Written:
+        """What forward needs of the constructor's arguments, kept as an attribute."""
+        if isinstance(written, list | dict):
+            raise CannotWrite(item.step.at, f"{attribute} is a list")
+        plain = isinstance(written, Name) and problem_with(written.id) is None
+        base = written.id if isinstance(written, Name) and plain else attribute
+        taken = {other.step.name for other in self.items} | self.attributes
+        name = next(name for name in _numbered(base, len(taken) + 2) if name not in taken)
+        self.attributes.add(name)
+        self.unit.assign(f"self.{name}", written)
+        return dotted(f"self.{name}")
+
+    # --- modules -----------------------------------------------------------------------------
+
+    def _module(self, item: Item) -> tuple[Apply, Expr]:
         """The call of a module or function, and the channels it gives on."""
         arriving = self.channels[item.inputs[0]]
         saved = self.unit.save()
         piece = self._piece(item, arriving)
         out = piece.out
-        if isinstance(item.when, str):
+        if not isinstance(item.when, bool):
             out = self.modules.either(item.when, piece.out, arriving)
         if item.when is True and self._is_functional(item, piece):
             assert piece.spelling is not None
-            function = piece.spelling.function
-            assert function is not None
-            return lambda parts: function(parts[0]), out
+            assert piece.spelling.function is not None
+            return piece.spelling.function, out
         name = self._attribute(item, piece)
         if name in self.written:
-            problem = f"two steps are called `{name}`, of which `when` keeps one"
-            raise CannotWrite(item.step.at, f"{problem}; write one with `op: A if … else B`")
+            raise CannotWrite(item.step.at, f"two steps are called `{name}`")
         self.written.add(name)
+        module = piece.module
+        assert module is not None
         if not name.isidentifier():
-            return self._numbered(item, piece, name), out
-        if piece.module.head == "nn.Parameter":
-            self.unit.write(f"self.{name} = ", piece.module)
-            return lambda parts: f"self.{name} * {flat(parts[0])}", out
+            return self._numbered_module(item, piece, name), out
+        attribute = dotted(f"self.{name}")
+        if piece.is_parameter:
+            self.unit.add(Assign(attribute, module))
+            return lambda parts: times(attribute, parts[0]), out
         bare = piece.spelling.bare if piece.spelling else None
         padding = piece.spelling.padding if piece.spelling else None
         if item.when is True and bare is not None and padding is not None:
-            self.unit.write(f"self.{name} = ", bare)
-            return lambda parts: Bracketed(f"self.{name}", (padding(parts[0]),)), out
-        if isinstance(item.when, str):
+            if not piece.spelling or not self._is_open(piece):
+                self.unit.add(Assign(attribute, bare))
+                return lambda parts: Call(attribute, (padding(parts),)), out
+        if not isinstance(item.when, bool):
             self.unit.restore(saved)
             self._conditional(item, name, arriving)
         else:
-            self.unit.write(f"self.{name} = ", piece.module)
-        return lambda parts: Bracketed(f"self.{name}", (parts[0],)), out
+            self.unit.add(Assign(attribute, module))
+        return lambda parts: Call(attribute, (parts[0],)), out
 
-    def _piece(self, item: Item, arriving: str) -> Piece:
+    def _is_open(self, piece: Piece) -> bool:
+        """Whether padding depends on the constructor's arguments, which forward cannot see."""
+        return piece.leaf is not None and "padding" in self.unit.open_attributes(piece.leaf)
+
+    def _piece(self, item: Item, arriving: Expr) -> Piece:
         step = item.step
         if step.spread:
             module, out = self.modules.repeated(step, arriving)
@@ -230,83 +246,91 @@ class Graph(Forward):
             return self.modules.pieces(step, arriving)[0]
         return self.modules.row(step, "", arriving)
 
-    def _conditional(self, item: Item, name: str, arriving: str) -> None:
+    def _conditional(self, item: Item, name: str, arriving: Expr) -> None:
         """A module that may be missing: what arrives goes through then."""
-        unit = self.unit
-        assert isinstance(item.when, str)
+        unit, attribute = self.unit, dotted(f"self.{name}")
+        assert not isinstance(item.when, bool)
         unit.use(item.when)
         if item.value in self.optional:
-            unit.write(f"self.{name}: nn.Module | None = ", "None")
+            unit.add(Assign(attribute, Literal(None), Binary(_MODULE, "|", Literal(None))))
         else:
-            unit.write(f"self.{name}: nn.Module = ", Bracketed("nn.Identity", ()))
-        unit.write(f"if {item.when}:", "")
-        with unit.indented():
-            unit.write(f"self.{name} = ", self._piece(item, arriving).module)
+            unit.add(Assign(attribute, call("nn.Identity"), _MODULE))
+        with unit.inside() as body:
+            module = self._piece(item, arriving).module
+            assert module is not None
+            unit.add(Assign(attribute, module))
+        unit.add(If(item.when, tuple(body)))
 
-    def _numbered(self, item: Item, piece: Piece, name: str) -> Apply:
+    def _numbered_module(self, item: Item, piece: Piece, name: str) -> Apply:
         """A module whose name is no identifier."""
-        if isinstance(item.when, str):
+        if not isinstance(item.when, bool):
             raise CannotWrite(item.step.at, "a step that `when` may leave out needs a name here")
         self.modules.require_modules([piece])
-        self.unit.write("", Bracketed("self.add_module", (f'"{name}"', piece.module)))
-        return lambda parts: Bracketed(f'self.get_submodule("{name}")', (parts[0],))
+        assert piece.module is not None
+        add = call("self.add_module", Literal(name), piece.module)
+        self.unit.add(Evaluate(add))
+        return lambda parts: Call(call("self.get_submodule", Literal(name)), (parts[0],))
 
     def _is_functional(self, item: Item, piece: Piece) -> bool:
         if piece.spelling is None or piece.spelling.function is None:
             return False
-        leaves = self.facts.nodes_of(item.step, item.role)
-        if has_parameters(leaves):
+        if has_parameters(self.leaves_of(item)):
             return False
-        rearranges = not piece.module.head.startswith("nn.")  # nobody makes a module of that
-        return item.step.name is None or bool(item.role) or rearranges
+        module = piece.module
+        of_torch = (
+            module is not None
+            and isinstance(module.function, Attribute)
+            and module.function.value == Name("nn")
+        )
+        return item.step.name is None or bool(item.role) or not of_torch
 
     def _attribute(self, item: Item, piece: Piece) -> str:
         """The name of a module among the class's attributes."""
         if piece.name is not None:
             return piece.name
-        leaves = self.facts.nodes_of(item.step, item.role)
+        leaves = self.leaves_of(item)
         paths = [leaf.node.name for leaf in leaves] or [
             i.scope.name
             for kind in ("group", "block", "repeat")
             for i in self.facts.scopes.get((item.step.at, kind), [])
         ]
-        weighted = not leaves or has_parameters(leaves)
-        if weighted:
+        if not leaves or has_parameters(leaves):
             return paths[0]
         base = leaves[0].op.op_name
         if (item.step.op or "").isidentifier() and not item.role and item.step.op:
             base = item.step.op  # what stands for several ops has a name of its own
-        names = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
         taken = {other.step.name for other in self.items} | self.attributes
-        name = next(name for name in names if name not in taken)
+        name = next(name for name in _numbered(base, len(taken) + 2) if name not in taken)
         self.attributes.add(name)
         return name
 
     # --- conditions --------------------------------------------------------------------------
 
-    def _flag(self, item: Item) -> str | None:
-        """The attribute that tells forward whether a merge is there; None for other items."""
-        if not isinstance(item.when, str):
-            return None
+    def _flag(self, item: Item) -> Expr | None:
+        """What tells forward whether a merge is there; None for other items."""
+        assert not isinstance(item.when, bool)
         if item.value in self.optional:
-            return f"self.{item.step.name} is not None"
+            attribute = dotted(f"self.{item.step.name}")
+            return Compare((attribute, Literal(None)), ("is not",))
         if not self.is_merge(item):
             return None
         base = item.step.name or ("shortcut" if 0 in item.inputs else f"{item.step.op}")
-        names = (f"use_{base}" if i == 1 else f"use_{base}{i}" for i in range(1, 99))
+        names = _numbered(f"use_{base}", 99)
         name = next(name for name in names if name not in self.attributes)
         self.attributes.add(name)
         self.unit.use(item.when)
-        self.unit.write(f"self.{name} = ", item.when)
-        return f"self.{name}"
+        self.unit.assign(f"self.{name}", item.when)
+        return dotted(f"self.{name}")
+
+
+def _numbered(base: str, most: int) -> Iterator[str]:
+    """`base`, `base2`, …"""
+    return (base if i == 1 else f"{base}{i}" for i in range(1, most + 1))
 
 
 def _refuse_repetition(step: Step) -> None:
     """What is repeated beside other paths is a group of its own, and that has a plain name."""
-    if not step.spread:
-        return
-    if step.name is None or "{" in step.name:
-        problem = "a repeated step beside other paths needs a plain name; it is a group then"
-        raise CannotWrite(step.at, problem)
-    if step.branches is not None:
-        raise CannotWrite(step.at, "a repeated row with branches; make the row a block")
+    if step.spread and (step.name is None or "{" in step.name or step.branches is not None):
+        raise CannotWrite(step.at, "a repeated step beside other paths has no name of its own")
+
+

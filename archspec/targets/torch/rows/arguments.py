@@ -16,7 +16,7 @@ from archspec.ops import OPS_BY_NAME
 from archspec.targets.torch.names import usable_argument
 
 if TYPE_CHECKING:
-    from archspec.targets.torch.facts import Facts
+    from archspec.targets.torch.rows.facts import Facts
 
 OUTPUT_WIDTHS = ("out_channels", "out_features")
 WIDTHS = frozenset(
