@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archspec.expressions import Reference, Value
-from archspec.graph.walk import references
+from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of

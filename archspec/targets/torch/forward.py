@@ -60,7 +60,8 @@ class Forward:
     ) -> None:
         """Forward's statements, all but what it returns."""
         self.outputs = set(outputs)
-        ordered = _heads_early(items)
+        self.items = _leading_to(outputs, items)
+        ordered = _heads_early(self.items)
         self.exprs[0] = "x"
         for item in ordered:
             for value in item.inputs:
@@ -293,6 +294,17 @@ class Forward:
             and bool(item.step.op in OPS_BY_NAME)
             and OPS_BY_NAME[item.step.op or ""].arity == "several"
         )
+
+
+def _leading_to(outputs: Sequence[int], items: Sequence[Item]) -> list[Item]:
+    """The items that an output follows from, in their order; nobody calls another one's module."""
+    needed = set(outputs)
+    kept = []
+    for item in reversed(items):
+        if item.value in needed:
+            needed.update(item.inputs)
+            kept.append(item)
+    return kept[::-1]
 
 
 def _heads_early(items: Sequence[Item]) -> list[Item]:
