@@ -6,8 +6,8 @@ from archspec.graph.names import problem_with
 from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME, channels_of
-from archspec.ops.base import ChannelsLast
 from archspec.ops.merge import Add
+from archspec.ops.shape import kind_of
 from archspec.targets.torch.facts import Leaf, has_parameters
 from archspec.targets.torch.fold import add_up
 from archspec.targets.torch.forward import Apply, Forward, Item
@@ -143,7 +143,7 @@ class Graph(Forward):
         op = item.step.op or ""
         leaf = self.facts.nodes_of(item.step)[0]
         if op == "concat":
-            dim = "-1" if isinstance(leaf.output, ChannelsLast) else "1"
+            dim = "-1" if kind_of(leaf.output) == "channels_last" else "1"
             out = add_up(self.channels[value] for value in item.inputs)
             return lambda parts: Bracketed(
                 "torch.cat", (Bracketed("", tuple(parts), "[]"), f"dim={dim}")
