@@ -18,10 +18,10 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
-from archspec.graph.declared import reserved
+from archspec.graph.declared import references, reserved
 from archspec.graph.network import INPUT, INPUT_NAME, Network, Node, Value
 from archspec.graph.values import evaluate
-from archspec.graph.walk import Walker, references, told_once
+from archspec.graph.walk import Walker, told_once
 from archspec.language.model import Spec
 from archspec.language.source import Data
 from archspec.ops import Shape

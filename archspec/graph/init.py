@@ -6,9 +6,10 @@ from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.language import InvalidValue, UnknownKey, UnknownOp
 from archspec.diagnostics.wording import suggest
 from archspec.expressions import Value
+from archspec.graph.network import Node
 from archspec.graph.values import evaluate
 from archspec.language.init import SCHEMES, Scheme, Schemes, problem_with
-from archspec.language.model import Spec, Step
+from archspec.language.model import Spec
 from archspec.ops import OPS_BY_NAME, Op, Shapes
 
 
@@ -41,15 +42,14 @@ def parameters_of(op: Op, arriving: Shapes) -> tuple[str, ...]:
     return tuple(tensor.name or "weight" for tensor in op.tensors(arriving) if tensor.trainable)
 
 
-def check_row(
-    step: Step, op_name: str, path: str, known: Sequence[str], faults: list[Diagnostic]
-) -> None:
+def check_row(schemes: Schemes, node: Node, known: Sequence[str], faults: list[Diagnostic]) -> None:
     """A row begins only parameters that it has."""
-    for parameter in step.init or ():
+    assert node.step is not None
+    for parameter in schemes:
         if parameter not in known:
-            where = (*step.where("init"), parameter)
-            owner, help_ = f"this {op_name}", suggest(parameter, known)
-            fault = UnknownKey(where, on_key=True, path=path, owner=owner, key=parameter)
+            where = (*node.step.where("init"), parameter)
+            owner, help_ = f"this {node.op_name}", suggest(parameter, known)
+            fault = UnknownKey(where, on_key=True, path=node.path, owner=owner, key=parameter)
             fault.help = help_ or "it has no parameters"
             faults.append(fault)
 

@@ -1,8 +1,7 @@
 """Leaves of a network: rows of ops, what they carry along, and the shapes they give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import NamedTuple
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
 from archspec.diagnostics.language import (
@@ -93,6 +92,7 @@ class Leaves:
         self.shapes: list[tuple[Shape, ...] | None] = []
         # What a node gives on: its shapes, or behind a fault what those would have been.
         self.flows: list[tuple[Shape, ...] | None] = []
+        self.tensors: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}  # equal ones are one
         self.inputs = {INPUT_NAME: shape}
         self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
@@ -235,17 +235,17 @@ class Leaves:
         said, so that one wrong row does not hide the next; nothing computed from it is kept.
         """
         index = len(self.nodes)
-        given, fault = _give(op, [self.flow(value) for value in inputs])
-        lasting = fault is None and all(
-            value.node == INPUT or self.shapes[value.node] is not None for value in inputs
-        )
-        init = None
-        if self.init or step.init is not None:
-            init = self._beginning(step, op, path, inputs[0], frame, carried=bool(role)) or None
+        given, tensors, fault = _give(op, [self.flow(value) for value in inputs])
+        if fault is not None or not self._are_known(inputs):
+            shapes = tensors = None
+        else:
+            shapes = given
+        if tensors:
+            tensors = self.tensors.setdefault(tensors, tensors)
         node = Node(
             index=index,
             name=name,
-            module=Module(index, path, op, given.tensors if lasting else None, init),
+            module=Module(index, path, op, tensors),
             op_name=op_name if op is None else op.op_name,
             inputs=inputs,
             at=step.at,
@@ -257,30 +257,34 @@ class Leaves:
         )
         if fault is not None:
             self._tell(fault, node, frame)
-        self.shapes.append(given.shapes if lasting else None)
-        self.flows.append(given.shapes)
+        if self.init or step.init is not None:
+            node = self._initialised(node, frame)
+        self.shapes.append(shapes)
+        self.flows.append(given)
         self.nodes.append(node)
         frame.children.append(node)
         return Value(index)
 
-    def _beginning(
-        self, step: Step, op: Op | None, path: str, source: Value, frame: Frame, *, carried: bool
-    ) -> Schemes | None:
-        """How the parameters of a module begin: as its row says, or as the spec does."""
-        arriving = self.flow(source)
-        if op is None or arriving is None:
-            return None
-        known = parameters_of(op, (arriving,))
-        if op.op_name in self.init:
-            self.parameters.setdefault(op.op_name, set()).update(known)
-        schemes = self.init.get(op.op_name, {})
+    def _are_known(self, values: Iterable[Value]) -> bool:
+        """Whether the shapes of values are those of nodes without a fault, or of the input."""
+        return all(node == INPUT or self.shapes[node] is not None for node, _ in values)
+
+    def _initialised(self, node: Node, frame: Frame) -> Node:
+        """The node with how its module's parameters begin: as its row says, or as the spec does."""
+        arriving = [self.flow(value) for value in node.inputs]
+        if node.op is None or None in arriving:
+            return node
+        known = parameters_of(node.op, arriving)  # type: ignore[arg-type]  # none of them is None
+        if node.op_name in self.init:
+            self.parameters.setdefault(node.op_name, set()).update(known)
+        schemes = self.init.get(node.op_name, {})
         schemes = {name: scheme for name, scheme in schemes.items() if name in known}
-        if step.init is not None and not carried:
+        if node.step is not None and node.step.init is not None and not node.role:
             if not frame.fixed:
-                frame.names["in_channels"] = channels_of(arriving)
-            check_row(step, op.op_name, path, known, self.faults)
-            schemes |= bind(step.init, frame.names, self.faults)
-        return schemes
+                frame.names["in_channels"] = channels_of(arriving[0] or ())
+            check_row(node.step.init, node, known, self.faults)
+            schemes |= bind(node.step.init, frame.names, self.faults)
+        return node._replace(module=node.module._replace(init=schemes)) if schemes else node
 
     def _tell(self, fault: Fault, node: Node, frame: Frame) -> None:
         """Say of a node what its op refuses."""
@@ -306,32 +310,27 @@ class Leaves:
         return ", ".join(sides)
 
 
-class _Given(NamedTuple):
-    """What an op makes of what arrives: its outputs and its tensors, None where unknown."""
+def _give(
+    op: Op | None, arriving: Sequence[Shape | None]
+) -> tuple[tuple[Shape, ...] | None, tuple[Tensor, ...] | None, Fault | None]:
+    """An op's outputs and tensors, None where unknown, and the fault where there is one.
 
-    shapes: tuple[Shape, ...] | None = None
-    tensors: tuple[Tensor, ...] | None = None
-
-
-def _give(op: Op | None, arriving: Sequence[Shape | None]) -> tuple[_Given, Fault | None]:
-    """The outputs' shapes and the tensors of an op, and the fault where there is one.
-
-    With a fault the shapes are what they would have been without it.
+    With a fault the outputs are what they would have been without it.
     """
     if op is None or None in arriving:
-        return _Given(), None
+        return None, None, None
     known: Sequence[Shape] = arriving  # type: ignore[assignment]  # none of them is None
     try:
         shapes = op.infer(known)
     except Fault as fault:
-        return _Given(op.infer_in_spite(known)), fault
+        return op.infer_in_spite(known), None, fault
     tensors = op.tensors(known)
     largest = max(map(prod, shapes))
-    weight = sum(tensor.numel for tensor in tensors)
-    if max(largest, weight) > MAX_ELEMENTS:
+    weight = sum([tensor.numel for tensor in tensors]) if tensors else 0
+    if largest > MAX_ELEMENTS or weight > MAX_ELEMENTS:
         what = "the output" if largest > MAX_ELEMENTS else "the weight"
-        return _Given(), Fault(TooBig, what=what, count=f"{max(largest, weight):.1e}")
-    return _Given(shapes, tensors), None
+        return None, None, Fault(TooBig, what=what, count=f"{max(largest, weight):.1e}")
+    return shapes, tensors, None
 
 
 def _is_alone(step: Step) -> bool:

@@ -193,11 +193,11 @@ class Network(NamedTuple):
 
     def input_shapes(self, node: Node) -> tuple[Shape | None, ...]:
         """The shapes that arrive at a node."""
-        return tuple(self.shape_of(value) for value in node.inputs)
+        return tuple([self.shape_of(value) for value in node.inputs])
 
     def arriving(self, node: Node) -> tuple[Shape, ...] | None:
         """The shapes that arrive at a node, None where one of them is unknown."""
-        shapes = self.input_shapes(node)
+        shapes = tuple([self.shape_of(value) for value in node.inputs])
         return None if None in shapes else shapes  # type: ignore[return-value]  # just asked
 
     def name_of(self, value: Value) -> str:

@@ -17,9 +17,10 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import UNKNOWN, Reference
+from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
+from archspec.graph.declared import references
 from archspec.graph.leaves import Frame
 from archspec.graph.network import INPUT, Kind, Scope, Value
 from archspec.graph.resolve import Resolver
@@ -36,11 +37,6 @@ MAX_WORK = 10_000_000
 MAX_NESTED = 64
 MAX_ROUNDS = 4
 """How often equal faults are struck out, to go on and look for others."""
-
-
-def references(spec: Spec) -> dict[str, Worth]:
-    """The names of ops and blocks, as values of expressions."""
-    return {name: Reference(name) for name in (*OPS_BY_NAME, *spec.blocks)}
 
 
 def told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -8,18 +8,9 @@ from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import AxisMissing, ParametersPerChannel
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Shape,
-    Tensor,
-    Text,
-    Unary,
-    View,
-    require_channels_first,
-    show,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_channels_first
 from archspec.ops.fields import Number, PositiveInt, spell
+from archspec.ops.shape import Shape, channel_axis, show
 
 
 class Activation(Unary):
@@ -196,7 +187,7 @@ class Softmax(Activation):
 
     def view(self, shape: Shape) -> View:
         """Along the channels of a map each place sees itself; along anything else, all of it."""
-        dimension = len(shape) if isinstance(shape, ChannelsLast) else 1
+        dimension = channel_axis(shape) + 1
         channels = self.dim in (dimension, dimension - 1 - len(shape))
         return None if channels and len(shape) == 3 else "global"
 

@@ -1,7 +1,7 @@
 """What an op is: attributes in PyTorch's names, and the mathematical facts the passes ask for."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -9,25 +9,10 @@ from pydantic import BaseModel, ConfigDict
 
 from archspec.diagnostics import Diagnostic, Fault
 from archspec.diagnostics.shapes import ChannelsLastArrive, NotAMap, NotDivisible
+from archspec.ops.shape import Shape, Shapes, kind_of, show
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-Shape = tuple[int, ...]
-"""A tensor's sizes without the batch: (C, H, W) for a map, (F,) for a vector."""
-
-
-class ChannelsLast(tuple[int, ...]):
-    """The shape of a map that was turned round, (H, W, C), as `permute` gives it.
-
-    Equal to the plain tuple of its sizes; an op that asks for a map has to ask which kind it is.
-    """
-
-    __slots__ = ()
-
-
-Shapes = Sequence[Shape]
-"""Those of everything that arrives at an op, or that leaves it, in order."""
 
 MAX_SIZE = 10**9
 """The largest value an attribute may have; it keeps the arithmetic in small numbers."""
@@ -295,19 +280,9 @@ class Unary(Op):
         return self.remedy(shapes[0], wanted)
 
 
-def show(shape: Iterable[object]) -> str:
-    """A shape as text: `96×55×55`."""
-    return "×".join(map(str, shape))
-
-
 def thousands(number: int) -> str:
     """A count with spaces between its thousands: `62 378 344`."""
     return f"{number:,}".replace(",", " ")
-
-
-def channels_of(shape: Shape) -> int:
-    """The channels of a map, whichever way round it is, or the features of a vector."""
-    return shape[-1] if isinstance(shape, ChannelsLast) else shape[0]
 
 
 def require_map(op: str, shape: Shape) -> tuple[int, int, int]:
@@ -321,7 +296,7 @@ def require_map(op: str, shape: Shape) -> tuple[int, int, int]:
 
 def require_channels_first(op: str, shape: Shape) -> None:
     """A `Fault` where the channels come last."""
-    if isinstance(shape, ChannelsLast):
+    if kind_of(shape) == "channels_last":
         raise Fault(ChannelsLastArrive, op=op, shape=show(shape))
 
 

@@ -8,7 +8,6 @@ from archspec.diagnostics.shapes import NoSuchChannel
 from archspec.ops.arithmetic import quotient
 from archspec.ops.base import (
     Ratio,
-    Shape,
     Text,
     Unary,
     View,
@@ -18,6 +17,7 @@ from archspec.ops.base import (
     require_parts,
 )
 from archspec.ops.fields import PositiveInt, whole
+from archspec.ops.shape import Shape
 
 Index = Annotated[int, whole(0)]
 

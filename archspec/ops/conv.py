@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import GroupsMismatch
-from archspec.ops.base import Counts, Ratio, Shape, Tensor, Text, require_map, show, thousands
+from archspec.ops.base import Counts, Ratio, Tensor, Text, require_map, thousands
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth
+from archspec.ops.shape import Shape, show
 from archspec.ops.sliding import Sliding
 
 

@@ -12,8 +12,9 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NoSuchChannel, NotFlat
 from archspec.ops.activation import Activation
-from archspec.ops.base import Counts, Shape, Tensor, Text, Unary, View, require_map, show, thousands
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_map, thousands
 from archspec.ops.fields import OptionalSize, Pair, PositiveInt, Size, Truth, read_whole, spell
+from archspec.ops.shape import Shape, show
 from archspec.ops.sliding import Sliding
 
 Table = tuple[tuple[int, ...], ...]

@@ -6,19 +6,9 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NotFlat
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Shape,
-    Tensor,
-    Text,
-    Unary,
-    View,
-    channels_of,
-    show,
-    thousands,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, thousands
 from archspec.ops.fields import PositiveInt, Truth
+from archspec.ops.shape import Shape, channels_of, is_map, kind_of, show, with_channels
 
 
 class Linear(Unary):
@@ -35,8 +25,8 @@ class Linear(Unary):
     bias: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
-        if isinstance(shape, ChannelsLast):
-            return ChannelsLast((*shape[:-1], self.out_features))
+        if kind_of(shape) == "channels_last":
+            return with_channels(shape, self.out_features)
         if len(shape) != 1:
             flat = thousands(prod(shape))
             raise Fault(NotFlat, op=self.op_name, shape=show(shape), flat=flat)
@@ -58,7 +48,7 @@ class Linear(Unary):
         return Counts(macs=channels_of(shape) * outputs, bias=outputs if self.bias else 0)
 
     def view(self, shape: Shape) -> View:
-        return None if isinstance(shape, ChannelsLast) else "global"
+        return None if is_map(shape) else "global"
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape
@@ -74,7 +64,7 @@ class Linear(Unary):
     def macs_text(self, shape: Shape) -> Iterator[Text]:
         features = channels_of(shape)
         letters, numbers = "F_in·F_out", f"{features}·{self.out_features}"
-        if isinstance(shape, ChannelsLast):
+        if is_map(shape):
             letters, numbers = f"{letters} · H·W", f"{numbers} · {shape[0]}·{shape[1]}"
         total = thousands(self.counts(shape, self.output_shape(shape)).macs)
         yield Text("MACs", f"{letters} = {numbers} = {total}")

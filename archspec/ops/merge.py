@@ -7,17 +7,9 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import MergeMismatch
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Op,
-    Shape,
-    Shapes,
-    Text,
-    require_channels_first,
-    show,
-)
+from archspec.ops.base import Counts, Op, Text, require_channels_first
 from archspec.ops.fields import Number
+from archspec.ops.shape import Shape, Shapes, like, show
 
 
 class Merge(Op):
@@ -109,8 +101,7 @@ class Concat(Merge):
 def _broadcast(shapes: Shapes) -> Shape:
     """The shape that inputs of equal rank have together, sizes of 1 being stretched."""
     first = shapes[0]
-    last = isinstance(first, ChannelsLast)
-    alike = all(isinstance(shape, ChannelsLast) == last for shape in shapes)
+    alike = all(type(shape) is type(first) for shape in shapes)
     if alike and all(shape == first for shape in shapes):
         return first
     sizes = [max(column) for column in zip(*shapes, strict=False)]
@@ -122,4 +113,4 @@ def _broadcast(shapes: Shapes) -> Shape:
     )
     if not fit:
         raise Fault(MergeMismatch, op="this", wanted="one shape")
-    return ChannelsLast(sizes) if last else tuple(sizes)
+    return like(first, sizes)

@@ -9,9 +9,7 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NormalizedShape
 from archspec.ops.base import (
-    ChannelsLast,
     Counts,
-    Shape,
     Tensor,
     Text,
     Unary,
@@ -19,10 +17,10 @@ from archspec.ops.base import (
     require_channels_first,
     require_map,
     require_parts,
-    show,
     thousands,
 )
 from archspec.ops.fields import Number, PositiveInt, PositiveNumber, Truth, read_whole, spell
+from archspec.ops.shape import Shape, kind_of, show
 
 
 class Normalisation(Unary):
@@ -154,7 +152,7 @@ class LayerNorm(Normalisation):
     bias: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
-        if self.normalized_shape is None and len(shape) > 1 and not isinstance(shape, ChannelsLast):
+        if self.normalized_shape is None and kind_of(shape) == "map":
             problem = f"layer_norm normalises over the last dimension, the width of {show(shape)}"
             help_ = (
                 f"over the channels: `layer_norm2d`; over all: `normalized_shape: {list(shape)}`"
@@ -180,7 +178,7 @@ class LayerNorm(Normalisation):
 
     def view(self, shape: Shape) -> View:
         """Over the channels of a map each place sees itself; over anything else, all of it."""
-        channels = isinstance(shape, ChannelsLast) and len(self.sizes(shape)) == 1
+        channels = kind_of(shape) == "channels_last" and len(self.sizes(shape)) == 1
         return None if channels else "global"
 
     def params_text(self, shape: Shape) -> Iterator[Text]:

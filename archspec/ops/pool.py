@@ -9,19 +9,9 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import AxisMissing, NeitherMapNorVector, NotAMap, PoolingPadding
 from archspec.ops.arithmetic import extent
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Ratio,
-    Shape,
-    Text,
-    Unary,
-    View,
-    Window,
-    require_map,
-    show,
-)
+from archspec.ops.base import Counts, Ratio, Text, Unary, View, Window, require_map
 from archspec.ops.fields import OptionalSize, Pair, Size, Truth, spell
+from archspec.ops.shape import Shape, channel_axis, like, show
 from archspec.ops.sliding import Sliding
 
 
@@ -159,8 +149,7 @@ class Mean(Unary):
     def output_shape(self, shape: Shape) -> Shape:
         gone = self.axes(shape)
         if self.keepdim:
-            sizes = [1 if axis in gone else size for axis, size in enumerate(shape, 1)]
-            return ChannelsLast(sizes) if isinstance(shape, ChannelsLast) else tuple(sizes)
+            return like(shape, (1 if axis in gone else s for axis, s in enumerate(shape, 1)))
         kept = [size for axis, size in enumerate(shape, 1) if axis not in gone]
         if len(kept) != 1:
             left = show(kept) or "a single number"
@@ -170,11 +159,11 @@ class Mean(Unary):
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
         """The dimensions it is over, counted from the batch (0) and in their order."""
-        rank, first = len(shape), 1 if isinstance(shape, ChannelsLast) else 2
+        rank = len(shape)
         if self.dim is None:
             if rank != 3:
                 raise Fault(NotAMap, op=self.op_name, shape=show(shape))
-            return first, first + 1
+            return tuple(axis for axis in range(1, rank + 1) if axis != channel_axis(shape) + 1)
         for dim in self.dim:
             if not (1 <= dim <= rank or -rank <= dim <= -1):
                 facts = {"shape": show(shape), "first": 1, "last": rank}
@@ -183,7 +172,7 @@ class Mean(Unary):
 
     def ratio(self, shape: Shape) -> Ratio | None:
         """The channels stay as many, unless the mean is over them."""
-        return None if _channel_axis(shape) in self.axes(shape) else Ratio()
+        return None if channel_axis(shape) + 1 in self.axes(shape) else Ratio()
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del output
@@ -191,17 +180,13 @@ class Mean(Unary):
 
     def view(self, shape: Shape) -> View:
         """Over the channels of a map each place sees itself; over anything else, all of it."""
-        over_channels = self.axes(shape) == (_channel_axis(shape),)
+        over_channels = self.axes(shape) == (channel_axis(shape) + 1,)
         return None if len(shape) == 3 and over_channels else "global"
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         output, dims = show(self.output_shape(shape)), spell(self.axes(shape))
         what = "with a size of 1 along" if self.keepdim else "without"
         yield Text("output", f"{show(shape)} {what} dim {dims}: {output}")
-
-
-def _channel_axis(shape: Shape) -> int:
-    return len(shape) if isinstance(shape, ChannelsLast) else 1
 
 
 def _bin(size: int, bins: int) -> Window:

@@ -8,8 +8,9 @@ from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NotAMap, WrongWayRound
-from archspec.ops.base import ChannelsLast, Ratio, Shape, Text, Unary, show, thousands
+from archspec.ops.base import Ratio, Text, Unary, thousands
 from archspec.ops.fields import Probability, spell
+from archspec.ops.shape import ChannelsLast, Shape, kind_of, places_of, show
 
 
 class Dropout(Unary):
@@ -43,7 +44,7 @@ class Flatten(Unary):
         return (prod(shape),)
 
     def ratio(self, shape: Shape) -> Ratio:
-        return Ratio(shape[:-1] if isinstance(shape, ChannelsLast) else shape[1:])
+        return Ratio(places_of(shape))
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         product = show(shape).replace("×", "·")
@@ -82,7 +83,7 @@ class Permute(Unary):
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:
             raise Fault(NotAMap, op=self.op_name, shape=show(shape))
-        last = isinstance(shape, ChannelsLast)
+        last = kind_of(shape) == "channels_last"
         if last == (self.dims == LAST):
             end, other = ("last", FIRST) if last else ("first", LAST)
             facts = {"dims": spell(self.dims), "end": end, "other": spell(other)}

@@ -6,17 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator
 
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Shape,
-    Tensor,
-    Text,
-    Unary,
-    channels_of,
-    thousands,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, thousands
 from archspec.ops.fields import Number, Probability, spell
+from archspec.ops.shape import Shape, channel_axis, channels_of
 
 
 def _mode(value: object) -> str:
@@ -60,8 +52,8 @@ class LayerScale(Unary):
 
     def parameter_shape(self, shape: Shape) -> Shape:
         """What multiplies an input of `shape`: (C, 1, 1), or (C,) where the channels are last."""
-        last = isinstance(shape, ChannelsLast)
-        return (channels_of(shape), *((1,) * (0 if last else len(shape) - 1)))
+        behind = len(shape) - 1 - channel_axis(shape)
+        return (channels_of(shape), *((1,) * behind))
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del output

@@ -9,8 +9,9 @@ from pydantic import PlainValidator, ValidationInfo
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import SizeOrScale
 from archspec.ops.arithmetic import quotient
-from archspec.ops.base import Counts, Shape, Text, Unary, View, Window, require_map, show
+from archspec.ops.base import Counts, Text, Unary, View, Window, require_map
 from archspec.ops.fields import Ends, OptionalSize, Pair, spell
+from archspec.ops.shape import Shape, show
 
 AXES = ("height", "width")
 

@@ -9,20 +9,10 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NothingLeft, OutputPadding
 from archspec.ops.arithmetic import extent, quotient, transposed_output
-from archspec.ops.base import (
-    Counts,
-    Shape,
-    Tensor,
-    Text,
-    Unary,
-    View,
-    Window,
-    require_map,
-    show,
-    thousands,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, Window, require_map, thousands
 from archspec.ops.conv import require_groups
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth, read_ends, read_whole, spell
+from archspec.ops.shape import Shape, show
 
 
 def _symmetric(value: object) -> Pair:

@@ -18,7 +18,8 @@ from torch.utils.hooks import RemovableHandle
 
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.graph.network import INPUT, Node
-from archspec.ops.base import ChannelsLast, Shape, Shapes, View
+from archspec.ops.base import View
+from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, like, with_channels
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.subject import Effort, Subject
 from archspec.proof.weights import positive_state
@@ -166,8 +167,8 @@ def _candidates(subject: Subject) -> list[Candidate]:
             and all(number == int(number) for pair in field for number in pair)
             and min(field.stride) >= 1
         ):
-            last = isinstance(shape, ChannelsLast)
-            found.append(Candidate(node, field, shape[-1] if last else shape[0], last))
+            last = kind_of(shape) == "channels_last"
+            found.append(Candidate(node, field, channels_of(shape), last))
     return found
 
 
@@ -182,9 +183,8 @@ def _is_steady(node: Node, shapes: Shapes) -> bool:
 def _larger(shape: Shape) -> Shape:
     if len(shape) != 3:
         return shape
-    if isinstance(shape, ChannelsLast):
-        return ChannelsLast((2 * shape[0] + 1, 2 * shape[1] + 1, shape[2]))
-    return (shape[0], 2 * shape[1] + 1, 2 * shape[2] + 1)
+    larger = (2 * size + 1 for size in shape)
+    return with_channels(like(shape, larger), channels_of(shape))
 
 
 def _windows(view: View) -> Any:

@@ -59,10 +59,12 @@ def write_module(members: Sequence[Member], family: str | None = None) -> Writte
             _validate(form, members)
         except _WrongOtherwise as error:
             closed |= {error.argument}
-        except (CannotWrite, Mismatch) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
             form = _plain(members, family)
             _validate(form, members)
-            return Written(_text(form, members, family), str(error))
+            expected = isinstance(error, CannotWrite | Mismatch)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            return Written(_text(form, members, family), reason)
         else:
             return Written(_text(form, members, family))
 

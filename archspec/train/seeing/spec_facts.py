@@ -9,7 +9,7 @@ from archspec.analysis.receptive_field import Field, receptive_fields
 from archspec.graph.build import build
 from archspec.graph.network import Network, Node
 from archspec.language.loader import load_text
-from archspec.ops.base import ChannelsLast
+from archspec.ops.shape import kind_of
 from archspec.train.run_folder import RunConfig
 from archspec.train.seeing.layers import Layer
 from archspec.train.source import CLASSES_ARGUMENT
@@ -55,7 +55,9 @@ def spec_facts(
     return SpecFacts(
         fields={node.path: fields[node.index] for node in nodes},
         channels_last=frozenset(
-            node.path for node in nodes if isinstance(described.shape_of(node.output), ChannelsLast)
+            node.path
+            for node in nodes
+            if kind_of(described.shape_of(node.output) or ()) == "channels_last"
         ),
         steps=tuple(
             name

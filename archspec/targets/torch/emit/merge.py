@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import reduce
 
-from archspec.ops import ChannelsLast
 from archspec.ops.merge import Add, Concat, Mul
+from archspec.ops.shape import kind_of
 from archspec.targets.python.tree import Binary, Expr, Keyword, List, Literal, call, literal
 from archspec.targets.torch.emit.row import Row, Spelling
 
@@ -35,5 +35,6 @@ def mul(op: Mul, row: Row) -> Spelling:
 def concat(op: Concat, row: Row) -> Spelling:
     """`torch.cat([a, b], dim=1)`."""
     del op
-    dim = Keyword("dim", literal(-1) if isinstance(row.shape, ChannelsLast) else Literal(1))
+    last = kind_of(row.shape) == "channels_last"
+    dim = Keyword("dim", literal(-1) if last else Literal(1))
     return Spelling(None, lambda values: call("torch.cat", List(tuple(values)), dim))

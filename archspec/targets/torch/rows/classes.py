@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archspec.expressions import Reference, Value
-from archspec.graph.walk import references
+from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
 from archspec.language.source import Data
 from archspec.language.rows import SUGAR

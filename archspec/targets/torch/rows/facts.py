@@ -8,10 +8,10 @@ from archspec import expressions
 from archspec.analysis.results import Results
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
+from archspec.graph.declared import references
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.network import Value as Source
 from archspec.graph.values import evaluate
-from archspec.graph.walk import references
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import Op, Shape, Tensor

@@ -76,7 +76,8 @@ class Forward:
     ) -> None:
         """Forward's statements, all but what it returns."""
         self.outputs = set(outputs)
-        ordered = _heads_early(items)
+        self.items = _leading_to(outputs, items)
+        ordered = _heads_early(self.items)
         self.exprs[0] = Name("x")
         for item in ordered:
             for value in item.inputs:
@@ -339,6 +340,17 @@ class Forward:
             return None
         prefix = _common_start(names).rstrip("_")
         return prefix if len(prefix) > 2 else names[-1]
+
+
+def _leading_to(outputs: Sequence[int], items: Sequence[Item]) -> list[Item]:
+    """The items that an output follows from, in their order; nobody calls another one's module."""
+    needed = set(outputs)
+    kept = []
+    for item in reversed(items):
+        if item.value in needed:
+            needed.update(item.inputs)
+            kept.append(item)
+    return kept[::-1]
 
 
 def _heads_early(items: Sequence[Item]) -> list[Item]:

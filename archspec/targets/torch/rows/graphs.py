@@ -73,7 +73,8 @@ class Graph(Forward):
         if when is False or not self.facts.is_there(step):
             if step.name is not None:
                 self.names[step.name] = inputs[0]
-                self.dropped.add(step.name)
+                if not step.spread:  # what is repeated no time is there, and passes on what arrives
+                    self.dropped.add(step.name)
             return inputs[0]
         if step.branches is not None:
             inputs = tuple(
