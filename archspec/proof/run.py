@@ -9,11 +9,13 @@ import torch
 from archspec.api import Check, generate
 from archspec.api import check as check_spec
 from archspec.proof.certificate import Certificate, Difference, Proof, not_applicable, verdict
+from archspec.proof.constants import prove_constants
 from archspec.proof.fields import prove_fields
 from archspec.proof.reference import prove_reference
 from archspec.proof.structure import STRUCTURE
 from archspec.proof.subject import Effort, ProofError, Subject, imported, told
 from archspec.proof.survival import Survival
+from archspec.proof.training_step import prove_training_step
 from archspec.report.figures import counted
 
 
@@ -78,6 +80,8 @@ def _generate(spec: str | Path, overrides: Mapping[str, Any] | None) -> str:
 
 def _steps() -> Iterator[tuple[str, Callable[[Subject], Proof]]]:
     yield from STRUCTURE
+    yield "constants", prove_constants
+    yield "training_step", prove_training_step
     yield "receptive_field", prove_fields
     yield "reference", prove_reference
     yield "claims", _prove_claims

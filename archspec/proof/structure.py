@@ -101,7 +101,8 @@ def prove_parameters(subject: Subject) -> Proof:
     trained = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     held = network.state_dict()  # a buffer outside of it is a constant of the code
     got = {name: _kind(tuple(t.shape), trained=name in trained) for name, t in held.items()}
-    wanted = dict(_computed_tensors(subject))
+    computed_tensors = subject.tensors.items()
+    wanted = {name: _kind(t.shape, trained=t.trainable) for name, t in computed_tensors}
     names = sorted(wanted.keys() | got.keys(), key=list({**wanted, **got}).index)
     found = [
         Difference(name, wanted.get(name, "no such tensor"), got.get(name, "no such tensor"))
@@ -119,17 +120,6 @@ def prove_parameters(subject: Subject) -> Proof:
     if totals.buffers:
         text += f" and {counted(totals.buffers, 'number')} in buffers"
     return verdict("parameters", f"{text}, by name and shape")
-
-
-def _computed_tensors(subject: Subject) -> Iterator[tuple[str, str]]:
-    network = subject.network
-    for node in network.nodes:
-        arriving = network.arriving(node)
-        assert node.op is not None
-        assert arriving is not None
-        for tensor in node.op.tensors(arriving[0]):
-            name = f"{node.path}.{tensor.name}" if tensor.name else node.path
-            yield name, _kind(tensor.shape, trained=tensor.trainable)
 
 
 def _kind(shape: Shape, *, trained: bool) -> str:

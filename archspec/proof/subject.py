@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -19,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from archspec.analysis.results import Results
 from archspec.api import Check
 from archspec.graph.network import Network
+from archspec.ops.base import Tensor as Computed
 from archspec.proof.weights import random_state
 
 Effort = Literal["quick", "normal", "full"]
@@ -86,19 +88,45 @@ class Subject:
         """Random tensors for all of the network's, the same every time."""
         return random_state(self.on_meta())
 
-    def picture(self, batch: int = 1, seed: int = 0) -> Tensor:
-        """A batch of random inputs of the executed size."""
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(batch, *self.size, generator=generator)
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """The names of the parameters computed, without those that are never trained."""
+        return frozenset(name for name, tensor in self.tensors.items() if tensor.trainable)
 
-    def accepts(self, shape: tuple[int, ...]) -> str | None:
-        """Why the network cannot be run on an input of that shape, None where it can."""
+    @cached_property
+    def tensors(self) -> dict[str, Computed]:
+        """Every parameter and buffer that was computed, by its name in the state_dict."""
+        found = {}
+        for node in self.network.nodes:
+            arriving = self.network.arriving(node)
+            assert node.op is not None
+            assert arriving is not None
+            for tensor in node.op.tensors(arriving[0]):
+                found[f"{node.path}.{tensor.name}" if tensor.name else node.path] = tensor
+        return found
+
+    def picture(self, batch: int = 1, seed: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
+        """A batch of random inputs, of the executed size unless it is given."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(batch, *(size or self.size), generator=generator)
+
+    def accepts(self, shape: tuple[int, ...], *, training: bool = False) -> str | None:
+        """Why the network cannot be run on two inputs of that shape, None where it can."""
         try:
             with torch.no_grad():
-                self.on_meta()(torch.empty(1, *shape, device="meta"))
+                self.on_meta().train(training)(torch.empty(2, *shape, device="meta"))
         except Exception as error:  # noqa: BLE001 - what a network raises on a wrong size is its own
             return first_line(error)
         return None
+
+    @cached_property
+    def trained_size(self) -> tuple[int, ...]:
+        """The input (C, H, W) of a step of training: a small one where the network takes one."""
+        own = self.input_shape
+        sizes = (self.size, self._small_size()) if len(own) == 3 else ()
+        small = min(sizes, default=own, key=prod)
+        heads = bool(self.network.training_only)
+        return own if heads and self.accepts(small, training=True) else small
 
     def _executed_size(self, size: int | None) -> tuple[int, ...]:
         own = self.input_shape
