@@ -31,7 +31,7 @@ def prove_constants(subject: Subject) -> Proof:
     What a module does not remember under the attribute's name, and steps that are functions, the
     outputs compare.
     """
-    modules = dict(subject.on_meta().named_modules())
+    modules = dict(subject.meta.named_modules())
     found: list[Difference] = []
     seen = constants = 0
     for node in subject.network.nodes:
@@ -41,7 +41,7 @@ def prove_constants(subject: Subject) -> Proof:
             continue
         pairs = [
             (name, wanted, held)
-            for name, wanted in _expected(node.op, arriving[0], module)
+            for name, wanted in dict(_expected(node.op, arriving[0], module)).items()
             if (held := _held(module, name)) is not ABSENT
         ]
         seen += bool(pairs)

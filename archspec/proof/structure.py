@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.graph.network import Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import Subject, tensors_of
+from archspec.proof.subject import ShapesOnly, Subject, tensors_of
 from archspec.report.figures import counted
 
 Sizes = dict[str, list[tuple[int, ...]]]
@@ -60,7 +60,7 @@ def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
     taken: Sizes = {}
     x = torch.empty(2, *subject.input_shape, device="meta")
     network = _watched(subject.on_meta(), given, taken)
-    with torch.no_grad():
+    with torch.no_grad(), ShapesOnly():
         outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
         if subject.network.training_only:
             network.train()(x)
@@ -97,7 +97,7 @@ def _seen_arriving(subject: Subject, taken: Sizes) -> set[int]:
 
 def prove_parameters(subject: Subject) -> Proof:
     """The state_dict has exactly the tensors computed: names, shapes, and which are trained."""
-    network = subject.on_meta()
+    network = subject.meta
     trained = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     held = network.state_dict()  # a buffer outside of it is a constant of the code
     got = {name: _kind(tuple(t.shape), trained=name in trained) for name, t in held.items()}
@@ -132,7 +132,7 @@ def prove_macs(subject: Subject) -> Proof:
     computed = subject.results.totals(evaluated).macs
     if computed is None:
         return not_applicable("macs", "they are unknown")
-    network = subject.on_meta()
+    network = subject.meta
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.empty(1, *subject.input_shape, device="meta"))
     total = counter.get_total_flops()

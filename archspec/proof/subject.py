@@ -10,11 +10,12 @@ from functools import cached_property
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own way to import it
 from torch.overrides import TorchFunctionMode
 
 from archspec.analysis.results import Results
@@ -38,7 +39,8 @@ class ProofError(Exception):
 class Subject:
     """A checked network with the module that claims to be it.
 
-    `size` is the input (C, H, W) of executed passes; on the meta device the spec's own is used.
+    `arguments` are what its class, or the function of that name, is called with. `size` is the
+    input (C, H, W) of executed passes; on the meta device the spec's own is used.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class Subject:
         check: Check,
         module: ModuleType,
         folder: Path,
-        effort: Effort,
-        overrides: Mapping[str, Any],
-        size: int | None,
+        effort: Effort = "normal",
+        overrides: Mapping[str, Any] = MappingProxyType({}),
+        size: int | None = None,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         assert check.network is not None
         assert check.results is not None
@@ -59,7 +62,20 @@ class Subject:
         self.folder = folder
         self.effort = effort
         self.overrides = overrides
-        self.size = self._executed_size(size)
+        self.arguments = arguments
+        self._side = size
+
+    def called_with(self, check: Check, arguments: Mapping[str, Any]) -> "Subject":
+        """The same code, called with other arguments: it claims to be another network."""
+        overrides = {**self.overrides, **arguments}
+        return Subject(
+            check, self.module, self.folder, self.effort, overrides, self._side, arguments
+        )
+
+    @cached_property
+    def size(self) -> tuple[int, ...]:
+        """The input (C, H, W) of executed passes; raises ProofError for one that is refused."""
+        return self._executed_size(self._side)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -67,17 +83,27 @@ class Subject:
         assert self.network.input_shape is not None
         return self.network.input_shape
 
-    def construct(self) -> nn.Module:
-        """A new network, as its class makes it, or the function that is called as the variant."""
+    @property
+    def maker(self) -> Callable[..., nn.Module]:
+        """The network's class, or the function that is called as the variant."""
         names = self.module.__all__
         variant = self.check.variant
         name = variant if variant is not None and variant in names else names[0]
-        network: nn.Module = getattr(self.module, name)()
-        return network
+        made: Callable[..., nn.Module] = getattr(self.module, name)
+        return made
+
+    def construct(self) -> nn.Module:
+        """A new network."""
+        return self.maker(**self.arguments)
 
     def on_meta(self) -> nn.Module:
         """A new network in evaluation mode whose tensors have shapes and no numbers."""
         return made_on_meta(self.construct).eval()
+
+    @cached_property
+    def meta(self) -> nn.Module:
+        """A network like `on_meta`, for everybody who leaves it as it is."""
+        return self.on_meta()
 
     def with_state(self, state: Mapping[str, Tensor]) -> nn.Module:
         """A new network in evaluation mode with these very tensors."""
@@ -86,7 +112,7 @@ class Subject:
     @cached_property
     def state(self) -> State:
         """Random tensors for all of the network's, the same every time."""
-        return random_state(self.on_meta())
+        return random_state(self.meta)
 
     @cached_property
     def trained(self) -> frozenset[str]:
@@ -113,8 +139,9 @@ class Subject:
     def accepts(self, shape: tuple[int, ...], *, training: bool = False) -> str | None:
         """Why the network cannot be run on two inputs of that shape, None where it can."""
         try:
-            with torch.no_grad():
-                self.on_meta().train(training)(torch.empty(2, *shape, device="meta"))
+            with torch.no_grad(), ShapesOnly():
+                network = self.on_meta().train() if training else self.meta
+                network(torch.empty(2, *shape, device="meta"))
         except Exception as error:  # noqa: BLE001 - what a network raises on a wrong size is its own
             return first_line(error)
         return None
@@ -167,6 +194,24 @@ class _EmptyOnMeta(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         return func(*args, **{**kwargs, "device": "meta"} if func is torch.empty else kwargs)
+
+
+class ShapesOnly(TorchFunctionMode):
+    """Batch norm and the usual activations put out a tensor of their input's shape, and no more.
+
+    On the meta device PyTorch takes each apart in Python: that is most of a pass's time. For
+    passes that ask how far they come.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return torch.empty_like(args[0]) if func in KEEPING_SHAPE else func(*args, **kwargs or {})
+
+
+KEEPING_SHAPE = frozenset(
+    {torch.batch_norm, F.batch_norm, torch.relu, F.relu, F.relu6, F.silu, F.hardswish, F.gelu}
+)
 
 
 def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:

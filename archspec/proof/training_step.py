@@ -1,10 +1,10 @@
 """One step of training, in numbers: the code beside the interpreter, on the same weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archspec.ops import show
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
@@ -32,7 +32,7 @@ class Step(NamedTuple):
 
     outputs: dict[str, Tensor]
     gradients: dict[str, Tensor]
-    statistics: dict[str, Tensor]
+    buffers: dict[str, Tensor]
     evaluated: dict[str, Tensor]
 
 
@@ -43,7 +43,11 @@ def prove_training_step(subject: Subject) -> Proof:
     """
     parameters = subject.check.totals.num_params or 0
     if parameters > MOST_PARAMETERS[subject.effort]:
-        return not_applicable(CLAIM, f"{counted(parameters, 'parameter')} in numbers take --full")
+        how = "are left out by --quick" if subject.effort == "quick" else "take --full"
+        return not_applicable(CLAIM, f"{counted(parameters, 'parameter')} in numbers {how}")
+    missing = list(_missing(subject))
+    if missing:
+        return verdict(CLAIM, "it holds other tensors than were computed", missing)
     size = subject.trained_size
     x = subject.picture(BATCH, size=size).double()
     weights = in_precision(subject.state, torch.float64)
@@ -52,16 +56,27 @@ def prove_training_step(subject: Subject) -> Proof:
     if found and _is_chaotic(subject, weights, x, expected):
         why = "the network enlarges its own rounding until nothing can be compared"
         return not_applicable(CLAIM, why)
-    what = [
-        counted(len(expected.outputs), "output"),
-        counted(len(expected.gradients), "gradient"),
-        counted(len(expected.statistics), "running statistic"),
-    ]
+    numbers = {
+        "output": len(expected.outputs),
+        "gradient": len(expected.gradients),
+        "buffer": len(expected.buffers),
+    }
+    what = ", ".join(counted(number, noun) for noun, number in numbers.items() if number)
     if found:
-        return verdict(CLAIM, f"of {', '.join(what)} {len(found)} are other numbers", found)
-    sizes = "×".join(map(str, size[1:]))
-    text = f"{', '.join(what)} as interpreted, on {BATCH} pictures of {sizes} (float64)"
-    return verdict(CLAIM, text)
+        first = _first_other(subject, weights, x)
+        where = "" if first is None else f"; the first module to differ is {first}"
+        return verdict(CLAIM, f"not all of {what} are as interpreted{where}", found)
+    pictures = f"{BATCH} {'pictures' if len(size) == 3 else 'vectors'} of {show(size)}"
+    return verdict(CLAIM, f"{what} as interpreted, on {pictures} (float64)")
+
+
+def _missing(subject: Subject) -> Iterator[Difference]:
+    """The tensors computed that the code has not, or has in another shape."""
+    held = subject.state
+    for name, tensor in subject.tensors.items():
+        got = show(held[name].shape) if name in held else "no such tensor"
+        if got != show(tensor.shape):
+            yield Difference(name, show(tensor.shape), got)
 
 
 def _leaves(subject: Subject, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -101,14 +116,14 @@ def _executed(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> Ste
     found = dict(network.named_parameters(remove_duplicate=False))
     wanted = {name: found[name] for name in sorted(subject.trained) if name in found}
     gradients = _gradients(outputs, wanted)
-    statistics = {name: t for name, t in network.state_dict().items() if name not in found}
-    return Step(_placed(outputs), gradients, statistics, _placed(evaluated, "evaluation: "))
+    held = {name: t for name, t in network.state_dict().items() if name not in found}
+    return Step(_placed(outputs), gradients, held, _placed(evaluated, "evaluation: "))
 
 
 def _placed(outputs: list[Tensor], where: str = "") -> dict[str, Tensor]:
-    if len(outputs) == 1:
-        return {f"{where}the output": outputs[0].detach()}
-    return {f"{where}output {i}": output.detach() for i, output in enumerate(outputs)}
+    """Outputs by their place: the first is the one of evaluation."""
+    names = ("the output", *(f"output {number}" for number in range(2, len(outputs) + 1)))
+    return {f"{where}{name}": o.detach() for name, o in zip(names, outputs, strict=False)}
 
 
 def _gradients(outputs: list[Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -130,7 +145,7 @@ def _differences(expected: Step, got: Step) -> Iterator[Difference]:
         ("", expected.outputs, got.outputs),
         ("", expected.evaluated, got.evaluated),
         ("the gradient of ", expected.gradients, got.gradients),
-        ("", expected.statistics, got.statistics),
+        ("", expected.buffers, got.buffers),
     )
     for prefix, wanted, found in kinds:
         largest = max((float(t.abs().max()) for t in wanted.values() if t.numel()), default=0.0)
@@ -164,3 +179,24 @@ def _is_chaotic(subject: Subject, weights: Mapping[str, Tensor], x: Tensor, expe
     """Whether pictures that differ by a rounding are enough to make as large a difference."""
     nearby = _interpreted(subject, weights, x * (1 + 4 * torch.finfo(x.dtype).eps))
     return next(_differences(expected, nearby), None) is not None
+
+
+def _first_other(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> str | None:
+    """The first node whose module puts out something else in training, if there is one."""
+    given: dict[str, Tensor] = {}
+    network = subject.with_state({name: t.clone() for name, t in weights.items()}).train()
+    for path, module in network.named_modules():
+
+        def keep(_: nn.Module, __: Any, output: Any, path: str = path) -> None:
+            if isinstance(output, Tensor):
+                given.setdefault(path, output.clone())  # the next step may overwrite it
+
+        module.register_forward_hook(keep)
+    with torch.no_grad(), FixedChance():
+        network(x.clone())
+        values = interpret(subject.network, weights, x, training=True).values
+    for node, value in zip(subject.network.nodes, values, strict=True):
+        got = given.get(node.path)
+        if got is not None and next(_compare(node.path, value, got, 0.0), None) is not None:
+            return node.path
+    return None
