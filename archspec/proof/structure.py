@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import Subject, tensors_of
+from archspec.proof.subject import ShapesOnly, Subject, tensors_of
 from archspec.report.figures import counted
 
 Sizes = dict[str, list[tuple[int, ...]]]
@@ -61,7 +61,7 @@ def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
     taken: Sizes = {}
     x = torch.empty(2, *subject.input_shape, device="meta")
     network = _watched(subject.on_meta(), given, taken)
-    with torch.no_grad():
+    with torch.no_grad(), ShapesOnly():
         outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
         if subject.network.training_only:
             network.train()(x)
@@ -98,11 +98,12 @@ def _seen_arriving(subject: Subject, taken: Sizes) -> set[int]:
 
 def prove_parameters(subject: Subject) -> Proof:
     """The state_dict has exactly the tensors computed: names, shapes, and which are trained."""
-    network = subject.on_meta()
+    network = subject.meta
     trained = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     held = network.state_dict()  # a buffer outside of it is a constant of the code
     got = {name: _kind(tuple(t.shape), trained=name in trained) for name, t in held.items()}
-    wanted = dict(_computed_tensors(subject))
+    computed_tensors = subject.tensors.items()
+    wanted = {name: _kind(t.shape, trained=t.trainable) for name, t in computed_tensors}
     names = sorted(wanted.keys() | got.keys(), key=list({**wanted, **got}).index)
     found = [
         Difference(name, wanted.get(name, "no such tensor"), got.get(name, "no such tensor"))
@@ -122,15 +123,6 @@ def prove_parameters(subject: Subject) -> Proof:
     return verdict("parameters", f"{text}, by name and shape")
 
 
-def _computed_tensors(subject: Subject) -> Iterator[tuple[str, str]]:
-    network = subject.network
-    for module in network.modules:
-        assert module.tensors is not None
-        for tensor in module.tensors:
-            name = f"{module.path}.{tensor.name}" if tensor.name else module.path
-            yield name, _kind(tensor.shape, trained=tensor.trainable)
-
-
 def _kind(shape: Shape, *, trained: bool) -> str:
     return f"{'parameter' if trained else 'buffer'} {show(shape) or 'of one number'}"
 
@@ -141,7 +133,7 @@ def prove_macs(subject: Subject) -> Proof:
     computed = subject.results.totals(evaluated).macs
     if computed is None:
         return not_applicable("macs", "they are unknown")
-    network = subject.on_meta()
+    network = subject.meta
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.empty(1, *subject.input_shape, device="meta"))
     total = counter.get_total_flops()

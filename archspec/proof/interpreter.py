@@ -1,0 +1,111 @@
+"""A network without code: what its nodes compute, one after the other, on a state_dict."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from archspec.graph.network import INPUT, Network, Node, Value
+from archspec.ops import ChannelsLast, Shape
+from archspec.proof.call import Call
+from archspec.proof.semantics import SEMANTICS
+
+Values = list[Tensor | None]
+
+
+class Interpretation(NamedTuple):
+    """What a network computes.
+
+    `outputs` are those that training or evaluation gives back, by name and in order. `values` are
+    what the nodes put out, None where one is not run. `buffers` are the statistics that the run
+    leaves behind, by their names in the state_dict; what it has not changed is not among them.
+    """
+
+    outputs: dict[str, Tensor]
+    values: tuple[Tensor | None, ...]
+    buffers: dict[str, Tensor]
+
+
+def interpret(
+    network: Network,
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor] | Tensor,
+    *,
+    training: bool,
+) -> Interpretation:
+    """What a network without faults computes for a batch, with the tensors of a state_dict.
+
+    Every step is written out in plain functions of torch, after the documentation of its op. The
+    code that `archspec gen` writes is not asked for anything, and nothing is changed in place.
+    Gradients are autograd's: give tensors that require them. Dropout draws the fixed numbers of
+    `chance.draws`.
+
+    Training runs every node, evaluation those that lead to what it gives back. The pictures may be
+    of another size than the spec's. Raises KeyError where a tensor is missing, and for an op whose
+    meaning is not written down here.
+    """
+    arriving = _only(inputs)
+    buffers: dict[str, Tensor] = {}
+    values: Values = []
+    for node in network.nodes:
+        value = None
+        if training or network.is_evaluated(node):
+            assert node.op is not None, "a network without faults"
+            call = _call(network, node, values, arriving, state, buffers, training=training)
+            value = SEMANTICS[type(node.op)](node.op, call)
+        values.append(value)
+    given = _given(network, training=training)
+    outputs = {name: _read(value, values, arriving) for name, value in given}
+    return Interpretation(outputs, tuple(values), buffers)
+
+
+def _only(inputs: Mapping[str, Tensor] | Tensor) -> Tensor:
+    """The network's input, by whatever name it is given."""
+    if isinstance(inputs, Tensor):
+        return inputs
+    (tensor,) = inputs.values()
+    return tensor
+
+
+def _given(network: Network, *, training: bool) -> Iterator[tuple[str, Value]]:
+    """What the network gives back, by name."""
+    for name, value in network.outputs.items():
+        if training or name not in network.training_only:
+            yield name, value
+
+
+def _read(source: Value, values: Values, arriving: Tensor) -> Tensor:
+    """What a node put out, or the network's input."""
+    if source.node == INPUT:
+        return arriving
+    value = values[source.node]
+    assert value is not None, "evaluation reads nothing that it does not run"
+    return value
+
+
+def _call(
+    network: Network,
+    node: Node,
+    values: Values,
+    arriving: Tensor,
+    state: Mapping[str, Tensor],
+    buffers: dict[str, Tensor],
+    *,
+    training: bool,
+) -> Call:
+    """One node as its op sees it."""
+    shapes = network.arriving(node)
+    assert shapes is not None, "nothing is unknown of a network without faults"
+    return Call(
+        inputs=tuple(_read(value, values, arriving) for value in node.inputs),
+        channel_dim=_channel_dim(shapes[0]),
+        path=node.path,
+        state=state,
+        buffers=buffers,
+        training=training,
+    )
+
+
+def _channel_dim(shape: Shape) -> int:
+    """The dimension of the channels, the batch being dimension 0."""
+    return len(shape) if isinstance(shape, ChannelsLast) else 1
