@@ -6,10 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-import torch
-
-from tests.fuzz.campaign import Campaign
+from tests.fuzz import workers
 from tests.fuzz.generator import make
+from tests.fuzz.tally import Tally
 from tests.fuzz.trial import examine
 
 EVERY = 10.0
@@ -19,24 +18,24 @@ EVERY = 10.0
 def main() -> int:
     """Run; 1 when anything that is not known failed."""
     arguments = _parser().parse_args()
-    torch.set_num_threads(1)
     seed = random.randrange(10**6) if arguments.seed is None else arguments.seed
     if arguments.only is not None:
         return _one(seed, arguments.only)
     print(f"seed {seed}", flush=True)
-    campaign = Campaign(seed, with_fields=not arguments.no_fields)
-    until = time.monotonic() + 60 * arguments.minutes
-    shown, number = time.monotonic(), 0
-    while time.monotonic() < until and number != arguments.specs:
-        campaign.run(number)
-        number += 1
+    tally = Tally()
+    until = shown = time.monotonic()
+    until += 60 * arguments.minutes
+    for report in workers.reports(seed, arguments.fields):
+        tally.add(report)
         if time.monotonic() - shown > EVERY:
             shown = time.monotonic()
-            print(campaign.tally(), flush=True)
-    _tell(campaign, arguments.minutes)
+            print(tally.line(), flush=True)
+        if time.monotonic() > until or tally.specs == arguments.specs:
+            break
+    print("\n".join(tally.summary(arguments.minutes)))
     if arguments.keep is not None:
-        campaign.write_to(arguments.keep)
-    return 1 if campaign.unknown else 0
+        tally.write_to(arguments.keep)
+    return 1 if tally.unknown else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,7 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write an example of each fault")
     parser.add_argument("--specs", type=int, default=-1, help="stop after that many specs")
     parser.add_argument("--only", type=int, metavar="N", help="show and try the spec of a number")
-    parser.add_argument("--no-fields", action="store_true", help="compare no receptive fields")
+    parser.add_argument(
+        "--fields",
+        choices=("none", "sure", "all"),
+        default="sure",
+        help="receptive fields: compare none, those in front of upsampling, or all",
+    )
     return parser
 
 
@@ -58,17 +62,6 @@ def _one(seed: int, number: int) -> int:
     for failure in outcome.failures:
         print(f"{failure.kind}: {failure.message} {failure.where}")
     return 1 if outcome.failures else 0
-
-
-def _tell(campaign: Campaign, minutes: float) -> None:
-    print("\n".join(campaign.coverage.table()))
-    rare = campaign.coverage.rare(minutes)
-    print(f"\nunder 20 an hour: {len(rare)}")
-    for occurrence, count in rare:
-        print(f"  {count:3} {occurrence.op}.{occurrence.attribute} as {occurrence.kind}")
-    print()
-    print("\n".join(campaign.report()))
-    print(campaign.tally())
 
 
 if __name__ == "__main__":

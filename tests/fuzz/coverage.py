@@ -30,17 +30,10 @@ class Coverage:
         self.attributes: Counter[Occurrence] = Counter()
         self.constructs: Counter[str] = Counter()
 
-    def add(self, data: Mapping[str, Any], check: Check) -> None:
-        """Count a spec that `check` accepts."""
-        found = {
-            occurrence
-            for member in check.family or (check,)
-            if member.network is not None
-            for node in member.network.nodes
-            for occurrence in occurrences(data, node)
-        }
-        self.attributes.update(found)
-        self.constructs.update(constructs(data, check))
+    def add(self, attributes: frozenset[Occurrence], constructs: frozenset[str]) -> None:
+        """Count what a spec contains."""
+        self.attributes.update(attributes)
+        self.constructs.update(constructs)
 
     def rare(self, minutes: float) -> list[tuple[Occurrence, int]]:
         """What occurred less often than it has to in that time."""
@@ -59,7 +52,18 @@ class Coverage:
         yield from (f"{name:40} {self.constructs[name]:8}" for name in CONSTRUCTS)
 
 
-def occurrences(data: Mapping[str, Any], node: Node) -> Iterator[Occurrence]:
+def attributes_in(data: Mapping[str, Any], check: Check) -> set[Occurrence]:
+    """The attributes of ops that a spec writes, where they are used."""
+    return {
+        occurrence
+        for member in check.family or (check,)
+        if member.network is not None
+        for node in member.network.nodes
+        for occurrence in _of_node(data, node)
+    }
+
+
+def _of_node(data: Mapping[str, Any], node: Node) -> Iterator[Occurrence]:
     """The attributes of a node, and what the names in them are."""
     for attribute, value in node.written.items():
         for kind in kinds_of(data, node.at, value):

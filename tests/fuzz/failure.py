@@ -23,6 +23,7 @@ KINDS = (
     "field differs",
     "not interpreted",
     "slow",
+    "process lost",
 )
 
 

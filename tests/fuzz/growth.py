@@ -1,5 +1,6 @@
 """How a spec grows: rows are put in, paths meet, and runs of rows become groups and blocks."""
 
+from collections.abc import Container
 from random import Random
 from typing import Any, NamedTuple
 
@@ -105,9 +106,17 @@ def steps_of(draft: Draft, place: Place) -> list[Step]:
             last = child.name
             found[last] = network.shape_of(child.output)
     steps = [Step(name, shape) for name, shape in found.items() if shape is not None]
+    steps += _dropped(place, found)
     if draft.rng.random() < 0.9:  # few people read a step by its number
         return [step for step in steps if not step.name.isdigit()]
     return steps
+
+
+def _dropped(place: Place, found: Container[str]) -> list[Step]:
+    """Steps that are not there: their names can be read, and what they give is not known."""
+    rows = [row for row in place.rows if isinstance(row, dict)]
+    names = [str(row["name"]) for row in rows if "name" in row]
+    return [Step(name, ()) for name in names if name not in found and "{" not in name]
 
 
 def _scope(draft: Draft, place: Place) -> Scope | None:
@@ -133,7 +142,7 @@ def join(draft: Draft, op: str | None = None, wanted: str | None = None) -> bool
     count = 2 if wanted == "alpha" else rng.choice((2, 2, 2, 3, 1))
     given = [first, *(rng.choice(chosen) for _ in range(count - 1))]
     rng.shuffle(given)
-    attributes = sample(rng, op, first.shape, wanted) or {}
+    attributes = (first.shape and sample(rng, op, first.shape, wanted)) or {}
     row = called(draft, {"op": op, "from": [_spelt(s.name) for s in given], **attributes})
     return draft.propose(lambda: _at(draft, place).rows.append(row))
 
@@ -141,6 +150,8 @@ def join(draft: Draft, op: str | None = None, wanted: str | None = None) -> bool
 def _fit(op: str, shape: Shape, other: Shape) -> bool:
     if isinstance(shape, ChannelsLast) != isinstance(other, ChannelsLast):
         return False
+    if () in (shape, other):
+        return True  # it stands for a step before it
     if op == "concat":
         return shape[1:] == other[1:]
     return shape == other or (len(shape) == len(other) and shape[1:] == (1,) * (len(shape) - 1))
@@ -158,7 +169,7 @@ def reroute(draft: Draft) -> bool:
     if not steps:
         return False
     source = rng.choice([rng.choice(steps), steps[0]])
-    row = row_of(rng, source.shape)
+    row = row_of(rng, source.shape) if source.shape else {"op": "relu"}
     if row is None:
         return False
     if rng.random() < 0.25:
@@ -321,18 +332,68 @@ def turn(draft: Draft) -> bool:
     return draft.propose(lambda: draft.data["layers"].extend(rows))
 
 
+def residual(draft: Draft) -> bool:
+    """Steps that keep the shape, and their sum with what arrived at them, at the network's end."""
+    rng, shape = draft.rng, draft.output_shape()
+    rows: list[Row] = [{"name": draft.fresh(*NAMES), **(row_of(rng, shape, "identity") or {})}]
+    for _ in range(rng.choice((1, 2, 2, 3))):
+        row = _same(rng, shape)
+        rows.append({"name": draft.fresh(*NAMES), **row})
+    if rng.random() < 0.4:
+        rows[0] = {"name": rows[0]["name"], **_same(rng, shape)}
+    ends = [rng.choice(rows[:-1])["name"], rows[-1]["name"]]
+    rng.shuffle(ends)
+    rows.append({"op": rng.choice(("add", "add", "mul", "concat")), "from": ends})
+    return draft.propose(lambda: draft.data["layers"].extend(rows))
+
+
+def _same(rng: Random, shape: Shape) -> Row:
+    """A row that leaves the shape as it is."""
+    channels = shape[-1] if isinstance(shape, ChannelsLast) else shape[0]
+    if len(shape) == 1 or isinstance(shape, ChannelsLast):
+        weighted: Row = {"op": "linear", "out_features": channels}
+    else:
+        size = {"kernel_size": 3, "padding": 1}
+        weighted = rng.choice(
+            ({"op": "conv2d", "out_channels": channels, **size}, {"op": "depthwise_conv2d", **size})
+        )
+        if rng.random() < 0.3:
+            return {"op": "batch_norm"}
+    return rng.choice((weighted, weighted, {"op": rng.choice(BY_ROLE["activation"])}))
+
+
+def flat(draft: Draft) -> bool:
+    """Blocks after a flatten: what is written for maps is used for vectors."""
+    shape = draft.output_shape()
+    blocks = list(draft.data.get("blocks", {}))
+    if len(shape) == 1 or not blocks:
+        return False
+    rows: list[Row] = [{"op": "flatten"}]
+    rows += [{"op": draft.rng.choice(blocks)}]
+    return draft.propose(lambda: draft.data["layers"].extend(rows))
+
+
 def head(draft: Draft) -> bool:
     """A classifier at the network's end, its width a variable."""
     rng, shape = draft.rng, draft.output_shape()
     rows: list[Row] = []
     if len(shape) == 3:
         rows = [{"op": "adaptive_avg_pool", "output_size": rng.choice((1, 2))}, {"op": "flatten"}]
+    classes = rng.choice((5, 10))
+    hidden: dict[str, Any] = {}
+    if rng.random() < 0.5:
+        form = rng.choice((f"max(num_classes, {classes + 1})", "2 * num_classes", "num_classes"))
+        hidden = {draft.fresh("hidden"): form}
+        rows += [{"op": "linear", "out_features": name} for name in hidden]
     rows.append({"op": "linear", "out_features": "num_classes"})
 
-    def change() -> None:
-        names = {"num_classes": rng.choice((5, 10)), **draft.data.get("vars", {})}
+    def change() -> bool:
+        if "num_classes" in draft.data.get("vars", {}):
+            return False
+        names = {"num_classes": classes, **hidden, **draft.data.get("vars", {})}
         draft.data = {"vars": names, **draft.data, "layers": [*draft.data["layers"], *rows]}
         draft.data["vars"] = names
+        return True
 
     return draft.propose(change)
 

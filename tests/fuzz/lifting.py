@@ -127,6 +127,9 @@ def add_argument(draft: Draft, block_name: str, name: str, form: Form) -> None:
     block["args"] = {**block.get("args", {}), name: None if is_required else form.value}
     block_keys = ("description", "args", "vars", "columns", "layers")
     draft.data["blocks"][block_name] = {key: block[key] for key in block_keys if key in block}
+    if not is_required and rng.random() < 0.04:  # a default that no use takes may be anything
+        block["args"][name] = rng.choice(("5×5", "1 +", "unknown + 1", "in_channels"))
+        is_required = True
     for use in uses(draft.data, block_name):
         if is_required or rng.random() < 0.5:
             use.row[name] = form.value

@@ -257,7 +257,7 @@ SAMPLERS: Mapping[str, Mapping[str, Sampler]] = {
     "sigmoid": {},
     "tanh": {},
     "scaled_tanh": {},
-    "hardtanh": {"min_val": _of(-0.5, -2, 0), "max_val": _of(0.5, 2, 1)},
+    "hardtanh": {"min_val": _of(-0.5, -2, -1), "max_val": _of(0.5, 2, 1)},
     "softmax": {"dim": _softmax_dim},
     "log_softmax": {"dim": _softmax_dim},
 }

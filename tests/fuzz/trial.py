@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -23,8 +23,10 @@ from archspec.graph.network import Network
 from archspec.ops import Shape
 from archspec.ops.lenet import PartialConv2d
 from archspec.ops.residual import LayerScale
-from tests.fuzz import fields, numbers
+from tests.fuzz import numbers
 from tests.fuzz.failure import Failure
+from tests.fuzz.fields import compare_fields
+from tests.fuzz.hazards import sees_padding_only
 
 SLOW = 3.0
 """Seconds of computing after which `check`, or `gen`, of so small a spec is slow."""
@@ -38,10 +40,12 @@ class Outcome(NamedTuple):
     source: str = ""
 
 
+Fields = Literal["none", "sure", "all"]
+"""Which receptive fields are compared: all, or those in front of upsampling only."""
 Writer = Callable[[Check], str]
 
 
-def examine(text: str, *, with_fields: bool = True, writer: Writer = write) -> Outcome:
+def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Outcome:
     """Everything that is wrong with a spec; nothing is raised."""
     start = time.process_time()
     try:
@@ -62,7 +66,7 @@ def examine(text: str, *, with_fields: bool = True, writer: Writer = write) -> O
         failures.append(Failure("slow", "gen"))
     if source != again:
         failures.append(Failure("not the same twice", "gen"))
-    failures += _of_source(text, check, source, with_fields=with_fields)
+    failures += _of_source(text, check, source, fields=fields)
     return Outcome(tuple(dict.fromkeys(failures)), check, source)
 
 
@@ -78,7 +82,7 @@ def _told(error: BaseException) -> str:
 # --- the module's text -------------------------------------------------------------------------
 
 
-def _of_source(text: str, check: Check, source: str, *, with_fields: bool) -> Iterator[Failure]:
+def _of_source(text: str, check: Check, source: str, *, fields: Fields) -> Iterator[Failure]:
     try:
         ast.parse(source)
     except SyntaxError as error:
@@ -87,7 +91,7 @@ def _of_source(text: str, check: Check, source: str, *, with_fields: bool) -> It
     try:
         with imported(source) as module:
             for member in check.family or (check,):
-                yield from _of_member(text, member, module, with_fields=with_fields)
+                yield from _of_member(text, member, module, fields=fields)
     except _NotImported as error:
         yield Failure("does not import", str(error))
 
@@ -126,9 +130,7 @@ def imported(source: str) -> Iterator[ModuleType]:
         path.unlink()
 
 
-def _of_member(
-    text: str, check: Check, module: ModuleType, *, with_fields: bool
-) -> Iterator[Failure]:
+def _of_member(text: str, check: Check, module: ModuleType, *, fields: Fields) -> Iterator[Failure]:
     """A network at its defaults, and at another value of each argument that is open."""
     name = check.variant or module.__all__[0]
     where = check.variant or ""
@@ -137,7 +139,7 @@ def _of_member(
         yield Failure("does not import", f"there is no function for `{name}`", where)
         return
     found = False
-    for failure in _of_network(check, make, {}, where, with_fields=with_fields):
+    for failure in _of_network(check, make, {}, where, fields=fields):
         found = True
         yield failure
     if found:
@@ -145,7 +147,7 @@ def _of_member(
     for argument, value, other in _others(text, check, make):
         given = {argument: value}
         place = f"{where}({argument}={value})"
-        yield from _of_network(other, make, given, place, with_fields=False)
+        yield from _of_network(other, make, given, place, fields="none")
 
 
 def _others(
@@ -179,22 +181,25 @@ def _of_network(
     arguments: Mapping[str, Any],
     where: str,
     *,
-    with_fields: bool,
+    fields: Fields,
 ) -> Iterator[Failure]:
     network = check.network
     assert network is not None
+    if sees_padding_only(network):
+        yield Failure("cannot be run", "a window of a pooling sees nothing but padding", where)
+        return
     torch.manual_seed(0)
     try:
         module = make(**arguments)
     except Exception as error:  # noqa: BLE001 - whatever generated code raises is a finding
         yield Failure("cannot be built", _told(error), where)
         return
-    found = [*_state(network, module), *_beginnings(network, module)]
+    found = list(_state(network, module)) or list(_beginnings(network, module))
     if not found:
         found += _macs(check, network, module)
         found += numbers.compare(network, module)
-    if not found and with_fields:
-        found += fields.compare(check, module)
+    if not found and fields != "none":
+        found += compare_fields(check, module, behind_upsampling=fields == "all")
     yield from (failure._replace(where=where) for failure in found)
 
 
