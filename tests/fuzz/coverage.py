@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from archspec import expressions
 from archspec.api import Check
-from archspec.graph.network import Node
-from archspec.ops import OPS_BY_NAME, ChannelsLast
+from archspec.diagnostics.language import UnusedStep
+from archspec.graph.network import Network, Node
+from archspec.ops import OPS_BY_NAME
+from tests.fuzz import facts
 from tests.fuzz.draft import SUGAR, sites
-from tests.fuzz.generator import AIMS
+from tests.fuzz.generator import AIMS, is_word
 
 AN_HOUR = 20
 """How often each attribute has to occur in each way of writing it, in an hour."""
@@ -66,6 +68,9 @@ def attributes_in(data: Mapping[str, Any], check: Check) -> set[Occurrence]:
 def _of_node(data: Mapping[str, Any], node: Node) -> Iterator[Occurrence]:
     """The attributes of a node, and what the names in them are."""
     for attribute, value in node.written.items():
+        if is_word(node.op_name, attribute):
+            yield Occurrence(node.op_name, attribute, "literal")
+            continue
         for kind in kinds_of(data, node.at, value):
             yield Occurrence(node.op_name, attribute, kind)
 
@@ -164,13 +169,16 @@ def constructs(data: Mapping[str, Any], check: Check) -> set[str]:
         found.update(_of_block(block, blocks))
     found.update(_of_spec(data))
     networks = [m.network for m in check.family or (check,) if m.network is not None]
-    if any(isinstance(shape, ChannelsLast) for n in networks for shape in n.shapes):
+    if any(_turns(network) for network in networks):
         found.add("channels last")
-    if any(
-        fault.code == "AS401" or "nothing reads" in fault.message for fault in check.diagnostics
-    ):
+    if any(isinstance(fault, UnusedStep) for fault in check.diagnostics):
         found.add("step that nothing reads")
     return found
+
+
+def _turns(network: Network) -> bool:
+    shapes = (facts.given(network, node) for node in network.nodes)
+    return any(shape is not None and facts.is_last(shape) for shape in shapes)
 
 
 def _of_row(row: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[str]:

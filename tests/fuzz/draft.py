@@ -6,8 +6,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 from archspec.api import Check, check_text
-from archspec.graph.network import INPUT, Network, Scope
+from archspec.graph.network import Network, Scope
 from archspec.ops import OPS_BY_NAME, Shape
+from tests.fuzz import facts
 from tests.fuzz.hazards import sees_padding_only
 from tests.fuzz.samples import is_small
 from tests.fuzz.text import to_yaml
@@ -161,7 +162,7 @@ class Draft:
 
     def output_shape(self) -> Shape:
         """What leaves the network's body."""
-        shape = self.network.shape_of(self.network.root.output)
+        shape = facts.leaving(self.network, self.network.root)
         assert shape is not None
         return shape
 
@@ -170,9 +171,9 @@ class Draft:
         for item in self.network.root.walk():
             if isinstance(item, Scope):
                 if item.step is not None and item.step.at == path:
-                    return self.network.shape_of(item.source)
+                    return facts.entering(self.network, item)
             elif item.at == path:
-                return self.network.shape_of(item.inputs[0] if item.inputs else INPUT)
+                return facts.arriving(self.network, item)[0]
         return None
 
 
@@ -180,7 +181,8 @@ def _is_moderate(check: Check) -> bool:
     network = check.network
     if network is None or not check.ok or len(network.nodes) > MOST_NODES:
         return False
-    small = all(shape is not None and is_small(shape) for shape in network.shapes)
+    shapes = (facts.given(network, node) for node in network.nodes)
+    small = all(shape is not None and is_small(shape) for shape in shapes)
     return small and not sees_padding_only(network)
 
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import growth
+from tests.fuzz import facts, growth
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, places, sites
 from tests.fuzz.lifting import vary
 from tests.fuzz.samples import sample
@@ -64,9 +64,9 @@ def repetition(draft: Draft) -> bool:
         if key in row:
             return False
         row[key] = value
-        if rng.random() < 0.5:
+        if rng.random() < 0.8:
             stem = row.get("name") or draft.fresh(*growth.NAMES)
-            row["name"] = stem + rng.choice(("", "", "{i}", "{j + 1}", "_{2 * i}"))
+            row["name"] = stem + rng.choice(("", "", "", "{i}", "{j + 1}", "_{2 * i}"))
         return True
 
     return draft.propose(change)
@@ -222,13 +222,12 @@ def init(draft: Draft) -> bool:
     """Parameters of a row, or of all rows of an op, begin in a way of their own."""
     rng = draft.rng
     nodes = [n for n in draft.network.nodes if n.op is not None and not n.role]
-    found = []
-    for node in nodes:
-        arriving = draft.network.arriving(node)
-        assert arriving is not None
-        assert node.op is not None
-        tensors = node.op.tensors(arriving[0])
-        found += [(node, tensor.name) for tensor in tensors if tensor.trainable and tensor.name]
+    found = [
+        (node, tensor.name)
+        for node in nodes
+        for tensor in facts.tensors_of(draft.network, node)
+        if tensor.trainable and tensor.name
+    ]
     if not found:
         return False
     node, parameter = rng.choice(found)

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import features, growth, lifting
+from tests.fuzz import facts, features, growth, lifting
 from tests.fuzz.draft import Draft, Row, sites
 from tests.fuzz.samples import ATTRIBUTES, instance, sample
 
@@ -65,6 +65,7 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (lifting.lift_op, 5),
     (lifting.lift_sugar, 4),
     (lifting.lift_given, 6),
+    (lifting.lift_control, 2),
     (features.condition, 4),
     (features.repetition, 4),
     (features.longer, 3),
@@ -135,7 +136,7 @@ def _is_meant(row: Row, aim: Aim) -> bool:
 
 def _put(draft: Draft, aim: Aim) -> bool:
     """The op at the network's end, behind what makes it possible there."""
-    if OPS_BY_NAME[aim.op].merges:
+    if facts.merges(aim.op):
         return growth.join(draft, aim.op, aim.attribute)
     if growth.append(draft, aim.op, aim.attribute):
         return True

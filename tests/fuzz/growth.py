@@ -5,12 +5,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 from archspec.graph.network import Node, Scope
-from archspec.ops import OPS_BY_NAME, ChannelsLast, Shape
+from archspec.ops import OPS_BY_NAME, Shape
+from tests.fuzz import facts
 from tests.fuzz.draft import SUGAR, Draft, Place, Row, Site, is_loop, places, sites, uses
 from tests.fuzz.samples import sample
 
-MERGES = tuple(name for name, op in OPS_BY_NAME.items() if op.merges)
-PLAIN = tuple(name for name, op in OPS_BY_NAME.items() if not op.merges)
+MERGES = tuple(name for name in OPS_BY_NAME if facts.merges(name))
+PLAIN = tuple(name for name in OPS_BY_NAME if not facts.merges(name))
 BY_ROLE = {
     role: tuple(name for name, op in OPS_BY_NAME.items() if op.role == role) for role in SUGAR
 }
@@ -96,15 +97,15 @@ def steps_of(draft: Draft, place: Place) -> list[Step]:
     scope = _scope(draft, place)
     if scope is None:
         return []
-    network, found = draft.network, {"input": draft.network.shape_of(scope.source)}
+    network, found = draft.network, {"input": facts.entering(draft.network, scope)}
     last = ""
     for child in scope.children:
         if isinstance(child, Node):
             last = last if child.role else child.name
-            found[last] = network.shape_of(child.index)
+            found[last] = facts.given(network, child)
         else:
             last = child.name
-            found[last] = network.shape_of(child.output)
+            found[last] = facts.leaving(network, child)
     steps = [Step(name, shape) for name, shape in found.items() if shape is not None]
     steps += _dropped(place, found)
     if draft.rng.random() < 0.9:  # few people read a step by its number
@@ -148,7 +149,7 @@ def join(draft: Draft, op: str | None = None, wanted: str | None = None) -> bool
 
 
 def _fit(op: str, shape: Shape, other: Shape) -> bool:
-    if isinstance(shape, ChannelsLast) != isinstance(other, ChannelsLast):
+    if facts.is_last(shape) != facts.is_last(other):
         return False
     if () in (shape, other):
         return True  # it stands for a step before it
@@ -323,9 +324,9 @@ def branch(draft: Draft) -> bool:
 def turn(draft: Draft) -> bool:
     """Rows with the channels last, between two permutations, at the network's end."""
     rng, shape = draft.rng, draft.output_shape()
-    if len(shape) != 3 or isinstance(shape, ChannelsLast):
+    if len(shape) != 3 or facts.is_last(shape):
         return False
-    last = ChannelsLast((shape[1], shape[2], shape[0]))
+    last = facts.Last((shape[1], shape[2], shape[0]))
     inner = [row_of(rng, last, rng.choice(("linear", "layer_norm", "gelu", "layer_scale", None)))]
     rows = [{"op": "permute", "dims": [0, 2, 3, 1]}, *filter(None, inner)]
     rows += [{"op": "permute", "dims": [0, 3, 1, 2]}] if rng.random() < 0.8 else []
@@ -349,8 +350,8 @@ def residual(draft: Draft) -> bool:
 
 def _same(rng: Random, shape: Shape) -> Row:
     """A row that leaves the shape as it is."""
-    channels = shape[-1] if isinstance(shape, ChannelsLast) else shape[0]
-    if len(shape) == 1 or isinstance(shape, ChannelsLast):
+    channels = facts.channels(shape)
+    if len(shape) == 1 or facts.is_last(shape):
         weighted: Row = {"op": "linear", "out_features": channels}
     else:
         size = {"kernel_size": 3, "padding": 1}

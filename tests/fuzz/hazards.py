@@ -3,14 +3,15 @@
 from archspec.graph.network import Network
 from archspec.ops.pool import Pool
 from archspec.ops.sliding import Axis
+from tests.fuzz import facts
 
 
 def sees_padding_only(network: Network) -> bool:
     """Whether a pooling has a window without input: PyTorch writes where it must not, backwards."""
     return any(
-        isinstance(node.op, Pool) and not all(map(_reads, node.op.axes(arriving[0])))
+        isinstance(node.op, Pool)
+        and not all(map(_reads, node.op.axes(facts.arriving(network, node)[0])))
         for node in network.nodes
-        if (arriving := network.arriving(node)) is not None
     )
 
 

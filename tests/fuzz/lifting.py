@@ -4,7 +4,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import growth
+from tests.fuzz import facts, growth
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, is_op, sites, uses
 from tests.fuzz.forms import Form, counted_form, form_of
 
@@ -164,9 +164,9 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
 def _call_loop(draft: Draft, row: Row) -> None:
     """Most repeated rows have a name, some with a hole for each step's number."""
     state = draft.rng.random()
-    if state < 0.8:
+    if state < 0.9:
         stem = row.get("name") or draft.fresh(*growth.NAMES)
-        row["name"] = stem if state < 0.65 else stem + draft.rng.choice(("{i}", "{j + 1}"))
+        row["name"] = stem if state < 0.8 else stem + draft.rng.choice(("{i}", "{j + 1}"))
 
 
 def _extend_table(draft: Draft, site: Site, table: str, name: str, form: Form) -> bool:
@@ -224,13 +224,24 @@ def vary(rng: Random, value: Any) -> Any:
     return _another_op(rng, value)
 
 
+def lift_control(draft: Draft) -> bool:
+    """How often a row is there comes from elsewhere."""
+    rng = draft.rng
+    found = [s for s in sites(draft.data) if isinstance(s.row.get("repeat"), int)]
+    if not found:
+        return False
+    site = rng.choice(found)
+    kinds = ("variable", "column", *(("argument",) * 3 if site.place.block else ()))
+    return lift(draft, site, "repeat", rng.choice(kinds))
+
+
 def _another_op(rng: Random, value: Any) -> Any:
     op = OPS_BY_NAME.get(value) if isinstance(value, str) else None
     if op is None:
         return value
     if op.role:
         return rng.choice(growth.BY_ROLE[op.role])
-    return rng.choice(growth.MERGES) if op.merges else value
+    return rng.choice(growth.MERGES) if facts.merges(value) else value
 
 
 def lift_any(draft: Draft) -> bool:

@@ -15,6 +15,7 @@ from archspec.proof.chance import FixedChance
 from archspec.proof.semantics import SEMANTICS, Semantics
 from archspec.proof.subject import tensors_of
 from archspec.proof.weights import in_precision, random_state
+from tests.fuzz.facts import named_tensors
 from tests.fuzz.failure import Failure
 
 TOLERANCE = 1e-7
@@ -147,7 +148,7 @@ def _step_of_module(module: nn.Module, x: Tensor) -> Step:
 
 
 def _step_of_network(network: Network, state: Mapping[str, Tensor], x: Tensor) -> Step:
-    trained = _trained(network)
+    trained = {name for name, tensor in named_tensors(network) if tensor.trainable}
     x = x.clone().requires_grad_()
     leaves = {
         name: tensor.clone().requires_grad_() if name in trained else tensor.clone()
@@ -160,18 +161,6 @@ def _step_of_network(network: Network, state: Mapping[str, Tensor], x: Tensor) -
     kept = {name: tensor for name, tensor in leaves.items() if name not in trained}
     outputs = [output.detach() for output in outputs]
     return Step(outputs, {"": x.grad, **gradients}, {**kept, **result.buffers})
-
-
-def _trained(network: Network) -> set[str]:
-    names = set()
-    for node in network.nodes:
-        arriving = network.arriving(node)
-        assert node.op is not None
-        assert arriving is not None
-        for tensor in node.op.tensors(arriving[0]):
-            if tensor.trainable:
-                names.add(f"{node.path}.{tensor.name}" if tensor.name else node.path)
-    return names
 
 
 def _weighed(outputs: list[Tensor]) -> Tensor:

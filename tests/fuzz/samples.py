@@ -7,7 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from archspec.diagnostics import Fault
-from archspec.ops import OPS_BY_NAME, ChannelsLast, Op, Shape, channels_of
+from archspec.ops import OPS_BY_NAME, Shape
+from tests.fuzz import facts
+from tests.fuzz.facts import channels
 
 MOST_CHANNELS = 16
 MOST_PIXELS = 20
@@ -54,7 +56,7 @@ def _equal_ends(rng: Random, shape: Shape, given: Given) -> Any:
 
 def _groups(rng: Random, shape: Shape, given: Given) -> int:
     del given
-    return rng.choice(divisors(channels_of(shape)))
+    return rng.choice(divisors(channels(shape)))
 
 
 def _width(rng: Random, shape: Shape, given: Given) -> int:
@@ -65,9 +67,9 @@ def _width(rng: Random, shape: Shape, given: Given) -> int:
 
 def _table(rng: Random, shape: Shape, given: Given) -> list[list[int]]:
     del given
-    channels = range(shape[0])
-    rows = range(rng.randint(1, 4))
-    return [sorted(rng.sample(channels, rng.randint(1, min(3, len(channels))))) for _ in rows]
+    inputs = range(shape[0])
+    outputs = range(rng.randint(1, 4))
+    return [sorted(rng.sample(inputs, rng.randint(1, min(3, len(inputs))))) for _ in outputs]
 
 
 def _chunk_index(rng: Random, shape: Shape, given: Given) -> int:
@@ -124,7 +126,7 @@ def _parameters(rng: Random, shape: Shape, given: Given) -> int:
 
 def _permutation(rng: Random, shape: Shape, given: Given) -> list[int]:
     del rng, given
-    return [0, 3, 1, 2] if isinstance(shape, ChannelsLast) else [0, 2, 3, 1]
+    return [0, 3, 1, 2] if facts.is_last(shape) else [0, 2, 3, 1]
 
 
 def _to_size(rng: Random, shape: Shape, given: Given) -> Any:
@@ -275,8 +277,7 @@ def required(op: str) -> set[str]:
 def instance(op: str, attributes: Mapping[str, Any], shape: Shape) -> Shape | None:
     """The shape an op gives for one input of `shape`, None where it does not take that."""
     try:
-        made: Op = OPS_BY_NAME[op](**attributes)
-        return made.infer([shape])
+        return facts.output_of(OPS_BY_NAME[op](**attributes), [shape])
     except (Fault, ValidationError):
         return None
 
@@ -285,8 +286,8 @@ def is_small(shape: Shape) -> bool:
     """Whether a shape costs next to nothing."""
     if len(shape) == 1:
         return shape[0] <= MOST_FEATURES
-    sides = shape[:2] if isinstance(shape, ChannelsLast) else shape[1:]
-    return channels_of(shape) <= MOST_CHANNELS and max(sides) <= MOST_PIXELS
+    sides = shape[:2] if facts.is_last(shape) else shape[1:]
+    return channels(shape) <= MOST_CHANNELS and max(sides) <= MOST_PIXELS
 
 
 def sample(rng: Random, op: str, shape: Shape, wanted: str | None = None) -> dict[str, Any] | None:
@@ -302,9 +303,9 @@ def sample(rng: Random, op: str, shape: Shape, wanted: str | None = None) -> dic
             return None
         if op == "upsample" and "size" in given and "scale_factor" in given:
             del given["scale_factor" if wanted == "size" else "size"]
-        shapes = [shape] if not OPS_BY_NAME[op].merges else [shape, shape]
+        shapes = [shape, shape] if facts.merges(op) else [shape]
         try:
-            output = OPS_BY_NAME[op](**given).infer(shapes)
+            output = facts.output_of(OPS_BY_NAME[op](**given), shapes)
         except (Fault, ValidationError):
             continue
         if is_small(output):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from itertools import islice
 from typing import Any
 
 from tests.fuzz.text import to_yaml
@@ -15,16 +16,18 @@ _KEPT = frozenset({"archspec", "name", "input", "layers"})
 def shrink(data: dict[str, Any], is_faulty: Callable[[str], bool]) -> dict[str, Any]:
     """The smallest data that were found in a few seconds; `is_faulty` is asked about its text."""
     until = time.monotonic() + SECONDS
-    best = data
-    while True:
-        for candidate in _smaller(best):
-            if time.monotonic() > until:
-                return best
-            if _size(candidate) < _size(best) and _holds(candidate, is_faulty):
-                best = candidate
+    best, is_smaller = data, True
+    while is_smaller and time.monotonic() < until:
+        is_smaller, position = False, 0
+        while time.monotonic() < until:
+            candidate = next(islice(_smaller(best), position, None), None)
+            if candidate is None:
                 break
-        else:
-            return best
+            if _size(candidate) < _size(best) and _holds(candidate, is_faulty):
+                best, is_smaller = candidate, True  # what comes next stands at the same position
+            else:
+                position += 1
+    return best
 
 
 def _holds(data: dict[str, Any], is_faulty: Callable[[str], bool]) -> bool:
@@ -67,8 +70,11 @@ def _smaller(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield _without(data, path)
     for path in paths:
         value = _get(data, path)
-        if isinstance(value, dict) and isinstance(value.get("layers"), list) and len(path) > 1:
-            yield from _unpacked(data, path, value["layers"])
+        if isinstance(value, dict) and len(path) > 1:
+            block = data.get("blocks", {}).get(str(value.get("op")), {})
+            rows = value.get("layers") or block.get("layers")
+            if isinstance(rows, list):
+                yield from _unpacked(data, path, rows)
         if isinstance(value, list) and len(value) == 1 and path != ("layers",):
             yield _with(data, path, value[0])
     for path in paths:
@@ -121,7 +127,7 @@ def _with(data: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
 
 
 def _unpacked(data: dict[str, Any], path: Path, rows: list[Any]) -> Iterator[dict[str, Any]]:
-    """A group's rows instead of the group."""
+    """The rows of a group or a block where it stands."""
     copy = deepcopy(data)
     holder = _get(copy, path[:-1])
     if isinstance(holder, list):

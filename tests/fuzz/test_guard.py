@@ -1,4 +1,4 @@
-"""The guard itself: a seed makes the same specs, all of the language is in them, faults are seen."""
+"""The guard itself: a seed makes the same specs, with all of the language, and faults are seen."""
 
 import json
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ def test_what_is_aimed_at_is_reached_and_accepted() -> None:
         found = frozenset(attributes_in(spec.data, check))
         coverage.add(found, frozenset(constructs(spec.data, check)))
     missing = [occurrence for occurrence, count in coverage.rare(3) if count == 0]
-    assert len(missing) <= 0.05 * len(AIMS)
+    assert len(missing) <= 0.1 * len(AIMS)
     unseen = [name for name in CONSTRUCTS if not coverage.constructs[name]]
     assert len(unseen) <= 5, unseen
 

@@ -23,7 +23,7 @@ from archspec.graph.network import Network
 from archspec.ops import Shape
 from archspec.ops.lenet import PartialConv2d
 from archspec.ops.residual import LayerScale
-from tests.fuzz import numbers
+from tests.fuzz import facts, numbers
 from tests.fuzz.failure import Failure
 from tests.fuzz.fields import compare_fields
 from tests.fuzz.hazards import sees_padding_only
@@ -208,15 +208,8 @@ def _of_network(
 
 def expected_tensors(network: Network) -> dict[str, tuple[Shape, bool]]:
     """The tensors of a network's state_dict: shape, and whether it is a parameter."""
-    found: dict[str, tuple[Shape, bool]] = {}
-    for node in network.nodes:
-        arriving = network.arriving(node)
-        assert node.op is not None
-        assert arriving is not None
-        for tensor in node.op.tensors(arriving[0]):
-            name = f"{node.path}.{tensor.name}" if tensor.name else node.path
-            found[name] = (tuple(tensor.shape), tensor.trainable)
-    return found
+    named = facts.named_tensors(network)
+    return {name: (tuple(tensor.shape), tensor.trainable) for name, tensor in named}
 
 
 def _state(network: Network, module: nn.Module) -> Iterator[Failure]:
@@ -241,11 +234,11 @@ def _beginnings(network: Network, module: nn.Module) -> Iterator[Failure]:
     """Parameters that begin with one number, and others within their bounds."""
     state = module.state_dict()
     for node in network.nodes:
-        if isinstance(node.op, LayerScale) and "" not in (node.init or {}):
+        if isinstance(node.op, LayerScale) and "" not in facts.beginnings(node):
             expected = torch.full_like(state[node.path], node.op.init_value)
             if not torch.equal(state[node.path], expected):
                 yield Failure("init differs", "layer_scale")
-        for name, scheme in (node.init or {}).items():
+        for name, scheme in facts.beginnings(node).items():
             tensor = state[f"{node.path}.{name}" if name else node.path]
             options: Mapping[str, Any] = scheme.options
             if scheme.name in ("zeros", "ones", "constant"):
@@ -268,7 +261,7 @@ def _macs(check: Check, network: Network, module: nn.Module) -> Iterator[Failure
     assert macs is not None
     for node in evaluated:
         if isinstance(node.op, PartialConv2d):
-            (shape, *_), output = network.arriving(node) or (), network.shapes[node.index]
+            shape, output = facts.arriving(network, node)[0], facts.given(network, node)
             assert output is not None
             dense = len(node.op.table) * shape[0] - node.op.connections
             kernel = node.op.kernel_size[0] * node.op.kernel_size[1]
