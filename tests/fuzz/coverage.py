@@ -143,6 +143,7 @@ CONSTRUCTS = (
     *("norm: on a row", "activation: on a row", "dropout: on a row", "sugar: in defaults"),
     *("sugar: expression", "sugar: false", "defaults", "outputs: one", "outputs: several"),
     *("outputs: training_only", "outputs: optional", "init: of a row", "init: of an op"),
+    *("input: variable", "description or source"),
     *("family", "family: other inputs", "family: ~ in vars", "rows in a table"),
 )
 
@@ -276,23 +277,31 @@ def _of_block(block: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[s
 def _of_spec(data: Mapping[str, Any]) -> Iterator[str]:
     for attributes in data.get("defaults", {}).values():
         yield "sugar: in defaults" if set(attributes) & set(SUGAR) else "defaults"
-    outputs = data.get("outputs", {})
-    if outputs:
-        yield "outputs: one" if len(outputs) == 1 else "outputs: several"
-    for value in outputs.values():
-        if isinstance(value, dict):
-            yield from (
-                f"outputs: {key}" for key in ("training_only", "optional") if value.get(key)
-            )
     if data.get("init"):
         yield "init: of an op"
-    variants = data.get("variants", {})
-    if variants:
-        yield "family"
-        if any("input" in own for own in variants.values()):
-            yield "family: other inputs"
-        if None in data.get("vars", {}).values():
-            yield "family: ~ in vars"
+    if any(isinstance(size, str) for size in data["input"]):
+        yield "input: variable"
+    if "description" in data or "source" in data:
+        yield "description or source"
     owners = [data, *data.get("blocks", {}).values()]
     if any("columns" in owner for owner in owners):
         yield "rows in a table"
+    yield from _of_outputs(data.get("outputs", {}))
+    yield from _of_family(data, data.get("variants", {}))
+
+
+def _of_outputs(outputs: Mapping[str, Any]) -> Iterator[str]:
+    if outputs:
+        yield "outputs: one" if len(outputs) == 1 else "outputs: several"
+    for value in outputs.values():
+        keys = value if isinstance(value, dict) else {}
+        yield from (f"outputs: {key}" for key in ("training_only", "optional") if keys.get(key))
+
+
+def _of_family(data: Mapping[str, Any], variants: Mapping[str, Any]) -> Iterator[str]:
+    if variants:
+        yield "family"
+        if None in data.get("vars", {}).values():
+            yield "family: ~ in vars"
+    if any("input" in own for own in variants.values()):
+        yield "family: other inputs"

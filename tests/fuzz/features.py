@@ -8,7 +8,7 @@ from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts, growth
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, places, sites
 from tests.fuzz.lifting import vary
-from tests.fuzz.samples import sample
+from tests.fuzz.samples import SAMPLERS, sample
 
 
 def _some(draft: Draft) -> Site:
@@ -177,6 +177,53 @@ def defaults(draft: Draft) -> bool:
     return draft.propose(change)
 
 
+def role_defaults(draft: Draft) -> bool:
+    """Attributes of an op that may be handed over as a value: norms, activations, dropouts."""
+    rng = draft.rng
+    role = rng.choice(SUGAR)
+    op = rng.choice([name for name in growth.BY_ROLE[role] if SAMPLERS[name]])
+    shape = rng.choice([draft.output_shape(), draft.network.input_shape or (4, 8, 8)])
+    given = sample(rng, op, shape)
+    if not given:
+        return False
+
+    def change() -> None:
+        written = draft.data.get("defaults", {})
+        draft.data["defaults"] = {**written, op: {**written.get(op, {}), **given}}
+
+    return draft.propose(change)
+
+
+def variable_input(draft: Draft) -> bool:
+    """A size of the input is a variable."""
+    rng = draft.rng
+    sizes = draft.data["input"]
+    at = rng.randrange(len(sizes))
+    if not isinstance(sizes[at], int):
+        return False
+    name = draft.fresh("size", "channels", "height")
+
+    def change() -> None:
+        draft.data["vars"] = {**draft.data.get("vars", {}), name: sizes[at]}
+        draft.data["input"][at] = rng.choice((name, f"1 * {name}"))
+
+    return draft.propose(change)
+
+
+def texts(draft: Draft) -> bool:
+    """Words that only people read."""
+    rng = draft.rng
+    words = ("a net", 'it says """ and \\', "two\nlines", "{i} % s", "größe 5×5", "a" * 120)
+
+    def change() -> None:
+        draft.data[rng.choice(("description", "source"))] = rng.choice(words)
+        blocks = list(draft.data.get("blocks", {}).values())
+        if blocks:
+            rng.choice(blocks)["description"] = rng.choice(words)
+
+    return draft.propose(change)
+
+
 def outputs(draft: Draft) -> bool:
     """The network gives back several steps, some of them in training only."""
     rng = draft.rng
@@ -233,6 +280,13 @@ def init(draft: Draft) -> bool:
     node, parameter = rng.choice(found)
     scheme = deepcopy(rng.choice(_SCHEMES))
     of_row = rng.random() < 0.5
+    if isinstance(scheme, dict) and rng.random() < 0.3:
+        (options,) = scheme.values()
+        names = [n for n, value in draft.data.get("vars", {}).items() if type(value) is int]
+        forms = [f"{name} / 4" for name in names] + (["1 / in_channels"] if of_row else [])
+        numbers = [option for option, value in options.items() if not isinstance(value, str)]
+        if forms and numbers:
+            options[rng.choice(numbers)] = rng.choice(forms)
 
     def change() -> bool:
         if not of_row:
@@ -292,7 +346,9 @@ def _vary_variant(draft: Draft) -> bool:
     return value is not None and draft.propose(change)
 
 
-def _other_input(rng: Random, shape: list[int]) -> list[int]:
+def _other_input(rng: Random, shape: list[Any]) -> list[Any]:
+    if not all(isinstance(size, int) for size in shape):
+        return shape
     if len(shape) == 1:
         return [rng.choice((2, 4, 6))]
     channels = rng.choice((shape[0], shape[0], 2 * shape[0]))

@@ -154,9 +154,11 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     for line in row["each"][1:]:
         if rng.random() < 0.5:
             line[name] = vary(rng, form.value)
-    if site.place.block is None and rng.random() < 0.2:
+    if rng.random() < 0.2:
         table = draft.fresh("stages", "table", "rows")
-        draft.data["vars"] = {**draft.data.get("vars", {}), table: row["each"]}
+        block = site.place.block
+        owner = draft.data if block is None else draft.data["blocks"][block]
+        owner["vars"] = {**owner.get("vars", {}), table: row["each"]}
         row["each"] = table
     return True
 
@@ -368,10 +370,15 @@ def lift_given(draft: Draft) -> bool:
     site, name = rng.choice(found)
     block = draft.data["blocks"][site.row["op"]]
     value = site.row.get(name, block["args"][name])
-    if value is None:
+    if value is None or (isinstance(value, dict | list) and not value):
         return False
 
-    def change() -> None:
-        growth.site_now(draft, site).row[name] = vary(rng, value)
+    def change() -> bool:
+        now = growth.site_now(draft, site)
+        now.row[name] = value
+        if isinstance(value, str) and value in OPS_BY_NAME and rng.random() < 0.4:
+            return _hand_over(draft, now, Holder(now.row, name))
+        now.row[name] = vary(rng, value)
+        return True
 
     return draft.propose(change)

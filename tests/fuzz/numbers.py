@@ -23,9 +23,10 @@ BATCH = 2
 
 
 class Step(NamedTuple):
-    """What one step of training leaves: outputs, gradients by name, and the buffers."""
+    """What one step of training leaves: outputs and their names, gradients by name, buffers."""
 
     outputs: list[Tensor]
+    names: tuple[str, ...]
     gradients: dict[str, Tensor | None]
     buffers: dict[str, Tensor]
 
@@ -38,7 +39,8 @@ def compare(network: Network, module: nn.Module) -> Iterator[Failure]:
     generator = torch.Generator().manual_seed(1)
     shape = (BATCH, *network.input_shape)
     x = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    failures = [*_evaluation(network, module, state, x), *_training(network, module, state, x)]
+    failures = list(_evaluation(network, module, state, x))
+    failures = failures or list(_training(network, module, state, x))
     if failures and all("differ" in f.kind for f in failures) and _is_rough(network, state, x):
         return
     yield from failures
@@ -112,15 +114,24 @@ def _training(
     except Exception as error:  # noqa: BLE001 - the interpreter's own fault is a finding as well
         yield Failure("not interpreted", f"in training: {_told(error)}")
         return
-    yield from _outputs("in training", got.outputs, expected.outputs)
+    others = list(_outputs("in training", got.outputs, expected.outputs))
+    if len(got.outputs) > 1 and got.names != expected.names:
+        others.append(Failure("output differs", "in training: the names of the outputs"))
+    yield from others or _after(got, expected)
+
+
+def _after(got: Step, expected: Step) -> Iterator[Failure]:
+    """The first gradient that differs, and the first statistics."""
     for name, gradient in got.gradients.items():
         problem = _gradient_problem(gradient, expected.gradients.get(name))
         if problem:
             what = "the input" if name == "" else f"`{name}`"
             yield Failure("gradient differs", f"of {what}: {problem}")
+            break
     for name, buffer in got.buffers.items():
         if not _is_close(buffer.double(), expected.buffers[name].double()):
             yield Failure("statistics differ", f"`{name}`")
+            break
 
 
 class _NotRun(Exception):
@@ -135,7 +146,8 @@ def _step_of_module(module: nn.Module, x: Tensor) -> Step:
     module.zero_grad(set_to_none=True)
     with FixedChance():
         try:
-            outputs = tensors_of(module(x))
+            result = module(x)
+            outputs = tensors_of(result)
         except Exception as error:
             raise _NotRun("cannot be run", error) from error
         try:
@@ -144,7 +156,8 @@ def _step_of_module(module: nn.Module, x: Tensor) -> Step:
             raise _NotRun("cannot be differentiated", error) from error
     gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
     buffers = {name: b for name, b in module.state_dict().items() if name not in gradients}
-    return Step([o.detach() for o in outputs], {"": x.grad, **gradients}, buffers)
+    names = getattr(result, "_fields", ())
+    return Step([o.detach() for o in outputs], names, {"": x.grad, **gradients}, buffers)
 
 
 def _step_of_network(network: Network, state: Mapping[str, Tensor], x: Tensor) -> Step:
@@ -160,7 +173,8 @@ def _step_of_network(network: Network, state: Mapping[str, Tensor], x: Tensor) -
     gradients = {name: leaves[name].grad for name in trained}
     kept = {name: tensor for name, tensor in leaves.items() if name not in trained}
     outputs = [output.detach() for output in outputs]
-    return Step(outputs, {"": x.grad, **gradients}, {**kept, **result.buffers})
+    names = tuple(result.outputs)
+    return Step(outputs, names, {"": x.grad, **gradients}, {**kept, **result.buffers})
 
 
 def _weighed(outputs: list[Tensor]) -> Tensor:
@@ -205,7 +219,9 @@ def _is_rough(network: Network, state: Mapping[str, Tensor], x: Tensor) -> bool:
     pairs = list(zip(one.outputs, other.outputs, strict=True))
     if not all(_is_close(*pair) for pair in pairs):
         return True
-    return any(_gradient_problem(one.gradients[name], other.gradients[name]) for name in one[1])
+    return any(
+        _gradient_problem(one.gradients[name], other.gradients[name]) for name in one.gradients
+    )
 
 
 @contextmanager

@@ -8,8 +8,8 @@ _PLAIN = re.compile(r"[A-Za-z_][\w .+*/<>()=-]*")
 _SPECIAL = re.compile(r"(?i)(true|false|null|nan|inf|none|yes|no|on|off|y|n)")
 
 _ORDER = (
-    *("archspec", "name", "input", "vars", "variants", "defaults", "init", "blocks"),
-    *("columns", "layers", "outputs"),
+    *("archspec", "name", "source", "description", "input", "vars", "variants", "defaults"),
+    *("init", "blocks", "columns", "layers", "outputs"),
 )
 
 
