@@ -165,9 +165,11 @@ def _ways_to(draft: Draft, aim: Aim) -> Iterator[list[Row]]:
 
 
 def _into_block(draft: Draft, aim: Aim) -> bool:
-    """The row that is aimed at stands in a block, by itself or with others."""
-    for _ in range(30):
-        if any(_is_meant(s.row, aim) and s.place.block is not None for s in sites(draft.data)):
-            return True
-        growth.block(draft)
+    """The row that is aimed at stands in a block, by itself or with those before it."""
+    for site in sites(draft.data):
+        if _is_meant(site.row, aim) and site.place.kind != "single":
+            end = site.path[-1] + 1
+            begins = (end - 1, draft.rng.randint(max(0, end - 3), end - 1), end - 1)
+            if any(growth.into_block(draft, site.place, begin, end) for begin in begins):
+                return True
     return False

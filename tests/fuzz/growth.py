@@ -247,9 +247,11 @@ def _inwards(row: Row) -> Row:
 def block(draft: Draft) -> bool:
     """A run of rows becomes a block."""
     run = _run(draft)
-    if run is None:
-        return False
-    place, begin, end = run
+    return run is not None and into_block(draft, *run)
+
+
+def into_block(draft: Draft, place: Place, begin: int, end: int) -> bool:
+    """These rows become a block."""
 
     def change() -> None:
         rows = _at(draft, place).rows
