@@ -14,12 +14,12 @@ _KEPT = frozenset({"archspec", "name", "input", "layers"})
 
 
 def shrink(data: dict[str, Any], is_faulty: Callable[[str], bool]) -> dict[str, Any]:
-    """The smallest data that were found in a few seconds; `is_faulty` is asked about its text."""
-    until = time.monotonic() + SECONDS
+    """The smallest data that some seconds of computing find; `is_faulty` is asked about a text."""
+    until = time.process_time() + SECONDS
     best, is_smaller = data, True
-    while is_smaller and time.monotonic() < until:
+    while is_smaller and time.process_time() < until:
         is_smaller, position = False, 0
-        while time.monotonic() < until:
+        while time.process_time() < until:
             candidate = next(islice(_smaller(best), position, None), None)
             if candidate is None:
                 break
@@ -132,4 +132,14 @@ def _unpacked(data: dict[str, Any], path: Path, rows: list[Any]) -> Iterator[dic
     holder = _get(copy, path[:-1])
     if isinstance(holder, list):
         holder[path[-1] : path[-1] + 1] = deepcopy(rows)
-        yield copy
+        yield _without_idle_blocks(copy)
+
+
+def _without_idle_blocks(data: dict[str, Any]) -> dict[str, Any]:
+    """Data without the blocks that nothing names any more."""
+    blocks = data.get("blocks", {})
+    everything = _values({**data, "blocks": list(blocks.values())})
+    said = {value for value in everything if isinstance(value, str)}
+    kept = {name: block for name, block in blocks.items() if name in said}
+    rest = {key: value for key, value in data.items() if key != "blocks"}
+    return {**rest, "blocks": kept} if kept else rest
