@@ -40,16 +40,17 @@ def interpret(
     Gradients are autograd's: give tensors that require them. Dropout draws the fixed numbers of
     `chance.draws`.
 
-    Training runs every node, evaluation those that lead to what it gives back. The pictures may be
+    A mode runs the nodes that lead to what it gives back. The pictures may be
     of another size than the spec's. Raises KeyError where a tensor is missing, and for an op whose
     meaning is not written down here.
     """
     arriving = _only(inputs)
     buffers: dict[str, Tensor] = {}
     values: Values = []
+    runs = network.is_run if training else network.is_evaluated
     for node in network.nodes:
         value = None
-        if training or network.is_evaluated(node):
+        if runs(node):
             assert node.op is not None, "a network without faults"
             call = _call(network, node, values, arriving, state, buffers, training=training)
             value = SEMANTICS[type(node.op)](node.op, call)

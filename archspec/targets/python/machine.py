@@ -155,8 +155,8 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "in": lambda item, items: item in items,
     "not in": lambda item, items: item not in items,
-    "is": lambda left, right: left is right or (isinstance(left, External | ClassValue) and left == right),
-    "is not": lambda left, right: left is not right and not (isinstance(left, External | ClassValue) and left == right),
+    "is": lambda left, right: left is right or (isinstance(left, External) and left == right),
+    "is not": lambda left, right: not _COMPARISONS["is"](left, right),
 }
 _BUILTINS: Mapping[str, Callable[..., Any]] = {
     "range": range,
@@ -357,7 +357,7 @@ class Machine:
             case tree.Subscript(value=owner, index=index):
                 items, key = self.expression(owner), self.expression(index)  # type: ignore[arg-type]  # no slice
                 return lambda names, value: operator.setitem(items(names), key(names), value)
-            case tree.Tuple(items=targets):
+            case tree.Tuple(items=targets) if targets:
                 return self._unpack([self._assign_to(part) for part in targets])
         raise MachineError(f"nothing can be assigned to {target}")
 
@@ -513,7 +513,7 @@ class Machine:
             found = value(names)
             index = tuple([part(names) for part in parts]) if several else parts[0](names)
             if isinstance(found, list | tuple | dict):
-                return found[index]
+                return found[index]  # type: ignore[index]  # Python itself says what fits
             return self.framework.index(found, index)
 
         return read

@@ -177,7 +177,8 @@ def _bracketed(
     prefix: str, expr: "Call | Tuple | List | Dict | Subscript", indent: int, suffix: str
 ) -> Iterator[str]:
     """What has brackets to break in."""
-    head, (opening, closing), items = _parts(expr)
+    head, brackets, items = _parts(expr)
+    opening, closing = brackets[0], brackets[1]
     start = " " * indent + prefix
     first = start + head + opening
     if prefix.endswith(" = ") and len(first) > WIDTH:

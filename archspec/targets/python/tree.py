@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from types import EllipsisType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 # --- expressions ----------------------------------------------------------------------------------
 
@@ -332,13 +332,17 @@ def literal(value: object) -> Expr:
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _names_of(kind: Any) -> tuple[str, ...]:
+    return tuple(part.name for part in fields(kind))
+
+
+def _field_names(node: object) -> tuple[str, ...]:
+    return _names_of(type(node))
 
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes that are parts of a node, in the order of the text."""
-    for name in _field_names(type(node)):
+    for name in _field_names(node):
         yield from _nodes(getattr(node, name))
 
 
@@ -376,14 +380,14 @@ def rebuild(node: Node, replaced: Replace) -> Node:
     if other is not None:
         return other
     values = {}
-    for name in _field_names(type(node)):
+    for name in _field_names(node):
         before = getattr(node, name)
         after = _rebuilt(before, replaced)
         if after is not before:
             values[name] = after
     if not values:
         return node
-    kept = {name: getattr(node, name) for name in _field_names(type(node))}
+    kept = {name: getattr(node, name) for name in _field_names(node)}
     return type(node)(**{**kept, **values})
 
 

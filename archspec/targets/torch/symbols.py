@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 from archspec.targets.python.machine import (
     Bound,
-    ClassValue,
     External,
     Instance,
     MachineError,
@@ -157,7 +156,7 @@ class Torch:
             dim = {**dict(zip(("tensors", "dim"), arguments, strict=False)), **keywords}
             tensors = dim["tensors"]
             return self.apply(("torch.cat", dim.get("dim", 0)), tuple(tensors))
-        if path in ("torch.chunk",):
+        if path == "torch.chunk":
             return self.chunk(arguments[0], *arguments[1:], **keywords)
         if is_layer(path):
             bound = bind(path, arguments, keywords)
@@ -189,18 +188,18 @@ class Torch:
             tensor = self.run(child, (tensor,), {})
         return tensor
 
-    def chunk(self, tensor: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-        """`torch.chunk`: equal parts."""
+    def chunk(self, tensor: Any, chunks: int, dim: int = 0) -> tuple[Tensor | None, ...]:
+        """`torch.chunk`: equal parts; while looking, None for one that is not there."""
         _require(tensor)
         if not 1 <= chunks <= 4096:
             raise MachineError(f"a tensor is cut into {chunks} parts")
-        found = []
+        found: list[Tensor | None] = []
         for index in range(chunks):
             try:
                 found.append(self.apply(("torch.chunk", chunks, dim, index), (tensor,)))
             except NotThere:
                 found.append(None)
-        return tuple(found)  # type: ignore[arg-type]  # a missing one is missed where it is read
+        return tuple(found)
 
     # --- parameters --------------------------------------------------------------------------
 
@@ -227,7 +226,7 @@ class Torch:
             return value.children[name]
         if name == "training":
             return self.training
-        methods = {
+        methods: dict[str, Callable[..., Any]] = {
             "modules": self._modules,
             "add_module": self._add_module,
             "register_parameter": self._add_module,
@@ -311,7 +310,7 @@ class Torch:
         """A number times a tensor: `-(0.5 * x)` is `-0.5 * x`, and `1 * x` is `x`."""
         if tensor.callee[0] == "scale":
             factor *= tensor.callee[1]
-            tensor = tensor.operands[0]
+            (tensor,) = tensor.operands
         return tensor if factor == 1 else self.apply(("scale", factor), (tensor,))
 
     def _side(self, value: Any) -> Any:
@@ -400,7 +399,7 @@ def _children(head: str, arguments: Sequence[Any]) -> dict[str, Any]:
 def is_module(value: Any) -> bool:
     """Whether a value is a module; a parameter counts as part of one."""
     if isinstance(value, Instance):
-        return not isinstance(value.cls, ClassValue) or _base(value) != "NamedTuple"
+        return _base(value) != "NamedTuple"
     return isinstance(value, Made | Container | Parameter)
 
 

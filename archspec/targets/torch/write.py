@@ -82,7 +82,8 @@ class _WrongOtherwise(Exception):
 
 def _validate(form: Form, members: Sequence[Member]) -> None:
     """Raise `Mismatch`, or `_WrongOtherwise`, unless the code makes the networks."""
-    definitions = {d.name: d for d in (*form.classes, *form.functions)}
+    written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
+    definitions = {definition.name: definition for definition in written}
     validator = Validator(definitions.values())
     for member, maker in zip(members, form.makers, strict=True):
         validator.validate(member.network, maker, {})

@@ -183,10 +183,11 @@ class Graph(Forward):
 
     def _kept(self, item: Item, attribute: str, written: Written) -> Written:
         """What forward needs of the constructor's arguments, kept as an attribute."""
-        if isinstance(written, list | dict):
+        if not isinstance(written, Expr):
             raise CannotWrite(item.step.at, f"{attribute} is a list")
-        plain = isinstance(written, Name) and problem_with(written.id) is None
-        base = written.id if isinstance(written, Name) and plain else attribute
+        base = attribute
+        if isinstance(written, Name) and problem_with(written.id) is None:
+            base = written.id
         taken = {other.step.name for other in self.items} | self.attributes
         name = next(name for name in _numbered(base, len(taken) + 2) if name not in taken)
         self.attributes.add(name)

@@ -43,7 +43,7 @@ from archspec.targets.python.tree import (
     names_in,
     walk,
 )
-from archspec.targets.torch.emit import Row, Spelling, spell_step
+from archspec.targets.torch.emit import Row, Spelling, Written, spell_step
 from archspec.targets.torch.emit.padding import plan
 from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS, names_in as names_in_written
 from archspec.targets.torch.rows.facts import Leaf, common
@@ -203,7 +203,7 @@ class Modules:
             return None  # known here, as if it had been written
         return expr
 
-    def _with_named_width(self, leaf: Leaf, attributes: dict[str, object]) -> dict[str, object]:
+    def _with_named_width(self, leaf: Leaf, attributes: dict[str, Written]) -> dict[str, Written]:
         """A computed width that is needed again gets a name."""
         for width in OUTPUT_WIDTHS:
             expr = attributes.get(width)

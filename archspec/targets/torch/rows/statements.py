@@ -350,7 +350,7 @@ class _Loop:
     def _over_rows(
         self, over: Expr, shown: Sequence[str], read: frozenset[str], body: tuple[Statement, ...]
     ) -> For:
-        target: Expr = Tuple(tuple(map(Name, shown)))
+        target: Expr = Tuple(tuple(map(Name, shown))) if shown else Name("_")
         index = self.header.name_of("i")
         if len(self.header.levels) == 1 and index in read:
             return For(Tuple((Name(index), target)), call("enumerate", over), body)
