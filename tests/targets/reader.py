@@ -83,9 +83,7 @@ def _parameters(arguments: ast.arguments) -> list[tree.Parameter]:
     return [*found, *(_parameter(arg, default, by_name=True) for arg, default in by_name)]
 
 
-def _parameter(
-    arg: ast.arg, default: ast.expr | None, *, by_name: bool = False
-) -> tree.Parameter:
+def _parameter(arg: ast.arg, default: ast.expr | None, *, by_name: bool = False) -> tree.Parameter:
     annotation = None if arg.annotation is None else _expr(arg.annotation)
     value = None if default is None else _expr(default)
     return tree.Parameter(arg.arg, annotation, value, by_name)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+from archspec.targets.torch.emitters import EMITTERS
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from archspec.api import Check
 from archspec.ops import OPS
-from archspec.targets.torch.emitters import EMITTERS
 from tests.targets.networks import (
     Row,
     batch,

@@ -308,7 +308,9 @@ def _short_circuit(op: str, values: Sequence[Expr]) -> Expr:
         kept.append(operand)
     *before, last = kept
     ended = isinstance(last, Literal) and last.value is (not neutral)
-    return last if not before or (ended and all(map(_is_truth, before))) else Boolean(op, tuple(kept))
+    return (
+        last if not before or (ended and all(map(_is_truth, before))) else Boolean(op, tuple(kept))
+    )
 
 
 def _is_truth(expr: Expr) -> bool:

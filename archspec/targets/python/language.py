@@ -1,4 +1,4 @@
-"""Expressions of the language as trees: names bound, what is known computed, the rest simplified."""
+"""Expressions of the language as trees: names bound, what is known computed."""
 
 import ast
 from collections.abc import Callable, Mapping
@@ -78,13 +78,12 @@ class Translator:
         if hoisted is None or not self.origins:
             return tree
         origins = self.origins
-        looked_into = rebuild(
+        return rebuild(  # type: ignore[return-value]  # an expression stays one
             tree,
-            lambda node: hoisted(origins[node])
-            if isinstance(node, Tuple) and node in origins
-            else None,
+            lambda node: (
+                hoisted(origins[node]) if isinstance(node, Tuple) and node in origins else None
+            ),
         )
-        return looked_into  # type: ignore[return-value]  # an expression stays one
 
     def known(self, value: Any) -> Expr:
         """A known value: a number, a name, a tuple of such."""

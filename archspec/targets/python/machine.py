@@ -80,9 +80,7 @@ class Method:
 
     __slots__ = ("body", "defaults", "name", "names")
 
-    def __init__(
-        self, name: str, names: Sequence[str], defaults: Names, body: Execution
-    ) -> None:
+    def __init__(self, name: str, names: Sequence[str], defaults: Names, body: Execution) -> None:
         self.name = name
         self.names = names
         self.defaults = defaults
@@ -188,8 +186,10 @@ class Machine:
         definitions: Iterable[tree.Definition | tree.Assign],
         framework: Framework,
         functions: Mapping[str, Callable[..., Any]] | None = None,
+        imported: Iterable[str] = (),
     ) -> None:
         self.framework = framework
+        self.imported = frozenset(imported)
         self.functions = {**_BUILTINS, **(functions or {})}
         self.steps = 0
         self.globals: Names = {}
@@ -234,9 +234,7 @@ class Machine:
 
     def _method(self, definition: tree.Function) -> Method:
         defaults = {
-            p.name: self.evaluate(p.default)
-            for p in definition.parameters
-            if p.default is not None
+            p.name: self.evaluate(p.default) for p in definition.parameters if p.default is not None
         }
         names = [p.name for p in definition.parameters if not p.keyword_only]
         return Method(definition.name, names, defaults, self.block(definition.body))
@@ -361,7 +359,9 @@ class Machine:
                 return self._unpack([self._assign_to(part) for part in targets])
         raise MachineError(f"nothing can be assigned to {target}")
 
-    def _unpack(self, targets: Sequence[Callable[[Names, Any], None]]) -> Callable[[Names, Any], None]:
+    def _unpack(
+        self, targets: Sequence[Callable[[Names, Any], None]]
+    ) -> Callable[[Names, Any], None]:
         def assign(names: Names, value: Any) -> None:
             values = list(self._iterate(value))
             if len(values) != len(targets):
@@ -428,13 +428,16 @@ class Machine:
 
     def _name(self, name: str) -> Evaluation:
         known, external = self.globals, External(name)
+        imported = self.imported | {key for key in self.functions if "." not in key}
 
         def read(names: Names) -> Any:
             if name in names:
                 return names[name]
             if name in known:
                 return known[name]
-            return external
+            if name in imported:
+                return external
+            raise MachineError(f"there is no {name}")
 
         return read
 
@@ -469,7 +472,9 @@ class Machine:
         function = self.expression(expr.function)
         arguments = [self._argument(a) for a in expr.arguments if not isinstance(a, tree.Keyword)]
         keywords = [
-            (a.name, self.expression(a.value)) for a in expr.arguments if isinstance(a, tree.Keyword)
+            (a.name, self.expression(a.value))
+            for a in expr.arguments
+            if isinstance(a, tree.Keyword)
         ]
         starred = any(isinstance(a, tree.Starred) for a in expr.arguments)
 

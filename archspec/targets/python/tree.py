@@ -337,7 +337,9 @@ def _names_of(kind: Any) -> tuple[str, ...]:
 
 
 def _field_names(node: object) -> tuple[str, ...]:
-    return _names_of(type(node))
+    kind: Any = type(node)
+    names: tuple[str, ...] = _names_of(kind)
+    return names
 
 
 def children(node: Node) -> Iterator[Node]:
@@ -368,12 +370,6 @@ def names_in(*nodes: Node) -> frozenset[str]:
     return frozenset(node.id for node in walk(*nodes) if isinstance(node, Name))
 
 
-def substitute(expr: Expr, bound: Mapping[str, Expr]) -> Expr:
-    """An expression with expressions in place of names."""
-    result = rebuild(expr, lambda node: bound.get(node.id) if isinstance(node, Name) else None)
-    return result  # type: ignore[return-value]  # an expression becomes one
-
-
 def rebuild(node: Node, replaced: Replace) -> Node:
     """A node with every part for which `replaced` gives another one exchanged for that."""
     other = replaced(node)
@@ -398,4 +394,3 @@ def _rebuilt(value: object, replaced: Replace) -> object:
     if hasattr(type(value), "__dataclass_fields__"):
         return rebuild(value, replaced)  # type: ignore[arg-type]  # the only dataclasses here
     return value
-

@@ -9,45 +9,10 @@ from archspec.resources import folder
 from archspec.targets.python.printer import INDENT, lines, signature, statements
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Class, Function, List, Literal, names_in
+from archspec.targets.torch.helpers import HELPERS, WITHOUT_F
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-# Helper → what it needs itself. A module defines those it uses, in this order.
-HELPERS: dict[str, tuple[str, ...]] = {
-    "_make_divisible": (),
-    "_same_padding": (),
-    "_windows_inside": (),
-    "_average_of_input": (),
-    "PaddedConv2d": (),
-    "Conv2dSame": ("_same_padding",),
-    "PaddedMaxPool2d": ("_windows_inside",),
-    "MaxPool2dSame": ("_same_padding",),
-    "PaddedAvgPool2d": ("_windows_inside", "_average_of_input"),
-    "AvgPool2dSame": ("_same_padding", "_average_of_input"),
-    "PartialConv2d": (),
-    "ScaledAvgPool2d": (),
-    "ScaledTanh": (),
-    "RBF": (),
-    "LayerNorm2d": (),
-    "StochasticDepth": (),
-    "Permute": (),
-    "Mean": (),
-    "Chunk": (),
-    "Slice": (),
-}
-WITHOUT_F = frozenset(HELPERS) - {
-    "_average_of_input",
-    "PaddedConv2d",
-    "Conv2dSame",
-    "PaddedMaxPool2d",
-    "MaxPool2dSame",
-    "PaddedAvgPool2d",
-    "AvgPool2dSame",
-    "PartialConv2d",
-    "LayerNorm2d",
-    "ScaledAvgPool2d",
-}
 
 
 @dataclass(frozen=True)

@@ -135,10 +135,15 @@ class _Writer:
         for key in self.network.outputs:
             optional = key not in kept and len(kept) > 1
             annotation = dotted("torch.Tensor")
-            fields.append(Field(key, Binary(annotation, "|", Literal(None)) if optional else annotation))
+            fields.append(
+                Field(key, Binary(annotation, "|", Literal(None)) if optional else annotation)
+            )
         training = "" if len(kept) == len(self.network.outputs) else " in training"
         return Class(
-            f"{name}Outputs", Name("NamedTuple"), f"What {name} gives back{training}.", tuple(fields)
+            f"{name}Outputs",
+            Name("NamedTuple"),
+            f"What {name} gives back{training}.",
+            tuple(fields),
         )
 
     def _return_several(
@@ -274,12 +279,19 @@ class _Writer:
         """The values of a scope that are read outside, or leave the network."""
         nodes = self.network.nodes
         leaving = set(self.network.outputs.values())
-        given = [node.output for node in map(nodes.__getitem__, sorted(inside)) if self.network.is_run(node)]
+        given = [
+            node.output
+            for node in map(nodes.__getitem__, sorted(inside))
+            if self.network.is_run(node)
+        ]
         return [
             value
             for value in given
             if value in leaving
-            or any(r not in inside and self.network.is_run(nodes[r]) for r in self.readers.get(value, ()))
+            or any(
+                r not in inside and self.network.is_run(nodes[r])
+                for r in self.readers.get(value, ())
+            )
         ]
 
     # --- chains ------------------------------------------------------------------------------
@@ -379,4 +391,3 @@ def _guarded(forward: Sequence[tuple[bool, Statement]]) -> list[Statement]:
         else:
             found.append(If(dotted("self.training"), (statement,)))
     return found
-

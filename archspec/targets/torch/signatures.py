@@ -79,9 +79,7 @@ _LAYERS: Mapping[str, str] = {
     "nn.ChannelShuffle": "groups",
     "nn.PixelShuffle": "upscale_factor",
     "nn.PixelUnshuffle": "downscale_factor",
-    "nn.Upsample": (
-        "size:pair=None scale_factor:pair=None mode='nearest' align_corners=False "
-    ),
+    "nn.Upsample": ("size:pair=None scale_factor:pair=None mode='nearest' align_corners=False "),
     "nn.ReLU": "inplace=False",
     "nn.ReLU6": "inplace=False",
     "nn.LeakyReLU": "negative_slope:number=0.01 inplace=False",

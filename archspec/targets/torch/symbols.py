@@ -152,17 +152,18 @@ class Torch:
             return Container(path, _children(path, arguments))
         if path == "nn.Parameter":
             return Parameter(arguments[0])
+        if path == "torch.full":
+            return (path, *bind(path, arguments, keywords).values())
+        if is_layer(path):
+            return Made(path, bind(path, arguments, keywords))
+        return self._call_function(path, arguments, keywords)
+
+    def _call_function(self, path: str, arguments: Sequence[Any], keywords: Names) -> Any:
         if path == "torch.cat":
-            dim = {**dict(zip(("tensors", "dim"), arguments, strict=False)), **keywords}
-            tensors = dim["tensors"]
-            return self.apply(("torch.cat", dim.get("dim", 0)), tuple(tensors))
+            given = {**dict(zip(("tensors", "dim"), arguments, strict=False)), **keywords}
+            return self.apply((path, given.get("dim", 0)), tuple(given["tensors"]))
         if path == "torch.chunk":
             return self.chunk(arguments[0], *arguments[1:], **keywords)
-        if is_layer(path):
-            bound = bind(path, arguments, keywords)
-            if path == "torch.full":
-                return (path, *bound.values())
-            return Made(path, bound)
         if is_function(path):
             return self._function(path, arguments[0], bind(path, arguments[1:], keywords))
         raise BadCall(f"nothing is known of {path}")
@@ -176,7 +177,7 @@ class Torch:
         callee = (path, *bound.values())
         return self.apply(callee, (tensor,), tensor if in_place else None)
 
-    def _apply_layer(self, layer: Made, tensor: Any) -> Tensor:
+    def _apply_layer(self, layer: Made, tensor: Any) -> Any:
         _require(tensor)
         if layer.head == "nn.Identity":
             return tensor
@@ -368,7 +369,7 @@ class Torch:
         raise MachineError(f"tensors have no method {name} here")
 
 
-def _unset(function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
+def _unset(*_: Any) -> Any:
     raise MachineError("no machine runs this")
 
 

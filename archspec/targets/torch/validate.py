@@ -15,6 +15,7 @@ from archspec.targets.python import tree
 from archspec.targets.python.machine import External, Instance, Machine, MachineError
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.symbols import (
     Event,
     Made,
@@ -45,7 +46,7 @@ class Validator:
 
     def __init__(self, definitions: Iterable[tree.Definition | tree.Assign]) -> None:
         self.torch = Torch()
-        self.machine = Machine(definitions, self.torch, _FUNCTIONS)
+        self.machine = Machine(definitions, self.torch, _FUNCTIONS, IMPORTED)
         self.torch.run = self.machine.call
         self.expected: dict[Any, Expected] = {}
         self.kept: list[Any] = []
@@ -311,9 +312,7 @@ class _Memory:
             needs = needs - {"input"}  # what works in place keeps a copy where it needs one
         else:
             aliased = "view" in needs and tensor.operands
-            self.storage[tensor.index] = (
-                self._of(tensor.operands[0]) if aliased else tensor.index
-            )
+            self.storage[tensor.index] = self._of(tensor.operands[0]) if aliased else tensor.index
         if self.run.training:
             for operand in tensor.operands if "input" in needs else ():
                 self.saved.setdefault(self._of(operand), str(tensor.callee[:2]))
@@ -356,6 +355,7 @@ _NEEDS: Mapping[str, frozenset[str]] = {
 }
 """The same of what is no step of its own."""
 
+
 def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
     shapes = network.arriving(node)
     assert shapes is not None
@@ -374,6 +374,8 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {"_make_divisible": make_divisible}
+IMPORTED = frozenset({"nn", "F", "torch", "math", "NamedTuple", "partial", *HELPERS})
+"""The names that a module imports, or defines as helpers."""
 _WEIGHTED = frozenset(
     {
         "nn.Conv2d",

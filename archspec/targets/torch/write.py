@@ -1,4 +1,4 @@
-"""From networks to the text of a module: what a person would write where that is right, else plain."""
+"""Networks as the text of a module: as a person would write it where that is right, else plain."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,8 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch import describe
 from archspec.targets.torch.emit.padding import leaps
-from archspec.targets.torch.module import HELPERS, Module, render
+from archspec.targets.torch.helpers import HELPERS
+from archspec.targets.torch.module import Module, render
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of

@@ -10,7 +10,16 @@ from archspec.ops.norm import (
 )
 from archspec.ops.reshape import Dropout
 from archspec.ops.residual import LayerScale, StochasticDepth
-from archspec.targets.python.tree import Binary, Expr, Keyword, Literal, Tuple, call, dotted, literal
+from archspec.targets.python.tree import (
+    Binary,
+    Expr,
+    Keyword,
+    Literal,
+    Tuple,
+    call,
+    dotted,
+    literal,
+)
 from archspec.targets.torch.emit.row import Row, Spelling, function
 
 

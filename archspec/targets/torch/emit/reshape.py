@@ -28,7 +28,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.python.tree import Slice as Range
 from archspec.targets.torch.emit.padding import Plan, sides
-from archspec.targets.torch.emit.row import Row, Spelling, function
+from archspec.targets.torch.emit.row import Options, Row, Spelling, function
 
 
 def linear(op: Linear, row: Row) -> Spelling:
@@ -135,10 +135,17 @@ def upsample(op: Upsample, row: Row) -> Spelling:
     options = (
         *row.sizes("size", op.size, None),
         *row.sizes("scale_factor", op.scale_factor, None),
-        *((Keyword("mode", Literal(op.mode)),) if op.mode != "nearest" else ()),
-        *(row.option("align_corners", op.align_corners, default=False)),
+        *_blending(op, row),
     )
     return Spelling(call("nn.Upsample", *options), function("F.interpolate", *options))
+
+
+def _blending(op: Upsample, row: Row) -> Options:
+    """The mode, and how its corners are aligned; PyTorch wants no word of that for `nearest`."""
+    if op.mode == "nearest":
+        return ()
+    mode = Keyword("mode", Literal(op.mode))
+    return (mode, *row.option("align_corners", op.align_corners, default=False))
 
 
 def zero_pad2d(op: ZeroPad2d, row: Row) -> Spelling:

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 from archspec.ops import Shape
 from archspec.ops.fields import Pair
-from archspec.targets.python.tree import Argument, Call, Expr, Keyword, Literal, Tuple, call, literal
+from archspec.targets.python.tree import (
+    Argument,
+    Call,
+    Expr,
+    Keyword,
+    Literal,
+    Tuple,
+    call,
+    literal,
+)
 
-Written: TypeAlias = Union[Expr, Sequence["Written"], Mapping[str, "Written"]]
+Written: TypeAlias = Expr | Sequence["Written"] | Mapping[str, "Written"]
 """An attribute as its row has it, with trees in place of expressions: `[1, width // 2]`."""
 Wrap: TypeAlias = Callable[[Sequence[Expr]], Expr]
 """Applies a step to what it reads: `x` becomes `F.relu(x)`."""

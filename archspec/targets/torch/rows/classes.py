@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from archspec.expressions import Reference, Value
 from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
-from archspec.language.source import Data
 from archspec.language.rows import SUGAR
+from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, channels_of
 from archspec.targets.python.arithmetic import Unknown, free_names, value_of
 from archspec.targets.python.text import flat
@@ -148,7 +148,9 @@ class Classes:
     def _head(self, name: str) -> Expr:
         cls, plain = OPS_BY_NAME[name], self._made_with(name, {})
         defaults = self.facts.spec.defaults.get(name, {})
-        own = {key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR}
+        own = {
+            key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR
+        }
         if not own:
             return plain.function
         given = self._made_with(name, own)
@@ -299,10 +301,10 @@ class Classes:
     ) -> list[Argument]:
         required, optional = [], []
         for name in self.facts.spec.vars:
-            bound = unit.bound.get(name, Name(name))
-            own = bound.id if isinstance(bound, Name) else name
-            if own not in unit.used or name in derived or name in unit.tables:
+            bound = unit.bound.get(name)
+            if not isinstance(bound, Name) or name in derived or bound.id not in unit.used:
                 continue
+            own = bound.id
             values = [member.network.vars[name] for member in self.facts.members]
             annotation = annotation_of(list({repr(v): v for v in values}.values()))
             if own in unit.optional:
@@ -445,9 +447,7 @@ class Classes:
             raise CannotWrite(("outputs",), "no output is left")
         return found
 
-    def _return(
-        self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft
-    ) -> None:
+    def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
         """The last statements of forward."""
         values = [graph.exprs[value] for _, value, _ in outputs]
         if len(outputs) == 1:

@@ -123,6 +123,14 @@ class Facts:
         scopes = (inner.scope for kind in kinds for inner in self.scopes.get((step.at, kind), ()))
         return bool(self.nodes_of(step)) or any(any(scope.nodes()) for scope in scopes)
 
+    def is_in(self, step: Step, network: Network) -> bool:
+        """Whether one network has the step, and does anything in it."""
+        if any(leaf.network is network for leaf in self.nodes_of(step)):
+            return True
+        kinds = ("group", "block", "repeat")
+        inner = (i for kind in kinds for i in self.scopes.get((step.at, kind), ()))
+        return any(i.network is network and any(i.scope.nodes()) for i in inner)
+
     def blocks_of(self, step: Step) -> list[str]:
         """The names of the blocks that a row stands for, in the order in which they appear."""
         found = self.scopes.get((step.at, "block"), [])

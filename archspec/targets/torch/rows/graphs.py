@@ -222,10 +222,10 @@ class Graph(Forward):
             return lambda parts: times(attribute, parts[0]), out
         bare = piece.spelling.bare if piece.spelling else None
         padding = piece.spelling.padding if piece.spelling else None
-        if item.when is True and bare is not None and padding is not None:
-            if not piece.spelling or not self._is_open(piece):
-                self.unit.add(Assign(attribute, bare))
-                return lambda parts: Call(attribute, (padding(parts),)), out
+        closed = item.when is True and not self._is_open(piece)
+        if closed and bare is not None and padding is not None:
+            self.unit.add(Assign(attribute, bare))
+            return lambda parts: Call(attribute, (padding(parts),)), out
         if not isinstance(item.when, bool):
             self.unit.restore(saved)
             self._conditional(item, name, arriving)
@@ -326,7 +326,7 @@ class Graph(Forward):
 
 
 def _numbered(base: str, most: int) -> Iterator[str]:
-    """`base`, `base2`, …"""
+    """A name, and the same with numbers behind it."""
     return (base if i == 1 else f"{base}{i}" for i in range(1, most + 1))
 
 
@@ -334,5 +334,3 @@ def _refuse_repetition(step: Step) -> None:
     """What is repeated beside other paths is a group of its own, and that has a plain name."""
     if step.spread and (step.name is None or "{" in step.name or step.branches is not None):
         raise CannotWrite(step.at, "a repeated step beside other paths has no name of its own")
-
-

@@ -59,9 +59,7 @@ def _over_modules(cases: Sequence[tuple[Expr, list[Statement]]]) -> Iterator[Sta
         yield For(Name("module"), call("self.modules"), statements)
 
 
-def _of_kinds(
-    facts: Facts, head: Callable[[str], Expr]
-) -> list[tuple[Expr, list[Statement]]]:
+def _of_kinds(facts: Facts, head: Callable[[str], Expr]) -> list[tuple[Expr, list[Statement]]]:
     """The classes of the ops that begin in the same way, and how."""
     kinds: dict[tuple[Statement, ...], list[Expr]] = {}
     for op, schemes in facts.spec.init.items():
@@ -156,8 +154,6 @@ def _calls(leaf: Leaf, owner: str, path: str) -> Iterator[Statement]:
         inner = path if alone else f"{path}.{parameter}"
         plain = all(part.isidentifier() for part in inner.split("."))
         target = (
-            dotted(f"{owner}.{inner}")
-            if plain
-            else call(f"{owner}.get_parameter", Literal(inner))
+            dotted(f"{owner}.{inner}") if plain else call(f"{owner}.get_parameter", Literal(inner))
         )
         yield _call(scheme, target)

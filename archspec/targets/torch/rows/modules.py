@@ -45,7 +45,8 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.emit import Row, Spelling, Written, spell_step
 from archspec.targets.torch.emit.padding import plan
-from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS, names_in as names_in_written
+from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
+from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Leaf, common
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.statements import Statements
@@ -430,10 +431,20 @@ class Modules:
         """A step's `when`, where it is no part of a loop."""
         if step.control is None or step.control.when is None or step.spread:
             return True
-        when = self.unit.condition(step.control.when)
+        written = step.control.when
+        if not self.unit.block and "in_channels" in names_in_written(written):
+            return self._of_what_arrives(step)
+        when = self.unit.condition(written)
         if not isinstance(when, bool):
             self.unit.use(when)
         return when
+
+    def _of_what_arrives(self, step: Step) -> bool:
+        """A condition on the channels that arrive at a row of the network itself: it is known."""
+        there = {self.facts.is_in(step, member.network) for member in self.facts.members}
+        if len(there) > 1:
+            raise CannotWrite(step.at, "it is there in some members of the family")
+        return there.pop()
 
     # --- loops -------------------------------------------------------------------------------
 
@@ -556,4 +567,3 @@ def _chosen(head: Expr, outs: Mapping[str, Expr]) -> Expr:
     for name, out in reversed(first):
         expr = Conditional(Compare((head, Name(name)), ("is",)), out, expr)
     return expr
-

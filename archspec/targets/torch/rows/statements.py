@@ -355,5 +355,3 @@ class _Loop:
         if len(self.header.levels) == 1 and index in read:
             return For(Tuple((Name(index), target)), call("enumerate", over), body)
         return For(target, over, body)
-
-

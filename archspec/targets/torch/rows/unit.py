@@ -31,9 +31,7 @@ from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.arguments import RATES
 from archspec.targets.torch.rows.facts import Facts, Leaf
 
-OPTIONAL = Binary(
-    Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None)
-)
+OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
 """The annotation of an op that may be missing."""
 When: TypeAlias = Expr | bool
 """A condition, or its truth where that is known."""
@@ -316,7 +314,10 @@ def annotation_of(values: Sequence[Value]) -> Expr:
     sizes = {len(value) for value in values if isinstance(value, list | tuple)}
     if sizes == {2} and "tuple[int, ...]" in texts:  # a height and a width
         pair = Subscript(Name("tuple"), (Name("int"), Name("int")))
-        kinds = [pair if text == "tuple[int, ...]" else kind for kind, text in zip(kinds, texts, strict=True)]
+        kinds = [
+            pair if text == "tuple[int, ...]" else kind
+            for kind, text in zip(kinds, texts, strict=True)
+        ]
         texts = list(map(flat, kinds))
     tuples = [text for text in texts if text.startswith("tuple[")]
     if len(tuples) > 1 and len(tuples) == len(kinds):
@@ -339,7 +340,9 @@ def _annotation(value: Value) -> Expr:
         inner = list(dict.fromkeys(_annotation(item) for item in value))
         if set(inner) == {Name("int"), Name("float")}:
             inner = [Name("float")]
-        return Subscript(Name("tuple"), (inner[0] if len(inner) == 1 else Name("tuple"), _ANY_LENGTH))
+        return Subscript(
+            Name("tuple"), (inner[0] if len(inner) == 1 else Name("tuple"), _ANY_LENGTH)
+        )
     if isinstance(value, Mapping):
         return Subscript(Name("tuple"), tuple(_annotation(item) for item in value.values()))
     return Name(type(value).__name__)
