@@ -34,13 +34,14 @@ from archspec.targets.python.tree import (
     names_in,
 )
 from archspec.targets.torch.emit import Row, spell_step
+from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Facts
-from archspec.targets.torch.rows.graphs import Graph, is_chain
+from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.init import init_statements
-from archspec.targets.torch.rows.modules import Modules
+from archspec.targets.torch.rows.modules import Modules, is_chain
 from archspec.targets.torch.rows.unit import (
     LONGEST,
     OPTIONAL,
@@ -124,6 +125,7 @@ class Classes:
         self.names = _block_names(facts, taken)
         self.as_values = _blocks_as_values(facts)
         self.heads: dict[str, Expr] = {}
+        self.groups: dict[str, Draft] = {}
 
     def class_of(self, block: str) -> Draft:
         """The class of a block; written at its first use."""
@@ -241,6 +243,54 @@ class Classes:
             return f"{block.name}: as many channels leave as arrive"
         return f"{block.name}: in_channels → {flat(draft.out)} channels"
 
+    # --- groups ------------------------------------------------------------------------------
+
+    def group(self, outer: Unit, step: Step) -> tuple[Draft, Mapping[str, Expr]]:
+        """The class of a group whose paths meet, and what stands for its arguments around it.
+
+        It sees the names of what is around it, and those that it reads are its arguments.
+        """
+        assert step.body is not None
+        given = {name: expr for name, expr in outer.bound.items() if name != "in_channels"}
+        names = {name: name if usable_argument(name) else f"{name}_" for name in given}
+        key = f"{step.at}"
+        if key not in self.groups:
+            name = self._group_name(step)
+            self.groups[key] = Draft(name, _SUPER, None)  # the name is taken from now on
+            unit = self._unit(outer.block)
+            unit.values.update(outer.values)
+            for own in names:
+                unit.bound[own] = Name(names[own])
+                if outer.is_whole(given[own]):
+                    unit.whole.add(names[own])
+            unit.bound["in_channels"] = Name("in_channels")
+            unit.whole.add("in_channels")
+            unit.taken |= {"in_channels", *names.values()}
+            draft = self._write(unit, step.body, name, Name("in_channels"))
+            draft.takes_channels = "in_channels" in unit.used
+            draft.arguments = tuple(
+                Argument(names[own], self._kind(outer, own), key=own)
+                for own in names
+                if names[own] in unit.used
+            )
+            draft.docstring = draft.title = f"{step.name or 'A group'}: a part of the network"
+            self.blocks[key] = draft
+            self.groups[key] = draft
+        return self.groups[key], given
+
+    def _group_name(self, step: Step) -> str:
+        """The name of a group's class: the group's own, as a class is called."""
+        words = "".join(part.capitalize() for part in (step.name or "group").split("_"))
+        taken = self.taken | set(self.names.values()) | {d.name for d in self.groups.values()}
+        base = class_name(words, frozenset(HELPERS))
+        numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(taken) + 2))
+        return next(name for name in numbered if name not in taken)
+
+    def _kind(self, outer: Unit, name: str) -> Expr:
+        """The annotation of a name that a group sees."""
+        values = [e[name] for e in self.facts.environments(outer.block) if name in e]
+        return annotation_of(list({repr(value): value for value in values}.values()))
+
     # --- the network -------------------------------------------------------------------------
 
     def network(self, name: str, closed: frozenset[str] = frozenset()) -> Draft:
@@ -258,6 +308,7 @@ class Classes:
                     raise CannotWrite(("vars",), "an expression is too long") from None
                 bound |= free
                 self.blocks.clear()
+                self.groups.clear()
 
     def _network(self, name: str, bound: frozenset[str]) -> Draft:
         facts = self.facts
@@ -360,9 +411,10 @@ class Classes:
                 unit.whole.add(own)
 
     def _write(self, unit: Unit, body: Body, name: str, channels: Expr) -> Draft:
-        modules = Modules(unit, self.class_of)
+        modules = Modules(unit, self.class_of, self.group)
         steps = [step for step in body.steps if self.facts.is_there(step)]
-        if is_chain(steps) and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
+        in_a_row = is_chain(steps) and not modules.needs_class(body)
+        if in_a_row and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
             return self._sequential(unit, modules, steps, name, channels)
         graph = Graph(unit, modules)
         end = graph.read_body(body)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol
 
-from archspec.language.model import Control, Step
+from archspec.language.model import Body, Control, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of
@@ -92,11 +92,21 @@ class Piece:
 
 
 class Modules:
-    """Writes the modules of one class; `class_of` gives the class of a block."""
+    """Writes the modules of one class.
 
-    def __init__(self, unit: Unit, class_of: Callable[[str], BlockClass]) -> None:
+    `class_of` gives the class of a block, `group_class` that of a group, and what stands for its
+    arguments in the class that is written.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        class_of: Callable[[str], BlockClass],
+        group_class: Callable[[Unit, Step], tuple[BlockClass, Mapping[str, Expr]]],
+    ) -> None:
         self.unit = unit
         self.class_of = class_of
+        self.group_class = group_class
         self.facts = unit.facts
         self.running: set[str] = set()  # variables that hold the channels from step to step
         self.loops = 0  # how many loops stand around what is written
@@ -110,7 +120,7 @@ class Modules:
             module, out = self.repeated(step, channels)
             return [Piece(step.name, module, out, step)]
         if step.body is not None:
-            module, out = self.sequence(step.body.steps, channels)
+            module, out = self.group(step, channels)
             return [Piece(step.name, module, out, step)]
         if self.facts.blocks_of(step):
             return [self._block(step, channels)]
@@ -342,7 +352,52 @@ class Modules:
                 known[name] = self._default(cls, name, values)
         return self.unit.expr_with(default, known)
 
+    @contextmanager
+    def standing_for(self, bound: Mapping[str, Expr]) -> Iterator[None]:
+        """Names that stand for something known, while a step is written."""
+        before = dict(self.unit.bound)
+        self.unit.bound.update(bound)
+        try:
+            yield
+        finally:
+            self.unit.bound = before
+
     # --- bodies ------------------------------------------------------------------------------
+
+    def group(self, step: Step, channels: Expr) -> tuple[Call, Expr]:
+        """A group as a module: its steps in a row, or a class where its paths meet."""
+        assert step.body is not None
+        if not self.needs_class(step.body):
+            return self.sequence(step.body.steps, channels)
+        self.see(channels)
+        cls, given = self.group_class(self.unit, step)
+        values = {"in_channels": channels, **given}
+        items: list[CallArgument] = [channels] if cls.takes_channels else []
+        for argument in cls.arguments:
+            value = values[argument.key]
+            self.unit.use(value)
+            items.append(Keyword(argument.name, value) if argument.is_flag else value)
+        self.unit.use(channels)
+        if cls.out is None:
+            scopes = self.facts.scopes[step.at, "group"]
+            width = common(
+                channels_of(self.facts.shape(inner.network, inner.scope.output)) for inner in scopes
+            )
+            if width is None:
+                raise CannotWrite(step.at, "how many channels leave the group cannot be said")
+            return Call(Name(cls.name), tuple(items)), Literal(width)
+        names = {argument.name: values[argument.key] for argument in cls.arguments}
+        out = substituted(cls.out, {**names, "in_channels": channels})
+        return Call(Name(cls.name), tuple(items)), out
+
+    def needs_class(self, body: Body) -> bool:
+        """Whether paths meet in a body, or a parameter stands in it: no row of modules does."""
+        there = [step for step in body.steps if self.facts.is_there(step)]
+        return not is_chain(there) or any(
+            leaf.op.arity == "several" or any(tensor.name == "" for tensor in leaf.tensors)
+            for step in there
+            for leaf in self.facts.nodes_of(step)
+        )
 
     def sequence(
         self, steps: Sequence[Step], channels: Expr, head: Expr = _SEQUENTIAL
@@ -521,6 +576,16 @@ class Modules:
             unit.bound = before
             unit.whole = numbers
             unit.taken = taken | {name for name in unit.taken if name in unit.widths}
+
+
+def is_chain(steps: Sequence[Step]) -> bool:
+    """Whether every step reads just the one before it."""
+    return all(
+        step.inputs is None
+        and step.branches is None
+        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].arity == "several")
+        for step in steps
+    )
 
 
 def _padding_order(leaf: Leaf) -> int:
