@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from archspec.expressions import Reference, Value
 from archspec.graph.declared import references
@@ -56,6 +57,7 @@ from archspec.targets.torch.rows.unit import (
 TENSOR = dotted("torch.Tensor")
 _SUPER = Attribute(Call(Name("super")), "__init__")
 _INTEGER = Name("int")
+_NONE: Mapping[str, Value] = MappingProxyType({})
 
 
 @dataclass
@@ -148,16 +150,18 @@ class Classes:
         return self.heads[name]
 
     def _head(self, name: str) -> Expr:
-        cls, plain = OPS_BY_NAME[name], self._made_with(name, {})
+        cls = OPS_BY_NAME[name]
         defaults = self.facts.spec.defaults.get(name, {})
         own = {
             key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR
         }
+        plain = self._made_with(name, {}, own)
         if not own:
             return plain.function
         given = self._made_with(name, own)
         bound = [argument for argument in given.arguments if argument not in plain.arguments]
-        if any(not isinstance(argument, Keyword) for argument in bound):
+        first = [argument for argument in bound if not isinstance(argument, Keyword)]
+        if tuple(first) != given.arguments[: len(first)]:
             raise CannotWrite(("defaults", name), "its defaults cannot be handed on")
         return call("partial", given.function, *bound) if bound else plain.function
 
@@ -171,10 +175,15 @@ class Classes:
         return value  # type: ignore[no-any-return]  # what an expression is worth
 
     @staticmethod
-    def _made_with(name: str, attributes: Mapping[str, Value]) -> Call:
-        """How a module of an op is made."""
+    def _made_with(
+        name: str,
+        attributes: Mapping[str, Value],
+        other: Mapping[str, Value] = MappingProxyType({}),
+    ) -> Call:
+        """How a module of an op is made; what is required is not what it is in `other`."""
         cls = OPS_BY_NAME[name]
-        needed = {key: 4 for key, info in cls.model_fields.items() if info.is_required()}
+        required = (key for key, info in cls.model_fields.items() if info.is_required())
+        needed = {key: 2 if other.get(key) == 4 else 4 for key in required}
         made = spell_step(cls(**{**needed, **attributes}), Row(((8, 8, 8),), Literal(8))).module
         if made is None:
             raise CannotWrite(("blocks",), f"{name} is no module that could be handed on")
@@ -259,10 +268,10 @@ class Classes:
             self.groups[key] = Draft(name, _SUPER, None)  # the name is taken from now on
             unit = self._unit(outer.block)
             unit.values.update(outer.values)
-            for own in names:
-                unit.bound[own] = Name(names[own])
+            for own, argument in names.items():
+                unit.bound[own] = Name(argument)
                 if outer.is_whole(given[own]):
-                    unit.whole.add(names[own])
+                    unit.whole.add(argument)
             unit.bound["in_channels"] = Name("in_channels")
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
@@ -339,10 +348,14 @@ class Classes:
             else:
                 unit.taken.add(own)
         self._define(unit, derived)
-        shapes = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
-        if len(shapes) > 1:
-            raise CannotWrite(("variants",), "variants read different numbers of channels")
-        draft = self._write(unit, facts.spec.body, name, Literal(shapes.pop()))
+        widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
+        channels: Expr = Literal(next(iter(widths)))
+        if len(widths) > 1:
+            channels = Name("in_channels")
+            unit.taken.add("in_channels")
+            unit.whole.add("in_channels")
+        draft = self._write(unit, facts.spec.body, name, channels)
+        draft.takes_channels = len(widths) > 1
         draft.init += init_statements(facts, self.names, self.head_of)
         draft.arguments = tuple(self._network_arguments(unit, derived, varying))
         return draft
@@ -507,17 +520,25 @@ class Classes:
             return
         named = f"{draft.name}Outputs"
         draft.outputs = tuple((name, value in graph.optional) for name, value, _ in outputs)
-        kept = [v for v, (_, _, training) in zip(values, outputs, strict=True) if not training]
+        kept = [not training for _, _, training in outputs]
         everything = Return(Call(Name(named), tuple(values)))
-        if len(kept) == len(outputs):
+        if all(kept):
             draft.forward.append(everything)
             draft.returns = Name(named)
             return
-        if len(kept) > 1:
-            raise CannotWrite(("outputs",), "evaluation gives more than one output")
         draft.forward.append(If(dotted("self.training"), (everything,)))
-        draft.forward.append(Return(kept[0]))
-        draft.returns = Binary(TENSOR, "|", Name(named))
+        evaluated = [value for value, stays in zip(values, kept, strict=True) if stays]
+        if len(evaluated) == 1:
+            draft.forward.append(Return(evaluated[0]))
+            draft.returns = Binary(TENSOR, "|", Name(named))
+            return
+        some = (v if stays else Literal(None) for v, stays in zip(values, kept, strict=True))
+        draft.forward.append(Return(Call(Name(named), tuple(some))))
+        draft.returns = Name(named)
+        draft.outputs = tuple(
+            (name, optional or not stays)
+            for (name, optional), stays in zip(draft.outputs, kept, strict=True)
+        )
 
 
 def _block_names(facts: Facts, taken: frozenset[str]) -> dict[str, str]:

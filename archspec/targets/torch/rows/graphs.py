@@ -71,8 +71,6 @@ class Graph(Forward):
     def _unrolled(self, step: Step, previous: int) -> int:
         """A repeated step without a group of its own: every repetition is a step."""
         if not (found := iterations(self.unit, step)):
-            if step.name is not None:
-                raise CannotWrite(step.at, "it is repeated no time, and has a name")
             return self._inputs(step, previous)[0]
         for once, bound in found:
             self.bound[once.at] = bound
@@ -86,7 +84,7 @@ class Graph(Forward):
         if when is False or not self.facts.is_there(step):
             if step.name is not None:
                 self.names[step.name] = inputs[0]
-                if not step.spread:  # what is repeated no time is there, and passes on what arrives
+                if when is False:  # what does nothing is there, and passes on what arrives
                     self.dropped.add(step.name)
             return inputs[0]
         if step.branches is not None:
@@ -99,7 +97,7 @@ class Graph(Forward):
         if self._is_transparent(step) and step.body is not None:
             return self._inside(step.body, inputs[0])
         previous = self._item(step, "", inputs, when)
-        for role in SUGAR:
+        for role in () if step.spread else SUGAR:
             if self.facts.nodes_of(step, role):
                 if not isinstance(when, bool):
                     raise CannotWrite(step.at, "a step that may be left out carries another")

@@ -10,10 +10,8 @@ from archspec.language.model import Body, Control, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of
-from archspec.ops.channels import PadChannels
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.arithmetic import (
-    add_up,
     free_names,
     simplify,
     substituted,
@@ -150,6 +148,7 @@ class Modules:
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
+        out = self._leaving(leaves, row, spelling)
         module = spelling.module
         callee = self._callee(step, role)
         if callee is not None:
@@ -159,7 +158,6 @@ class Modules:
         if name is not None and role:
             name = f"{name}_{role}"
         self.unit.use(channels)
-        out = self._leaving(leaves, row)
         return Piece(name, module, out, step, spelling, leaf)
 
     def _spelling(self, leaves: Sequence[Leaf], leaf: Leaf, row: Row) -> Spelling:
@@ -227,17 +225,11 @@ class Modules:
                 return {**attributes, width: name}
         return attributes
 
-    def _leaving(self, leaves: Sequence[Leaf], row: Row) -> Expr:
+    def _leaving(self, leaves: Sequence[Leaf], row: Row, spelling: Spelling) -> Expr:
         """The channels that a row gives on."""
-        for width in OUTPUT_WIDTHS:
-            if width in row.attributes:
-                return row.value(width, None)
-        leaf, channels = leaves[0], row.channels
-        if row.is_open("channel_multiplier"):
-            return simplify(Binary(row.value("channel_multiplier", 1), "*", channels))
-        if isinstance(leaf.op, PadChannels):
-            ends = (row.value("before", leaf.op.before), row.value("after", leaf.op.after))
-            return add_up([channels, *ends])
+        if spelling.width is not None:
+            return spelling.width
+        leaf = leaves[0]
         ratio = common(leaf.op.channel_ratio(leaf.shapes) for leaf in leaves)
         if leaf.op.channel_ratio(leaf.shapes) is None:
             width = common(channels_of(leaf.output) for leaf in leaves)
@@ -246,7 +238,7 @@ class Modules:
             return Literal(width)
         if ratio is None:
             raise CannotWrite(leaf.node.at, "the map that arrives is not of one size everywhere")
-        expr = times_sizes(channels, ratio.factors)
+        expr = times_sizes(row.channels, ratio.factors)
         if ratio.divisor == 1:
             return expr
         return simplify(Binary(expr, "//", Literal(ratio.divisor)))
@@ -263,7 +255,9 @@ class Modules:
         classes = [self.class_of(name) for name in self.facts.blocks_of(step)]
         head = self._head(step, classes)
         given = {**step.attributes, **step.sugar}
-        values = {name: self.unit.argument(value) for name, value in given.items()}
+        read = {argument.key for cls in classes for argument in cls.arguments}
+        read |= free_names(*(cls.out for cls in classes if cls.out is not None))
+        values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
         items: list[CallArgument] = []
         if any(cls.takes_channels for cls in classes):
             items.append(channels)

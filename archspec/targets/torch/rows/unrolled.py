@@ -1,8 +1,7 @@
 """A repeated row as so many rows: beside other paths every repetition is a step of its own."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.expressions import Value
@@ -30,21 +29,18 @@ def iterations(unit: Unit, step: Step) -> list[Iteration]:
 
     Each is a step at a place of its own, so that what its nodes have in common is known of it.
     """
-    assert step.control is not None
-    turns = _turns(unit, step)
     facts = unit.facts
     kept: list[tuple[Step, dict[str, Value]]] = []
-    for number, names in enumerate(turns):
-        name = step.name and _HOLE.sub(lambda hole: _filled(unit, hole[1], names), step.name)  # noqa: B023 - called at once
-        control = None
-        if step.control.when is not None:
-            if not _holds(unit, step, names):
-                continue
-        once = step._replace(at=(*step.at, f"#{number}"), name=name or None, control=control)
+    for number, names in enumerate(_turns(unit, step)):
+        if not _holds(unit, step, names):
+            continue
+        name = None if step.name is None else _filled(unit, step.name, names)
+        once = step._replace(at=(*step.at, f"#{number}"), name=name, control=None)
         kept.append((once if not kept else once._replace(inputs=None), names))
     _divide(facts, step, [once for once, _ in kept])
     return [
-        Iteration(once, {key: unit.known(v) for key, v in names.items()}) for once, names in kept
+        Iteration(once, {key: unit.known(value) for key, value in names.items()})
+        for once, names in kept
     ]
 
 
@@ -79,7 +75,7 @@ def _holds(unit: Unit, step: Step, names: Mapping[str, Value]) -> bool:
     assert step.control is not None
     written = step.control.when
     if not isinstance(written, str):
-        return bool(written)
+        return written is None or bool(written)
     facts = unit.facts
     found = {
         facts.value_of(written, {**environment, **names})
@@ -90,35 +86,42 @@ def _holds(unit: Unit, step: Step, names: Mapping[str, Value]) -> bool:
     return bool(found.pop())
 
 
-def _filled(unit: Unit, written: str, names: Mapping[str, Value]) -> str:
-    """A hole of a name."""
-    found = {
-        unit.facts.value_of(written, {**environment, **names})
-        for environment in unit.facts.environments(unit.block)
-    }
-    value = found.pop()
-    if found or not isinstance(value, int | float):
-        raise CannotWrite((), "a name differs from object to object")
-    return str(int(value))
+def _filled(unit: Unit, name: str, names: Mapping[str, Value]) -> str:
+    """A name with its holes filled, the same in every object of the class."""
+    facts = unit.facts
+
+    def fill(hole: re.Match[str]) -> str:
+        found = {facts.value_of(hole[1], {**e, **names}) for e in facts.environments(unit.block)}
+        value = found.pop()
+        if found or not isinstance(value, int | float):
+            raise CannotWrite((), "a name differs from object to object")
+        return str(int(value))
+
+    return _HOLE.sub(fill, name)
 
 
 def _divide(facts: Facts, step: Step, steps: list[Step]) -> None:
     """Give each repetition the nodes and scopes that are its own."""
     for role in ("", *SUGAR):
-        leaves = defaultdict(list)
-        for leaf in facts.leaves.get((step.at, role), ()):
-            leaves[id(leaf.network), leaf.owner.path].append(leaf)
-        if any(len(found) != len(steps) for found in leaves.values()):
-            raise CannotWrite(step.at, "its repetitions carry different things along")
-        for number, once in enumerate(steps):
-            if leaves:
-                facts.leaves[once.at, role] = [found[number] for found in leaves.values()]
+        leaves = _by_object(facts.leaves.get((step.at, role), ()))
+        for number, once in enumerate(_each(step, steps, leaves)):
+            facts.leaves[once.at, role] = [found[number] for found in leaves]
     for kind in _KINDS:
-        scopes = defaultdict(list)
-        for inner in facts.scopes.get((step.at, kind), ()):
-            scopes[id(inner.network), inner.owner.path].append(inner)
-        if any(len(found) != len(steps) for found in scopes.values()):
-            raise CannotWrite(step.at, "its repetitions are of several kinds")
-        for number, once in enumerate(steps):
-            if scopes:
-                facts.scopes[once.at, kind] = [found[number] for found in scopes.values()]
+        scopes = _by_object(facts.scopes.get((step.at, kind), ()))
+        for number, once in enumerate(_each(step, steps, scopes)):
+            facts.scopes[once.at, kind] = [found[number] for found in scopes]
+
+
+def _by_object(found: Iterable[Any]) -> list[list[Any]]:
+    """Nodes or scopes by the object that they are part of, in their order."""
+    divided: dict[Any, list[Any]] = {}
+    for item in found:
+        divided.setdefault((id(item.network), item.owner.path), []).append(item)
+    return list(divided.values())
+
+
+def _each(step: Step, steps: Sequence[Step], divided: Sequence[Sequence[Any]]) -> Sequence[Step]:
+    """The repetitions, where each has one of what there is; none where there is nothing."""
+    if any(len(found) != len(steps) for found in divided):
+        raise CannotWrite(step.at, "its repetitions are of several kinds")
+    return steps if divided else ()
