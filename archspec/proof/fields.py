@@ -132,7 +132,9 @@ def prove_fields(subject: Subject) -> Proof:
         if differing:
             # Some fast convolutions compute neighbours together and spread a NaN; that of float64,
             # on an ordinary tensor, does not.
-            differing = _compare(subject, allowed, trace, torch.float64)
+            paths = {difference.where for difference in differing}
+            again = [candidate for candidate in allowed if candidate.node.path in paths]
+            differing = _compare(subject, again, trace, torch.float64)
         found += differing
     largest = max(candidate.reach for candidate in allowed)
     text = f"{len(allowed)} of {counted(finite, 'node')} with a finite field"
