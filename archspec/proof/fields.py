@@ -19,7 +19,8 @@ from torch.utils.hooks import RemovableHandle
 
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.graph.network import INPUT, Node
-from archspec.ops.base import ChannelsLast, View
+from archspec.ops.base import View
+from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, like, with_channels
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.subject import Effort, ShapesOnly, Subject
 from archspec.proof.weights import positive_state
@@ -154,11 +155,10 @@ def _candidates(subject: Subject) -> list[Candidate]:
     modules = dict(subject.meta.named_modules())
     fixed: list[bool] = []
     found = []
-    for node, shape in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.arriving(node)
-        before = all(index == INPUT or fixed[index] for index in node.inputs)
-        steady = arriving is not None and node.op is not None
-        fixed.append(before and steady and all(_is_steady(node, s) for s in arriving or ()))
+    for node in network.nodes:
+        shape, arriving = network.shape_of(node.output), network.arriving(node)
+        before = all(index == INPUT or fixed[index] for index, _ in node.inputs)
+        fixed.append(before and arriving is not None and _is_steady(node, arriving))
         field = subject.results.fields[node.index]
         if (
             fixed[-1]
@@ -170,19 +170,24 @@ def _candidates(subject: Subject) -> list[Candidate]:
             and all(number == int(number) for pair in field for number in pair)
             and min(field.stride) >= 1
         ):
-            last = isinstance(shape, ChannelsLast)
-            found.append(Candidate(node, field, shape[-1] if last else shape[0], last))
+            last = kind_of(shape) == "channels_last"
+            found.append(Candidate(node, field, channels_of(shape), last))
     return found
 
 
-def _is_steady(node: Node, shape: tuple[int, ...]) -> bool:
-    """Whether a step looks through the same window, whatever the size of what arrives."""
-    if len(shape) != 3 or node.op is None:
-        return True
-    larger: tuple[int, ...] = (shape[0], 2 * shape[1] + 1, 2 * shape[2] + 1)
-    if isinstance(shape, ChannelsLast):
-        larger = ChannelsLast((2 * shape[0] + 1, 2 * shape[1] + 1, shape[2]))
-    return bool(_windows(node.op.view(shape)) == _windows(node.op.view(larger)))
+def _is_steady(node: Node, shapes: Shapes) -> bool:
+    """Whether a step looks through the same windows, whatever the size of what arrives."""
+    if node.op is None:
+        return False
+    views = zip(node.op.views(shapes), node.op.views([*map(_larger, shapes)]), strict=True)
+    return all(_windows(view) == _windows(larger) for view, larger in views)
+
+
+def _larger(shape: Shape) -> Shape:
+    if len(shape) != 3:
+        return shape
+    larger = (2 * size + 1 for size in shape)
+    return with_channels(like(shape, larger), channels_of(shape))
 
 
 def _windows(view: View) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from archspec.graph.network import Node
+from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.subject import ShapesOnly, Subject, tensors_of
@@ -26,15 +26,16 @@ def prove_shapes(subject: Subject) -> Proof:
     given, taken, outputs = _run(subject)
     found = [
         Difference(node.path, show(shape), " and ".join(show(size) for size in given[node.path]))
-        for node, shape in zip(network.nodes, network.shapes, strict=True)
-        if shape is not None and any(size != shape for size in given.get(node.path, ()))
+        for node in network.nodes
+        if (shape := network.shape_of(node.output)) is not None
+        and any(size != shape for size in given.get(node.path, ()))
     ]
-    final = network.shapes[network.output] if network.nodes else network.input_shape
+    final = network.shape_of(network.output)
     if final is not None and outputs[:1] != [final]:
         got = show(outputs[0]) if outputs else "nothing"
         found.append(Difference("the output", show(final), got))
     compared = {node.index for node in network.nodes if node.path in given}
-    seen = compared | _seen_arriving(subject, taken) | {network.output} - {-1}
+    seen = compared | _seen_arriving(subject, taken) | {network.output.node} - {INPUT}
     text = f"{len(seen)} of {counted(len(network.nodes), 'node')} have the shape computed"
     if not found and len(seen) > len(compared):
         text += (
@@ -88,10 +89,10 @@ def _seen_arriving(subject: Subject, taken: Sizes) -> set[int]:
     """
     network = subject.network
     return {
-        index
+        value.node
         for node in network.nodes
-        for index in node.inputs
-        if index >= 0 and network.shapes[index] in taken.get(node.path, ())
+        for value in node.inputs
+        if value.node != INPUT and network.shape_of(value) in taken.get(node.path, ())
     }
 
 

@@ -122,14 +122,11 @@ class Subject:
     @cached_property
     def tensors(self) -> dict[str, Computed]:
         """Every parameter and buffer that was computed, by its name in the state_dict."""
-        found = {}
-        for node in self.network.nodes:
-            arriving = self.network.arriving(node)
-            assert node.op is not None
-            assert arriving is not None
-            for tensor in node.op.tensors(arriving[0]):
-                found[f"{node.path}.{tensor.name}" if tensor.name else node.path] = tensor
-        return found
+        return {
+            f"{module.path}.{tensor.name}" if tensor.name else module.path: tensor
+            for module in self.network.modules
+            for tensor in module.tensors or ()
+        }
 
     def picture(self, batch: int = 1, seed: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
         """A batch of random inputs, of the executed size unless it is given."""

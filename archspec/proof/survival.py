@@ -142,7 +142,7 @@ def prove_other_size(subject: Subject) -> Proof:
         return not_applicable(claim, f"it takes pictures of {height}×{width} only")
     spec = subject.network.spec._replace(input=list(larger))
     network, _ = build_network(spec, subject.overrides)
-    computed = network.shapes[network.output] if network.nodes else network.input_shape
+    computed = network.shape_of(network.output)
     with torch.no_grad(), ShapesOnly():
         output = tensors_of(subject.meta(torch.empty(1, *larger, device="meta")))[0]
     got = tuple(output.shape[1:])

@@ -1,0 +1,55 @@
+"""What can go wrong with a spec that `check` accepts, and what makes two faults the same."""
+
+import re
+from typing import NamedTuple
+
+KINDS = (
+    "crash in check",
+    "crash in gen",
+    "refused",
+    "not the same twice",
+    "does not parse",
+    "does not import",
+    "cannot be built",
+    "state differs",
+    "init differs",
+    "cannot be run",
+    "cannot be differentiated",
+    "input overwritten",
+    "output differs",
+    "gradient differs",
+    "statistics differ",
+    "macs differ",
+    "field differs",
+    "not interpreted",
+    "slow",
+    "process lost",
+)
+
+
+class Failure(NamedTuple):
+    """One thing that is wrong: its kind, and what was said; `where` is the member it is about."""
+
+    kind: str
+    message: str
+    where: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Kind and message, without what differs from one spec to the next."""
+        return f"{self.kind}: {normalised(self.message)}"
+
+
+_QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"")
+_SIZES = re.compile(r"\[[-\d, ]*\]|\([-\d, ]*\)")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
+_NAME = re.compile(r"\b(\w*_\w*\d+\w*|[A-Z]\w*\d\w*)\b")
+
+
+def normalised(message: str) -> str:
+    """A message's first line with names and numbers struck out."""
+    line = message.strip().split("\n")[0][:300]
+    line = _QUOTED.sub("…", line)
+    line = _SIZES.sub("…", line)
+    line = _NAME.sub("…", line)
+    return re.sub(r"(#[×, #]*)+", "# ", _NUMBER.sub("#", line)).strip()

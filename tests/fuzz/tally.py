@@ -1,0 +1,73 @@
+"""The sum of many trials: how many, what failed how often, and what was covered."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.fuzz.campaign import Example, Report
+from tests.fuzz.coverage import Coverage
+from tests.fuzz.failure import KINDS
+from tests.fuzz.known import is_known
+
+
+class Tally:
+    """Adds reports up; failures with one signature are one line, with an example of each form."""
+
+    def __init__(self) -> None:
+        self.coverage = Coverage()
+        self.specs = 0
+        self.valid = 0
+        self.faulty = 0
+        self.signatures: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.examples: dict[tuple[str, str], Example] = {}
+        self.began = time.monotonic()
+
+    def add(self, report: Report) -> None:
+        """Count a trial."""
+        self.specs += 1
+        self.valid += report.is_valid
+        self.faulty += bool(report.failures)
+        self.coverage.add(report.attributes, report.constructs)
+        self.signatures.update(failure.signature for failure in report.failures)
+        self.kinds.update(failure.kind for failure in report.failures)
+        for example in report.examples:
+            key = (example.failure.signature, example.essence)
+            if key not in self.examples or len(example.text) < len(self.examples[key].text):
+                self.examples[key] = example
+
+    @property
+    def unknown(self) -> list[str]:
+        """The signatures of failures that are not on the list of known ones."""
+        return [signature for signature in self.signatures if not is_known(signature)]
+
+    def line(self) -> str:
+        """How fast, how many are valid, and what was found."""
+        minutes = (time.monotonic() - self.began) / 60
+        kinds = ", ".join(f"{self.kinds[kind]} {kind}" for kind in KINDS if self.kinds[kind])
+        return (
+            f"{minutes:5.1f} min  {self.specs} specs ({self.specs / max(minutes, 1e-9):.0f}/min), "
+            f"{self.valid / max(self.specs, 1):.0%} valid, {self.faulty} faulty; "
+            f"{kinds or 'nothing found'}"
+        )
+
+    def summary(self, minutes: float) -> Iterator[str]:
+        """What was covered, what was not often enough, and all failures by their number."""
+        yield from self.coverage.table()
+        rare = self.coverage.rare(minutes)
+        yield f"\nunder 20 an hour: {len(rare)}"
+        for (op, attribute, kind), count in rare:
+            yield f"  {count:3} {op}.{attribute} as {kind}"
+        yield ""
+        for signature, count in self.signatures.most_common():
+            yield f"{count:6} × {'known ' if is_known(signature) else ''}{signature}"
+        yield self.line()
+
+    def write_to(self, folder: Path) -> None:
+        """The smallest example of each group as a file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, key in enumerate(sorted(self.examples), start=1):
+            example = self.examples[key]
+            path = folder / f"{number:03}-{example.failure.kind.replace(' ', '-')}.yaml"
+            path.write_text(example.write(), encoding="utf-8")

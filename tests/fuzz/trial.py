@@ -1,0 +1,279 @@
+"""One spec on trial: checked, written, imported, built, run, and compared with what it means."""
+
+import ast
+import importlib.util
+import inspect
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from archspec.api import Check, SpecError, check_text, write
+from archspec.graph.network import Network
+from archspec.ops import Shape
+from archspec.ops.lenet import PartialConv2d
+from archspec.ops.residual import LayerScale
+from tests.fuzz import facts, numbers
+from tests.fuzz.failure import Failure
+from tests.fuzz.fields import compare_fields
+from tests.fuzz.hazards import sees_padding_only
+
+SLOW = 3.0
+"""Seconds of computing after which `check`, or `gen`, of so small a spec is slow."""
+
+
+class Outcome(NamedTuple):
+    """What a trial found: the check of a spec that is accepted, and what is wrong with it then."""
+
+    failures: tuple[Failure, ...]
+    check: Check | None = None
+    source: str = ""
+
+
+Fields = Literal["none", "sure", "all"]
+"""Which receptive fields are compared: all, or those in front of upsampling only."""
+Writer = Callable[[Check], str]
+
+
+def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Outcome:
+    """Everything that is wrong with a spec; nothing is raised."""
+    start = time.process_time()
+    try:
+        check = check_text(text)
+    except Exception as error:  # noqa: BLE001 - a crash is what is looked for
+        return Outcome((Failure("crash in check", _told(error)),))
+    if not check.ok:
+        return Outcome(())
+    failures = [Failure("slow", "check")] if time.process_time() - start > SLOW else []
+    start = time.process_time()
+    try:
+        source, again = writer(check), writer(check_text(text))
+    except SpecError as error:
+        return Outcome((*failures, Failure("refused", _without_place(error))), check)
+    except Exception as error:  # noqa: BLE001 - a crash is what is looked for
+        return Outcome((*failures, Failure("crash in gen", _told(error))), check)
+    if time.process_time() - start > 2 * SLOW:
+        failures.append(Failure("slow", "gen"))
+    if source != again:
+        failures.append(Failure("not the same twice", "gen"))
+    failures += _of_source(text, check, source, fields=fields)
+    return Outcome(tuple(dict.fromkeys(failures)), check, source)
+
+
+def _without_place(error: SpecError) -> str:
+    return error.diagnostics[0].message
+
+
+def _told(error: BaseException) -> str:
+    first = (str(error).strip().split("\n") or [""])[0][:200]
+    return f"{type(error).__name__}: {first}"
+
+
+# --- the module's text -------------------------------------------------------------------------
+
+
+def _of_source(text: str, check: Check, source: str, *, fields: Fields) -> Iterator[Failure]:
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        yield Failure("does not parse", _told(error))
+        return
+    try:
+        with imported(source) as module:
+            for member in check.family or (check,):
+                yield from _of_member(text, member, module, fields=fields)
+    except _NotImported as error:
+        yield Failure("does not import", str(error))
+
+
+class _NotImported(Exception):
+    """The text cannot be executed."""
+
+
+_NUMBERS = itertools.count()
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="fuzz-")
+
+
+@contextmanager
+def imported(source: str) -> Iterator[ModuleType]:
+    """A module's text as a file that is imported, and gone afterwards."""
+    name = f"fuzzed_{next(_NUMBERS)}"
+    path = Path(_folder().name) / f"{name}.py"
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise _NotImported(_told(error)) from error
+        yield module
+    finally:
+        del sys.modules[name]
+        path.unlink()
+
+
+def _of_member(text: str, check: Check, module: ModuleType, *, fields: Fields) -> Iterator[Failure]:
+    """A network at its defaults, and at another value of each argument that is open."""
+    name = check.variant or module.__all__[0]
+    where = check.variant or ""
+    make = getattr(module, name, None)
+    if make is None:
+        yield Failure("does not import", f"there is no function for `{name}`", where)
+        return
+    found = False
+    for failure in _of_network(check, make, {}, where, fields=fields):
+        found = True
+        yield failure
+    if found:
+        return
+    for argument, value, other in _others(text, check, make):
+        given = {argument: value}
+        place = f"{where}({argument}={value})"
+        yield from _of_network(other, make, given, place, fields="none")
+
+
+def _others(
+    text: str, check: Check, make: Callable[..., nn.Module]
+) -> Iterator[tuple[str, Any, Check]]:
+    """For each open argument another value that `check` accepts, and what it means."""
+    assert check.network is not None
+    values = check.network.vars
+    for name in inspect.signature(make).parameters:
+        own = values.get(name)
+        if isinstance(own, bool):
+            others: tuple[Any, ...] = (not own,)
+        elif isinstance(own, int):
+            others = (own + 1, 2 * own, own - 1)
+        elif isinstance(own, float):
+            others = (own / 2,)
+        else:
+            continue
+        for value in others:
+            checked = check_text(text, overrides={name: value})
+            members = {member.variant: member for member in checked.family or (checked,)}
+            member = members[check.variant]
+            if member.ok:
+                yield name, value, member
+                break
+
+
+def _of_network(
+    check: Check,
+    make: Callable[..., nn.Module],
+    arguments: Mapping[str, Any],
+    where: str,
+    *,
+    fields: Fields,
+) -> Iterator[Failure]:
+    network = check.network
+    assert network is not None
+    if sees_padding_only(network):
+        yield Failure("cannot be run", "a window of a pooling sees nothing but padding", where)
+        return
+    torch.manual_seed(0)
+    try:
+        module = make(**arguments)
+    except Exception as error:  # noqa: BLE001 - whatever generated code raises is a finding
+        yield Failure("cannot be built", _told(error), where)
+        return
+    found = list(_state(network, module)) or list(_beginnings(network, module))
+    if not found:
+        found += _macs(check, network, module)
+        found += numbers.compare(network, module)
+    if not found and fields != "none":
+        found += compare_fields(check, module, behind_upsampling=fields == "all")
+    yield from (failure._replace(where=where) for failure in found)
+
+
+# --- structure ---------------------------------------------------------------------------------
+
+
+def expected_tensors(network: Network) -> dict[str, tuple[Shape, bool]]:
+    """The tensors of a network's state_dict: shape, and whether it is a parameter."""
+    named = facts.named_tensors(network)
+    return {name: (tuple(tensor.shape), tensor.trainable) for name, tensor in named}
+
+
+def _state(network: Network, module: nn.Module) -> Iterator[Failure]:
+    expected = expected_tensors(network)
+    trained = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    got = {name: (tuple(t.shape), name in trained) for name, t in module.state_dict().items()}
+    for name in expected.keys() - got.keys():
+        yield Failure("state differs", f"`{name}` is missing")
+        return
+    for name in got.keys() - expected.keys():
+        yield Failure("state differs", f"`{name}` is too much")
+        return
+    for name, tensor in expected.items():
+        if got[name] != tensor:
+            yield Failure("state differs", f"`{name}`: {got[name]} instead of {tensor}")
+            return
+    if list(got) != list(expected) and set(got) != set(expected):
+        yield Failure("state differs", "the order")
+
+
+def _beginnings(network: Network, module: nn.Module) -> Iterator[Failure]:
+    """Parameters that begin with one number, and others within their bounds."""
+    state = module.state_dict()
+    for node in network.nodes:
+        if isinstance(node.op, LayerScale) and "" not in facts.beginnings(node):
+            expected = torch.full_like(state[node.path], node.op.init_value)
+            if not torch.equal(state[node.path], expected):
+                yield Failure("init differs", "layer_scale")
+        for name, scheme in facts.beginnings(node).items():
+            tensor = state[f"{node.path}.{name}" if name else node.path]
+            options: Mapping[str, Any] = scheme.options
+            if scheme.name in ("zeros", "ones", "constant"):
+                value = {"zeros": 0, "ones": 1}.get(scheme.name, options.get("value"))
+                wrong = not bool((tensor == value).all())
+            elif scheme.name == "uniform":
+                low, high = options.get("a", 0), options.get("b", 1)
+                wrong = not bool(((tensor >= low) & (tensor <= high)).all())
+            else:
+                wrong = tensor.numel() > 2 and bool((tensor == tensor.flatten()[0]).all())
+            if wrong:
+                yield Failure("init differs", f"{node.op_name}.{name}: {scheme.name}")
+
+
+def _macs(check: Check, network: Network, module: nn.Module) -> Iterator[Failure]:
+    """Half of what PyTorch's own counter counts; a sparse layer computes with a dense kernel."""
+    assert check.results is not None
+    evaluated = [node for node in network.nodes if network.is_evaluated(node)]
+    macs = check.results.totals(evaluated).macs
+    assert macs is not None
+    for node in evaluated:
+        if isinstance(node.op, PartialConv2d):
+            shape, output = facts.arriving(network, node)[0], facts.given(network, node)
+            assert output is not None
+            dense = len(node.op.table) * shape[0] - node.op.connections
+            kernel = node.op.kernel_size[0] * node.op.kernel_size[1]
+            macs += dense * kernel * output[1] * output[2]
+    assert network.input_shape is not None
+    module.eval()
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(torch.zeros(1, *network.input_shape))
+    except Exception:  # noqa: BLE001 - told when the network is run and compared
+        return
+    flops = counter.get_total_flops()
+    if flops != 2 * macs:
+        more = "more" if flops > 2 * macs else "fewer"
+        yield Failure("macs differ", f"{more} are run than counted: {flops / 2:g} and {macs}")
