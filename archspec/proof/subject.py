@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from archspec.analysis.results import Results
 from archspec.api import Check
-from archspec.graph.network import Network
+from archspec.graph.network import Module, Network
 from archspec.ops.base import Tensor as Computed
 from archspec.proof.weights import random_state
 
@@ -122,11 +122,14 @@ class Subject:
     @cached_property
     def tensors(self) -> dict[str, Computed]:
         """Every parameter and buffer that was computed, by its name in the state_dict."""
-        return {
-            f"{module.path}.{tensor.name}" if tensor.name else module.path: tensor
-            for module in self.network.modules
-            for tensor in module.tensors or ()
-        }
+        return {name: t for module in self.network.modules for name, t in named_tensors(module)}
+
+    @cached_property
+    def idle(self) -> frozenset[str]:
+        """The names of tensors whose modules are there and never called."""
+        run = {node.module.index for node in self.network.nodes if self.network.is_run(node)}
+        modules = (module for module in self.network.modules if module.index not in run)
+        return frozenset(name for module in modules for name, _ in named_tensors(module))
 
     def picture(self, batch: int = 1, seed: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
         """A batch of random inputs, of the executed size unless it is given."""
@@ -171,6 +174,12 @@ class Subject:
             if side < min(own[1:]) and self.accepts((own[0], side, side)) is None:
                 return (own[0], side, side)
         return own
+
+
+def named_tensors(module: Module) -> Iterator[tuple[str, Computed]]:
+    """The parameters and buffers of a module, by their names in the network's state_dict."""
+    for tensor in module.tensors or ():
+        yield f"{module.path}.{tensor.name}" if tensor.name else module.path, tensor
 
 
 def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:

@@ -183,6 +183,19 @@ def test_a_large_network_is_compared_only_with_full(
     assert prove(file, only=["training_step"]).proof("training_step").verdict == "proven"
 
 
+def test_a_step_that_nothing_follows_from_gets_no_gradient(tmp_path: Path) -> None:
+    """Its module is there, and not called; called for nothing it would get none, either."""
+    spec = TRAINED.replace(", aux: {from: side, training_only: true}", "")
+    module = TRAINED_MODULE.replace("        aux = self.side(x)\n", "")
+    change = ("(x, aux) if self.training else x", "x")
+    certificate = certify(tmp_path, spec, module, change, only=CLAIMS)
+    assert failed(certificate) == set()
+    assert certificate.proof("gradients").text == (
+        "all 10 parameter tensors get one, but for 2 of steps that no output follows from"
+    )
+    assert failed(certify(tmp_path, TRAINED, module, change, only=["gradients"])) == {"gradients"}
+
+
 LOGISTIC = """
 archspec: 1
 name: Logistic
