@@ -40,7 +40,8 @@ class Subject:
     """A checked network with the module that claims to be it.
 
     `arguments` are what its class, or the function of that name, is called with. `size` is the
-    input (C, H, W) of executed passes; on the meta device the spec's own is used.
+    input (C, H, W) of executed passes; on the meta device the spec's own is used. `generated` says
+    whether the code is what is written of the spec's file, or somebody's own.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Subject:
         overrides: Mapping[str, Any] = MappingProxyType({}),
         size: int | None = None,
         arguments: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        generated: bool = False,
     ) -> None:
         assert check.network is not None
         assert check.results is not None
@@ -63,7 +66,12 @@ class Subject:
         self.effort = effort
         self.overrides = overrides
         self.arguments = arguments
+        self.generated = generated
         self._side = size
+
+    def written_as(self, module: ModuleType, folder: Path) -> "Subject":
+        """The same network with other code."""
+        return Subject(self.check, module, folder, self.effort, self.overrides, self._side)
 
     def called_with(self, check: Check, arguments: Mapping[str, Any]) -> "Subject":
         """The same code, called with other arguments: it claims to be another network."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.proof import Certificate, prove, run
+from archspec.proof import Certificate, prove, run, survival
 from archspec.proof.certificate import Difference
 from tests.conftest import RunCli
 from tests.proof.networks import failed
@@ -160,6 +160,26 @@ def test_what_gen_writes_of_the_family_stands_trial(
     certificate = prove(f"{written(tmp_path)}:large", only=["constants"])
     assert "def small(" in texts[0]
     assert certificate.proof("constants").differences[0].got == "0.3"
+
+
+def test_the_module_of_a_member_alone_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = f"{written(tmp_path)}:large"
+    assert prove(member, only=["alone"]).proof("alone").verdict == "proven"
+    wrong = {"LeakyReLU(0.2)": "LeakyReLU(0.3)", "return self": "return 2 * self"}
+    for old, new in wrong.items():
+
+        def write(checked: archspec.Check, old: str = old, new: str = new) -> str:
+            text = archspec.api.write(checked)
+            assert old in text
+            return text.replace(old, new)
+
+        monkeypatch.setattr(survival, "write", write)
+        assert failed(prove(member)) == {"alone"}
+    assert certify(tmp_path / "family.yaml", "large").proof("alone").text == (
+        "the module on trial was given"
+    )
 
 
 def test_a_member_stands_alone_where_another_has_errors(tmp_path: Path) -> None:
