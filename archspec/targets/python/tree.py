@@ -4,7 +4,7 @@ Nodes are values: equal where their parts are, never changed. `printer` lays the
 `machine` executes them on symbols; nothing asks a text for what it means.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
 from types import EllipsisType
