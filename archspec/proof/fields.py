@@ -22,7 +22,8 @@ from archspec.graph.network import INPUT, Node
 from archspec.ops.base import View
 from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, like, with_channels
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import Effort, ShapesOnly, Subject
+from archspec.proof.making import ShapesOnly
+from archspec.proof.subject import Effort, Subject
 from archspec.proof.weights import positive_state
 from archspec.report.figures import counted
 

@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import ShapesOnly, Subject, tensors_of
+from archspec.proof.making import ShapesOnly
+from archspec.proof.subject import Subject, tensors_of
 from archspec.report.figures import counted
 
 Sizes = dict[str, list[tuple[int, ...]]]

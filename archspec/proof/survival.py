@@ -17,15 +17,9 @@ from archspec.graph.build import build as build_network
 from archspec.ops import show
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.constants import prove_constants
+from archspec.proof.making import ShapesOnly, assign, skeleton
 from archspec.proof.structure import prove_parameters, prove_shapes
-from archspec.proof.subject import (
-    ShapesOnly,
-    Subject,
-    assign,
-    imported,
-    skeleton,
-    tensors_of,
-)
+from archspec.proof.subject import Subject, imported, tensors_of
 from archspec.proof.weights import in_precision
 from archspec.report.figures import counted
 
