@@ -331,6 +331,28 @@ def family(draft: Draft) -> bool:
     return draft.propose(change)
 
 
+def derived(draft: Draft) -> bool:
+    """A family whose members have variables that follow from an argument, each in its own way."""
+    rng, shape = draft.rng, draft.output_shape()
+    if "variants" in draft.data or "num_classes" in draft.data.get("vars", {}):
+        return False
+    least, hidden = draft.fresh("least", "c", "ratio"), draft.fresh("hidden", "width")
+    forms = (f"max({least}, num_classes)", f"num_classes * {least}", f"num_classes + {least}")
+    rows = [] if len(shape) == 1 else [{"op": "adaptive_avg_pool"}, {"op": "flatten"}]
+    rows += [
+        {"op": "linear", "out_features": hidden},
+        {"op": "linear", "out_features": "num_classes"},
+    ]
+
+    def change() -> None:
+        names = {"num_classes": rng.choice((3, 5)), least: None, hidden: rng.choice(forms)}
+        draft.data["vars"] = {**draft.data.get("vars", {}), **names}
+        draft.data["variants"] = {"small": {least: 2}, "large": {least: rng.choice((3, 7))}}
+        draft.data["layers"] += rows
+
+    return draft.propose(change)
+
+
 def _vary_variant(draft: Draft) -> bool:
     rng = draft.rng
     names = [n for n, value in draft.data.get("vars", {}).items() if not isinstance(value, dict)]

@@ -65,6 +65,7 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (lifting.lift_op, 5),
     (lifting.lift_sugar, 4),
     (lifting.lift_given, 6),
+    (lifting.handed_on, 2),
     (lifting.lift_control, 2),
     (features.condition, 4),
     (features.repetition, 4),
@@ -78,6 +79,7 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (features.outputs, 2),
     (features.init, 3),
     (features.family, 3),
+    (features.derived, 1),
     (features.variables, 2),
     (features.named, 3),
 )
@@ -127,7 +129,11 @@ def _plant(draft: Draft, aim: Aim) -> bool:
             fitting = [site for site in fitting if site.place.block is not None]
         if not fitting:
             break
-        if lifting.lift(draft, draft.rng.choice(fitting), aim.attribute, aim.kind):
+        site = draft.rng.choice(fitting)
+        if lifting.lift(draft, site, aim.attribute, aim.kind):
+            block = site.place.block
+            if aim.kind == "argument" and block is not None and draft.rng.random() < 0.6:
+                any(lifting.use_again(draft, block) for _ in range(3))
             return True
     draft.propose(lambda: setattr(draft, "data", before))
     return False

@@ -7,6 +7,7 @@ from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts, growth
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, is_op, sites, uses
 from tests.fuzz.forms import Form, counted_form, form_of
+from tests.fuzz.samples import sample
 
 KINDS = ("literal", "variable", "argument", "column", "i")
 STEMS = ("w", "n", "k", "size", "width", "p", "ratio", "depth", "flag", "value", "act", "stage")
@@ -224,6 +225,61 @@ def vary(rng: Random, value: Any) -> Any:
         key = rng.choice(list(value))
         return {**value, key: vary(rng, value[key])}
     return _another_op(rng, value)
+
+
+def use_again(draft: Draft, block_name: str) -> bool:
+    """A block is used once more behind its last use, with another value for its last argument."""
+    rng = draft.rng
+    block = draft.data["blocks"][block_name]
+    found = [s for s in uses(draft.data, block_name) if s.place.kind != "single"]
+    if not found or not block.get("args"):
+        return False
+    site, name = found[-1], list(block["args"])[-1]
+    kept = {key: v for key, v in site.row.items() if key not in ("name", "each", "repeat", "from")}
+    value = kept.get(name, block["args"][name])
+    if value is None:
+        return False
+    other = growth.called(draft, {**kept, name: vary(rng, value)})
+    index = site.path[-1] + 1
+
+    def change() -> None:
+        growth.site_now(draft, site).place.rows.insert(index, other)
+
+    return draft.propose(change)
+
+
+def handed_on(draft: Draft) -> bool:
+    """Two ops that may stand for each other, as an argument of a block or a family's variable."""
+    rng, shape = draft.rng, draft.output_shape()
+    role = rng.choice(("norm", "activation", "activation", "dropout"))
+    first, second = rng.sample(growth.BY_ROLE[role], 2)
+    attributes = {op: sample(rng, op, shape) for op in (first, second)}
+    if None in attributes.values():
+        return False
+    name = draft.fresh("act", "norm_", "layer", "op")
+    rows: list[Row] = [{"op": name}]
+    channels = facts.channels(shape)
+    if len(shape) == 3 and not facts.is_last(shape) and rng.random() < 0.5:
+        rows = [{"op": "conv2d", "out_channels": channels, "kernel_size": 1, role: name}]
+
+    def change() -> None:
+        defaults = draft.data.get("defaults", {})
+        said = {op: {**given, **defaults.get(op, {})} for op, given in attributes.items() if given}
+        draft.data["defaults"] = {**defaults, **said}
+        if rng.random() < 0.3 and "variants" not in draft.data:
+            draft.data["vars"] = {**draft.data.get("vars", {}), name: rng.choice((first, None))}
+            draft.data["variants"] = {"one": {name: first}, "other": {name: second}}
+            draft.data["layers"] += rows
+            return
+        block = draft.fresh("Block", "Unit", "Cell")
+        args = {name: rng.choice((first, second, None))}
+        draft.data["blocks"] = {
+            block: {"args": args, "layers": rows},
+            **draft.data.get("blocks", {}),
+        }
+        draft.data["layers"] += [{"op": block, name: op} for op in (first, second)]
+
+    return draft.propose(change)
 
 
 def lift_control(draft: Draft) -> bool:
