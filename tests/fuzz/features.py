@@ -270,15 +270,19 @@ def init(draft: Draft) -> bool:
     rng = draft.rng
     nodes = [n for n in draft.network.nodes if n.op is not None and not n.role]
     found = [
-        (node, tensor.name)
+        (node, tensor)
         for node in nodes
         for tensor in facts.tensors_of(draft.network, node)
         if tensor.trainable and tensor.name
     ]
     if not found:
         return False
-    node, parameter = rng.choice(found)
+    node, tensor = rng.choice(found)
+    parameter = tensor.name
     scheme = deepcopy(rng.choice(_SCHEMES))
+    needs_fan = any(name in str(scheme) for name in ("kaiming", "xavier"))
+    if needs_fan and len(tensor.shape) < 2 and rng.random() < 0.95:
+        return False  # it has none, which a spec may overlook now and then
     of_row = rng.random() < 0.5
     if isinstance(scheme, dict) and rng.random() < 0.3:
         (options,) = scheme.values()
