@@ -26,7 +26,7 @@ from pydantic.fields import FieldInfo
 from archspec.analysis.claims import ClaimResult
 from archspec.analysis.receptive_field import ReceptiveField, as_numbers
 from archspec.api import Check, check
-from archspec.graph.network import Node
+from archspec.graph.network import Node, Value
 from archspec.ops import (
     OPS,
     Op,
@@ -328,11 +328,11 @@ def _figure(checked: Check, step: str, metric: str) -> tuple[str, str]:
     return figures.exact(number), NOUNS[metric]
 
 
-def _step(checked: Check, path: str) -> tuple[tuple[Node, ...], int]:
-    """The nodes of a step and the one whose output leaves it; without a path, of everything."""
+def _step(checked: Check, path: str) -> tuple[tuple[Node, ...], Value]:
+    """The nodes of a step and the value that leaves it; without a path, of everything."""
     assert checked.network is not None
     item = next(item for item in checked.network.root.walk() if item.path == path)
-    return ((item,), item.index) if isinstance(item, Node) else (tuple(item.nodes()), item.output)
+    return (item,) if isinstance(item, Node) else tuple(item.nodes()), item.output
 
 
 def _seen(entry: Mapping[str, Any]) -> list[str]:
@@ -340,7 +340,7 @@ def _seen(entry: Mapping[str, Any]) -> list[str]:
     name, _, step = entry["computed"].partition(":")
     found = check(SPECS / entry["file"], entry["set"]) if "set" in entry else _checked(name)
     assert found.results is not None
-    field = found.results.fields[_step(found, step)[1]]
+    field = found.results.fields[_step(found, step)[1].node]
     assert isinstance(field, ReceptiveField)
     here = f"`{name}`, `{step}`" + "".join(f", {k}: {v}" for k, v in entry.get("set", {}).items())
     stride = figures.pair(as_numbers(field.stride))

@@ -16,11 +16,11 @@ from archspec.diagnostics.claims import (
 )
 from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.wording import suggest
-from archspec.graph.network import Network, Node
+from archspec.graph.network import INPUT, Network, Node, Value
 from archspec.graph.values import evaluate
 from archspec.language.model import Claim
 from archspec.language.rows import MAX_FAULTS
-from archspec.ops import Op, Shape, show, thousands
+from archspec.ops import Op, Shapes, show, thousands
 from archspec.ops.fields import spell
 
 Figure = int | float | list[int | float] | str
@@ -51,7 +51,7 @@ class _Subject(NamedTuple):
     nodes: tuple[Node, ...]
     path: str
     single: bool
-    output: int
+    output: Value
 
 
 def _output(subject: _Subject, _: str) -> Figure | None:
@@ -60,11 +60,11 @@ def _output(subject: _Subject, _: str) -> Figure | None:
 
 
 def _receptive_field(subject: _Subject, _: str) -> Figure | None:
-    return _spread(subject.results.fields[subject.output])
+    return _spread(subject.results.fields[subject.output.node])
 
 
 def _ungated_field(subject: _Subject, _: str) -> Figure | None:
-    return _spread(subject.results.ungated_fields[subject.output])
+    return _spread(subject.results.ungated_fields[subject.output.node])
 
 
 def _spread(field: Field | None) -> Figure | None:
@@ -124,9 +124,7 @@ def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Clai
         if item.claims:
             single = isinstance(item, Node)
             nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
-            output = item.index if isinstance(item, Node) else item.output
-            if item is network.root:
-                output = network.output
+            output = network.output if item is network.root else item.output
             subject = _Subject(network, results, nodes, item.path, single, output)
             for claim in item.claims:
                 yield (_in_scope(subject, claim), claim)
@@ -168,7 +166,7 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
         return None
-    is_there = bool(subject.nodes) and subject.output >= 0
+    is_there = bool(subject.nodes) and subject.output.node != INPUT
     computed = METRICS[claim.metric](subject, convention) if is_there else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
@@ -257,7 +255,7 @@ def _failure(
 ) -> Diagnostic:
     derived, mend = "", ""
     node = subject.nodes[-1]
-    arriving = subject.network.shape_of(node.inputs[0])
+    arriving = subject.network.arriving(node)
     alone = subject.single and len(node.inputs) == 1
     if alone and node.op is not None and arriving is not None:
         derived = _derivation(node.op, claim.metric, arriving)
@@ -274,7 +272,7 @@ def _failure(
     )
 
 
-def _derivation(op: Op, metric: str, arriving: Shape) -> str:
+def _derivation(op: Op, metric: str, arriving: Shapes) -> str:
     """The arithmetic behind a node's figure: `: (11·11·3 + 1)·96 = 34 944`."""
     if metric not in _EXPLAINED:
         return ""

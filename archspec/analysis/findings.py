@@ -9,12 +9,12 @@ from archspec.ops.sliding import Sliding
 def find(network: Network) -> list[Diagnostic]:
     """Warnings and notes about the rows that could be worked out."""
     findings: list[Diagnostic] = []
-    for node, output in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.shape_of(node.inputs[0])
+    for node, outputs in zip(network.nodes, network.shapes, strict=True):
+        arriving = network.arriving(node)
         if node.op is None:
             continue
         _padding_order(node, findings)
-        if arriving is None or output is None:
+        if arriving is None or outputs is None:
             continue
         for kind, attribute, facts in node.op.remarks(arriving):
             findings.append(kind(node.where(attribute), path=node.path, **facts))

@@ -14,14 +14,19 @@ CONVENTIONS: dict[str, tuple[str, Counts]] = {
 
 
 def count_operations(network: Network) -> tuple[Counts | None, ...]:
-    """Operations of each node; None where its op or its input is unknown, or it cannot say."""
+    """Operations of each node; None where its op or its input is unknown, or it cannot say.
+
+    A node that is not run has none.
+    """
     counts: list[Counts | None] = []
-    for node, output in zip(network.nodes, network.shapes, strict=True):
+    for node, outputs in zip(network.nodes, network.shapes, strict=True):
         arriving = network.arriving(node)
-        if node.op is None or arriving is None or output is None:
+        if node.op is None or arriving is None or outputs is None:
             counts.append(None)
+        elif network.is_run(node):
+            counts.append(node.op.operations(arriving, outputs))
         else:
-            counts.append(node.op.operations(arriving, output))
+            counts.append(Counts())
     return tuple(counts)
 
 

@@ -11,7 +11,7 @@ BYTES = 4
 
 
 class Memory(NamedTuple):
-    """Bytes per sample and network: `activations` sums every node's output."""
+    """Bytes per sample and network: `activations` are what nodes that are run put out."""
 
     parameters: int
     activations: int
@@ -23,7 +23,10 @@ def count_bytes(
     """Bytes of each node's parameters (with buffers) and output; None where unknown."""
     return tuple(
         None
-        if held is None or shape is None
-        else Memory(BYTES * (held.trainable + held.buffers), BYTES * prod(shape))
-        for held, shape in zip(parameters, network.shapes, strict=True)
+        if held is None or shapes is None
+        else Memory(
+            BYTES * (held.trainable + held.buffers),
+            BYTES * sum(map(prod, shapes)) if network.is_run(node) else 0,
+        )
+        for node, held, shapes in zip(network.nodes, parameters, network.shapes, strict=True)
     )

@@ -1,8 +1,9 @@
 """Parameters and buffers of every node, without a module being made."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from archspec.graph.network import Network
+from archspec.graph.network import Module, Network, Node
 
 
 class Parameters(NamedTuple):
@@ -16,17 +17,20 @@ _NOTHING = Parameters()
 
 
 def count_parameters(network: Network) -> tuple[Parameters | None, ...]:
-    """Parameters of each node; None where its op or its input is unknown."""
-    counts: list[Parameters | None] = []
-    for node, output in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.shape_of(node.inputs[0])
-        if node.op is None or arriving is None or output is None:
-            counts.append(None)
-            continue
-        tensors = node.op.tensors(arriving)
-        if not tensors:
-            counts.append(_NOTHING)
-            continue
-        trainable = sum(tensor.numel for tensor in tensors if tensor.trainable)
-        counts.append(Parameters(trainable, sum(t.numel for t in tensors) - trainable))
-    return tuple(counts)
+    """Parameters of the module that each node calls; None where its op or its input is unknown.
+
+    Several nodes may call one module: who sums takes each module once (`first_calls`).
+    """
+    return tuple(_count(node.module) for node in network.nodes)
+
+
+def _count(module: Module) -> Parameters | None:
+    if not module.tensors:
+        return None if module.tensors is None else _NOTHING
+    trainable = sum(tensor.numel for tensor in module.tensors if tensor.trainable)
+    return Parameters(trainable, sum(t.numel for t in module.tensors) - trainable)
+
+
+def first_calls(nodes: Iterable[Node]) -> list[Node]:
+    """The nodes without those that call a module once more."""
+    return list({node.module.index: node for node in reversed(list(nodes))}.values())[::-1]

@@ -61,28 +61,24 @@ def receptive_fields(network: Network) -> Fields:
     fields: list[Field | None] = []
     local: list[Field | None] = []
     gated = False
-    for node, output in zip(network.nodes, network.shapes, strict=True):
-        if len(node.inputs) > 1:
-            shapes = network.arriving(node)
-            known = node.op is not None and output is not None and shapes is not None
-            before = [start if i == INPUT else fields[i] for i in node.inputs]
-            inner = [start if i == INPUT else local[i] for i in node.inputs]
-            fields.append(_meet(before) if known else None)
-            ungated = [field for field in inner if field != "global"]
-            local.append(_meet(ungated or ["global"]) if known else None)
-            gated = gated or fields[-1] != local[-1]
-            continue
-        index = node.inputs[0]
-        arriving = network.shape_of(index)
-        field = start if index == INPUT else fields[index]
-        if node.op is None or arriving is None or output is None or field is None:
+    for node, outputs in zip(network.nodes, network.shapes, strict=True):
+        arriving = network.arriving(node)
+        if node.op is None or arriving is None or outputs is None:
             fields.append(None)
             local.append(None)
             continue
-        view = node.op.view(arriving)
-        fields.append(_through(field, view))
-        apart = gated and index != INPUT and local[index] != field
-        local.append(_through(local[index], view) if apart else fields[-1])
+        views = node.op.views(arriving)
+        before = [start if i == INPUT else fields[i] for i, _ in node.inputs]
+        inner = [start if i == INPUT else local[i] for i, _ in node.inputs] if gated else before
+        if len(views) == 1:
+            fields.append(_through(before[0], views[0]))
+            same = not gated or inner == before
+            local.append(fields[-1] if same else _through(inner[0], views[0]))
+            continue
+        fields.append(_meet([*map(_through, before, views)]))
+        ungated = [pair for pair in zip(inner, views, strict=True) if pair[0] != "global"]
+        local.append(_meet([_through(*pair) for pair in ungated] or ["global"]))
+        gated = gated or fields[-1] != local[-1]
     return Fields(tuple(fields), tuple(local))
 
 

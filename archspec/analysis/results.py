@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from archspec.analysis.macs import count_operations
 from archspec.analysis.memory import Memory, count_bytes
-from archspec.analysis.parameters import Parameters, count_parameters
+from archspec.analysis.parameters import Parameters, count_parameters, first_calls
 from archspec.analysis.receptive_field import Field, receptive_fields
 from archspec.graph.network import Network, Node
 from archspec.ops import Counts
@@ -28,7 +28,11 @@ class Totals(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Results by node index, None where something is unknown."""
+    """Results by node index, None where something is unknown.
+
+    Parameters are those of the module that a node calls: sums have each module once, however often
+    it is called, and the operations of every call.
+    """
 
     parameters: tuple[Parameters | None, ...]
     operations: tuple[Counts | None, ...]
@@ -44,10 +48,11 @@ class Results(NamedTuple):
         """
         everything = list(nodes)
         nodes = self.in_evaluation(everything)
-        held = _known(self.parameters[node.index] for node in everything)
-        kept = _known(self.parameters[node.index] for node in nodes)
+        modules = first_calls(nodes)
+        held = _known(self.parameters[node.index] for node in first_calls(everything))
+        kept = _known(self.parameters[node.index] for node in modules)
         counts = self.counts(nodes)
-        weighted = _known(None if node.op is None else node.op.weighted for node in nodes)
+        weighted = _known(None if node.op is None else node.op.weighted for node in modules)
         trainable = None if held is None else sum(p.trainable for p in held)
         only = None if held is None or kept is None else _trainable(held) - _trainable(kept)
         return Totals(
@@ -74,10 +79,13 @@ class Results(NamedTuple):
 
     def bytes(self, nodes: Iterable[Node]) -> Memory | None:
         """Bytes of some nodes together."""
-        known = _known(self.memory[node.index] for node in nodes)
+        listed = list(nodes)
+        known = _known(self.memory[node.index] for node in listed)
         if known is None:
             return None
-        return Memory(sum(m.parameters for m in known), sum(m.activations for m in known))
+        held = (self.memory[node.index] for node in first_calls(listed))
+        activations = sum(memory.activations for memory in known)
+        return Memory(sum(memory.parameters for memory in held if memory), activations)
 
 
 def _trainable(held: Iterable[Parameters]) -> int:

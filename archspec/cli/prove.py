@@ -11,6 +11,7 @@ from archspec.cli.errors import UserError
 from archspec.cli.overrides import read_overrides
 
 if TYPE_CHECKING:
+    from archspec.api import Check
     from archspec.proof import Certificate
 
 
@@ -124,6 +125,10 @@ class _Run:
                 _tell(f"[{count}/{len(self.specs)}] {spec}")
             try:
                 certificate = self._prove(spec)
+            except _FaultyError as error:
+                _tell_faults(error.checked)
+                self.exit_code = max(self.exit_code, error.exit_code)
+                continue
             except UserError as error:
                 _tell(f"error: {error}")
                 self.exit_code = max(self.exit_code, error.exit_code)
@@ -132,7 +137,7 @@ class _Run:
             yield certificate
 
     def _prove(self, spec: str) -> "Certificate":
-        from archspec import SpecNotFound
+        self._require_sound(spec)
         from archspec.proof import ProofError, prove
 
         try:
@@ -142,10 +147,40 @@ class _Run:
                 source=None if self.module is None else _read(self.module),
                 module=None if self.module is None else str(self.module),
             )
-        except SpecNotFound as error:
-            raise UserError(str(error), exit_code=2) from error
         except ProofError as error:
             raise UserError(str(error), error.exit_code) from error
+
+    def _require_sound(self, spec: str) -> None:
+        """Raise `_FaultyError` for a spec with errors: without torch, whose import takes longer."""
+        import archspec
+
+        try:
+            checked = archspec.check(spec, self.wishes["overrides"])
+        except archspec.SpecNotFound as error:
+            raise UserError(str(error), exit_code=2) from error
+        if not checked.ok:
+            raise _FaultyError(checked)
+
+
+class _FaultyError(UserError):
+    """A spec has errors, so that nothing can be proven of it."""
+
+    def __init__(self, checked: "Check") -> None:
+        super().__init__(f"{checked.name} has errors", exit_code=1)
+        self.checked = checked
+
+
+def _tell_faults(checked: "Check") -> None:
+    """Every error of a spec, with its place, on stderr."""
+    from archspec.report.diagnostics import write_diagnostics
+    from archspec.report.page import Page
+    from archspec.report.summary import write_verdict
+
+    sys.stdout.flush()
+    page = Page.on(sys.stderr)
+    page.write(page.clean(f"{checked.name} ({checked.file}): nothing is proven"))
+    write_diagnostics(page, checked)
+    write_verdict(page, checked)
 
 
 def _tell(line: str) -> None:

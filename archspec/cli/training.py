@@ -22,7 +22,8 @@ def told_by_trainer() -> Iterator[None]:
     try:
         yield
     except TrainError as error:
-        raise UserError(printable(str(error)), error.exit_code) from error
+        lines = map(on_one_line, str(error).split("\n"))
+        raise UserError("\n".join(lines), error.exit_code) from error
 
 
 def cache_dir(no_cache: bool) -> Path | None:

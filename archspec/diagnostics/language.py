@@ -205,7 +205,7 @@ class OneInput(Diagnostic):
 
 
 class UnusedStep(Diagnostic):
-    """Nothing reads what a step puts out: its work is thrown away."""
+    """Nothing reads what a step puts out: its module is there, but nothing calls it."""
 
     code = "AS221"
     name = "unused-step"

@@ -1,6 +1,6 @@
 """Spec → Network: variables bound, the bodies walked, outputs resolved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from keyword import iskeyword
 from typing import Any
 
@@ -16,11 +16,12 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import UNKNOWN, Value
-from archspec.graph.declared import reserved
-from archspec.graph.network import INPUT, Network, Node
+from archspec.expressions import UNKNOWN
+from archspec.expressions import Value as Worth
+from archspec.graph.declared import references, reserved
+from archspec.graph.network import INPUT, INPUT_NAME, Network, Node, Value
 from archspec.graph.values import evaluate
-from archspec.graph.walk import Walker, references, told_once
+from archspec.graph.walk import Walker, told_once
 from archspec.language.model import Spec
 from archspec.language.source import Data
 from archspec.ops import Shape
@@ -37,19 +38,19 @@ def build(
     root = walker.root()
     outputs, training_only = _outputs(spec, walker, faults)
     nodes = tuple(walker.nodes)
-    evaluated = None
+    evaluated = run = None
     if walker.branching or spec.outputs:
-        kept = [index for name, index in outputs.items() if name not in training_only]
+        kept = [value for name, value in outputs.items() if name not in training_only]
         evaluated = _leading_to(nodes, kept)
         trained = _leading_to(nodes, outputs.values())
         faults += _unused(nodes, trained)
-        if all(evaluated):
-            evaluated = None
+        run = None if all(trained) else trained
+        evaluated = None if all(evaluated) else evaluated
     known = (name for name in spec.vars if names.get(name, UNKNOWN) is not UNKNOWN)
     variables = {name: names[name] for name in known}
     network = Network(
         spec=spec,
-        input_shape=shape,
+        inputs=walker.inputs,
         vars=variables,
         root=root,
         nodes=nodes,
@@ -57,16 +58,17 @@ def build(
         outputs=outputs,
         training_only=training_only,
         evaluated=evaluated,
+        run=run,
     )
     return network, told_once(faults)
 
 
-def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -> dict[str, Value]:
+def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -> dict[str, Worth]:
     """The values of the variables and of the names of ops and blocks.
 
     Variables are computed in order: a later one may use those before it.
     """
-    names: dict[str, Value] = references(spec)
+    names: dict[str, Worth] = references(spec)
     own = spec.variant.vars if spec.variant else {}
     for name, default in spec.vars.items():
         where: SpecPath = ("vars", name)
@@ -113,7 +115,7 @@ def _unknown(
             faults.append(UnknownVariable(("vars",), on_key=True, name=name, help=help_))
 
 
-def _input_shape(spec: Spec, names: Mapping[str, Value], faults: list[Diagnostic]) -> Shape | None:
+def _input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic]) -> Shape | None:
     if spec.input is None:
         return None  # told already
     value = evaluate(spec.input, names, spec.input_at, faults)
@@ -131,15 +133,16 @@ def _input_shape(spec: Spec, names: Mapping[str, Value], faults: list[Diagnostic
 
 def _outputs(
     spec: Spec, walker: Walker, faults: list[Diagnostic]
-) -> tuple[dict[str, int], frozenset[str]]:
+) -> tuple[dict[str, Value], frozenset[str]]:
     """What the network gives back, by name, and which of that only in training."""
     body = walker.body
     if not spec.outputs:
         if not walker.nodes:
             return {}, frozenset()
         last = body.previous
-        return {walker.nodes[last].path if last != INPUT else "input": last}, frozenset()
-    outputs: dict[str, int] = {}
+        name = INPUT_NAME if last.node == INPUT else walker.nodes[last.node].path
+        return {name: last}, frozenset()
+    outputs: dict[str, Value] = {}
     before = len(faults)
     for output in spec.outputs:
         if output.of in walker.dropped:
@@ -159,15 +162,15 @@ def _outputs(
     return outputs, training_only
 
 
-def _leading_to(nodes: Sequence[Node], outputs: Any) -> tuple[bool, ...]:
+def _leading_to(nodes: Sequence[Node], outputs: Iterable[Value]) -> tuple[bool, ...]:
     """Which nodes the outputs depend on."""
     needed = [False] * len(nodes)
-    for index in outputs:
+    for index, _ in outputs:
         if index != INPUT:
             needed[index] = True
     for node in reversed(nodes):
         if needed[node.index]:
-            for index in node.inputs:
+            for index, _ in node.inputs:
                 if index != INPUT:
                     needed[index] = True
     return tuple(needed)
@@ -175,7 +178,7 @@ def _leading_to(nodes: Sequence[Node], outputs: Any) -> tuple[bool, ...]:
 
 def _unused(nodes: Sequence[Node], needed: Sequence[bool]) -> list[Diagnostic]:
     """Warnings for the ends of paths that lead nowhere."""
-    read = {index for node in nodes for index in node.inputs}
+    read = {value.node for node in nodes for value in node.inputs}
     return [
         UnusedStep(node.at, path=node.path, step=f"`{node.path}`")
         for node in nodes

@@ -6,8 +6,9 @@ from keyword import iskeyword
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import InvalidName, InvalidValue, UnknownKey, UnknownOp
 from archspec.diagnostics.wording import suggest
-from archspec.expressions import CONSTANTS, FUNCTIONS
+from archspec.expressions import CONSTANTS, FUNCTIONS, UNKNOWN, Reference, Value
 from archspec.graph.names import problem_with
+from archspec.graph.values import evaluate
 from archspec.language.model import Block, Spec
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME
@@ -16,11 +17,16 @@ RESERVED = frozenset({"in_channels", "i", "j", *FUNCTIONS, *CONSTANTS})
 """What no variable, argument or column of `each` can be called: it means something already."""
 
 
+def references(spec: Spec) -> dict[str, Value]:
+    """The names of ops and blocks, as values of expressions."""
+    return {name: Reference(name) for name in (*OPS_BY_NAME, *spec.blocks)}
+
+
 def check(spec: Spec) -> Iterator[Diagnostic]:
     """The faults of what is declared, used or not."""
     yield from _defaults(spec)
     for block in spec.blocks.values():
-        yield from _block(block)
+        yield from _block(spec, block)
     for output in spec.outputs:
         unusable = iskeyword(output.name) or output.name.startswith("_")
         if unusable or not _is_identifier(output.name):
@@ -65,7 +71,7 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
                 yield fault
 
 
-def _block(block: Block) -> Iterator[Diagnostic]:
+def _block(spec: Spec, block: Block) -> Iterator[Diagnostic]:
     reason = problem_with(block.name)
     if block.name.isdigit():
         reason = "it becomes the name of a class"
@@ -73,6 +79,9 @@ def _block(block: Block) -> Iterator[Diagnostic]:
         reason = "there is an op of that name"
     if reason:
         yield InvalidName(block.at, on_key=True, what="a block", name=block.name, reason=reason)
+    names = references(spec)
+    for name in block.args:
+        yield from _default(block, name, names)
     for kind, what in (("args", "an argument"), ("vars", "a variable")):
         for name, value in (block.args if kind == "args" else block.vars).items():
             where = (*block.at, kind, name)
@@ -84,3 +93,14 @@ def _block(block: Block) -> Iterator[Diagnostic]:
             if kind == "vars" and value is None:
                 problem = f"`{name}` has no value; what the rows give is one of the `args`"
                 yield InvalidValue(where, on_key=True, problem=problem)
+
+
+def _default(block: Block, name: str, names: dict[str, Value]) -> list[Diagnostic]:
+    """The faults of an argument's default, also where every use gives a value.
+
+    It may speak of ops, blocks and the arguments before it, of which nothing is known here.
+    """
+    faults: list[Diagnostic] = []
+    evaluate(block.args[name], names, (*block.at, "args", name), faults)
+    names[name] = UNKNOWN
+    return faults

@@ -10,7 +10,7 @@ from archspec.graph.network import Node
 from archspec.graph.values import evaluate
 from archspec.language.init import SCHEMES, Scheme, Schemes, problem_with
 from archspec.language.model import Spec
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.ops import OPS_BY_NAME, Op, Shapes
 
 
 def bind(schemes: Schemes, names: Mapping[str, Value], faults: list[Diagnostic]) -> Schemes:
@@ -37,7 +37,7 @@ def _option(
     return value  # type: ignore[no-any-return]  # a number or a word
 
 
-def parameters_of(op: Op, arriving: Shape) -> tuple[str, ...]:
+def parameters_of(op: Op, arriving: Shapes) -> tuple[str, ...]:
     """The names of an op's parameters; the one of an op that is a parameter itself is `weight`."""
     return tuple(tensor.name or "weight" for tensor in op.tensors(arriving) if tensor.trainable)
 
@@ -65,7 +65,7 @@ def check_spec(spec: Spec, seen: Mapping[str, Collection[str]], faults: list[Dia
                 help_ = "a block has no parameters of its own; write it for the ops in it"
             faults.append(UnknownOp(where, on_key=True, op=name, help=help_))
             continue
-        if cls.tensors is Op.tensors:
+        if not cls.has_tensors():
             problem = f"{name} has no parameters"
             faults.append(InvalidValue(where, on_key=True, problem=problem))
             continue

@@ -1,6 +1,6 @@
 """Leaves of a network: rows of ops, what they carry along, and the shapes they give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
@@ -14,15 +14,16 @@ from archspec.diagnostics.language import (
 )
 from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference
+from archspec.expressions import Value as Worth
 from archspec.graph.init import bind, check_row, parameters_of
-from archspec.graph.network import INPUT, Node, Scope
+from archspec.graph.network import INPUT, INPUT_NAME, Module, Node, Scope, Value
 from archspec.graph.values import OpFactory, evaluate
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, channels_of, show
+from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, channels_of, show
 from archspec.ops.fields import spell
 
 MAX_ELEMENTS = 10**15
@@ -35,7 +36,7 @@ class Frame:
 
     `fixed` says that `in_channels` is that of a block, not of the row. `shared` bodies are walked
     more than once. `in_group` says that it is a group's, not the network's or a block's own.
-    `outputs` maps the names of steps to nodes.
+    `outputs` maps the names of steps to values; `sources` are those that arrive at the body.
     """
 
     __slots__ = (
@@ -43,20 +44,20 @@ class Frame:
         "depth",
         "fixed",
         "in_group",
-        "input",
         "names",
         "outputs",
         "path",
         "previous",
         "shared",
+        "sources",
         "taken",
     )
 
     def __init__(
         self,
-        names: dict[str, Value],
+        names: dict[str, Worth],
         path: str,
-        source: int,
+        source: Value,
         depth: int,
         *,
         fixed: bool,
@@ -65,14 +66,14 @@ class Frame:
     ) -> None:
         self.names = names
         self.path = path
-        self.input = source
+        self.sources = (source,)
         self.previous = source
         self.depth = depth
         self.fixed = fixed
         self.shared = shared
         self.in_group = in_group
         self.children: list[Scope | Node] = []
-        self.outputs: dict[str, int] = {}
+        self.outputs: dict[str, Value] = {}
         self.taken: set[str] = set()
 
     def inner(self, name: str) -> str:
@@ -88,20 +89,24 @@ class Leaves:
         self.faults = faults
         self.factory = OpFactory(faults)
         self.nodes: list[Node] = []
-        self.shapes: list[Shape | None] = []
-        # What a node gives on: its shape, or behind a fault what that would have been.
-        self.flows: list[Shape | None] = []
-        self.input_shape = shape
+        self.shapes: list[tuple[Shape, ...] | None] = []
+        # What a node gives on: its shapes, or behind a fault what those would have been.
+        self.flows: list[tuple[Shape, ...] | None] = []
+        self.tensors: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}  # equal ones are one
+        self.inputs = {INPUT_NAME: shape}
+        self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
         self.init: Mapping[str, Schemes] = {}  # of the spec, by op
         self.parameters: dict[str, set[str]] = {}  # met so far, of the ops in there
 
-    def flow(self, index: int) -> Shape | None:
-        """What a node gives on, or the network's input."""
-        return self.input_shape if index == INPUT else self.flows[index]
+    def flow(self, value: Value) -> Shape | None:
+        """The shape that is given on as a value, or that of an input of the network."""
+        node, port = value
+        shapes = self.arriving if node == INPUT else self.flows[node]
+        return None if shapes is None else shapes[port]
 
     def row(
-        self, step: Step, cls: type[Op] | None, name: str, inputs: tuple[int, ...], frame: Frame
+        self, step: Step, cls: type[Op] | None, name: str, inputs: tuple[Value, ...], frame: Frame
     ) -> None:
         """A row's own node, then those of its norm, activation and dropout, in that order."""
         path = frame.inner(name)
@@ -133,14 +138,14 @@ class Leaves:
         cls: type[Op] | None,
         name: str,
         path: str,
-        inputs: tuple[int, ...],
+        inputs: tuple[Value, ...],
         frame: Frame,
-    ) -> int:
+    ) -> Value:
         op, written = None, step.attributes
-        if cls is not None and not cls.merges and len(inputs) > 1:
+        if cls is not None and cls.arity == "one" and len(inputs) > 1:
             where = step.where("from" if step.inputs else "branches")
             self.faults.append(OneInput(where, path=path, op=cls.op_name, count=len(inputs)))
-        elif cls is not None and cls.merges and _is_alone(step):
+        elif cls is not None and cls.arity == "several" and _is_alone(step):
             help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
             self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
         elif cls is not None:
@@ -160,7 +165,7 @@ class Leaves:
 
     def _sugar(
         self, role: str, value: Data, where: SpecPath, name: str, step: Step, frame: Frame
-    ) -> int:
+    ) -> Value:
         path, inputs = frame.inner(name), (frame.previous,)
         attributes: Mapping[str, Data] = {}
         op_name: Data = value
@@ -219,18 +224,29 @@ class Leaves:
         op_name: str,
         op: Op | None,
         written: Mapping[str, Data],
-        inputs: tuple[int, ...],
+        inputs: tuple[Value, ...],
         frame: Frame,
         carried_at: SpecPath | None = None,
         role: str = "",
-    ) -> int:
-        """Append a node; `carried_at` is the place of one that a row carries along."""
+    ) -> Value:
+        """Append a node with a module; `carried_at` is the place of one that a row carries.
+
+        Behind a fault the walk goes on with what the outputs would have been, where that can be
+        said, so that one wrong row does not hide the next; nothing computed from it is kept.
+        """
+        index = len(self.nodes)
+        given, tensors, fault = _give(op, [self.flow(value) for value in inputs])
+        if fault is not None or not self._are_known(inputs):
+            shapes = tensors = None
+        else:
+            shapes = given
+        if tensors:
+            tensors = self.tensors.setdefault(tensors, tensors)
         node = Node(
-            index=len(self.nodes),
+            index=index,
             name=name,
-            path=path,
+            module=Module(index, path, op, tensors),
             op_name=op_name if op is None else op.op_name,
-            op=op,
             inputs=inputs,
             at=step.at,
             source=carried_at or step.at,
@@ -239,82 +255,82 @@ class Leaves:
             step=step,
             role=role,
         )
-        self._infer(node, frame)
+        if fault is not None:
+            self._tell(fault, node, frame)
         if self.init or step.init is not None:
             node = self._initialised(node, frame)
+        self.shapes.append(shapes)
+        self.flows.append(given)
         self.nodes.append(node)
         frame.children.append(node)
-        return node.index
+        return Value(index)
+
+    def _are_known(self, values: Iterable[Value]) -> bool:
+        """Whether the shapes of values are those of nodes without a fault, or of the input."""
+        return all(node == INPUT or self.shapes[node] is not None for node, _ in values)
 
     def _initialised(self, node: Node, frame: Frame) -> Node:
-        """The node with how its parameters begin: as its row says, or as the spec does."""
-        arriving = self.flow(node.inputs[0])
-        if node.op is None or arriving is None:
+        """The node with how its module's parameters begin: as its row says, or as the spec does."""
+        arriving = [self.flow(value) for value in node.inputs]
+        if node.op is None or None in arriving:
             return node
-        known = parameters_of(node.op, arriving)
+        known = parameters_of(node.op, arriving)  # type: ignore[arg-type]  # none of them is None
         if node.op_name in self.init:
             self.parameters.setdefault(node.op_name, set()).update(known)
         schemes = self.init.get(node.op_name, {})
         schemes = {name: scheme for name, scheme in schemes.items() if name in known}
         if node.step is not None and node.step.init is not None and not node.role:
             if not frame.fixed:
-                frame.names["in_channels"] = channels_of(arriving)
+                frame.names["in_channels"] = channels_of(arriving[0] or ())
             check_row(node.step.init, node, known, self.faults)
             schemes |= bind(node.step.init, frame.names, self.faults)
-        return node._replace(init=schemes) if schemes else node
+        return node._replace(module=node.module._replace(init=schemes)) if schemes else node
 
-    def _infer(self, node: Node, frame: Frame) -> None:
-        """The node's output shape, None where a fault makes it unknown.
-
-        Behind a fault the walk goes on with what the output would have been, where that can be
-        said, so that one wrong row does not hide the next; nothing computed from it is kept.
-        """
-        flows = [self.flow(index) for index in node.inputs]
-        shape = flow = None
-        if node.op is not None and None not in flows:
-            arriving: list[Shape] = flows  # type: ignore[assignment]  # none of them is None
-            shape, flow = self._output(node, arriving, frame)
-            if not all(i == INPUT or self.shapes[i] is not None for i in node.inputs):
-                shape = None
-        self.shapes.append(shape)
-        self.flows.append(flow)
-
-    def _output(
-        self, node: Node, arriving: Sequence[Shape], frame: Frame
-    ) -> tuple[Shape | None, Shape | None]:
-        """The output's shape, None with a fault where there is none; and what flows on."""
-        assert node.op is not None
-        try:
-            shape = node.op.infer(arriving)
-        except Fault as fault:
-            where = node.where(fault.attribute) if fault.attribute else node.source
-            facts = fault.facts
-            if node.op.merges:
-                facts = {**facts, "op": node.op_name, "sides": self._sides(node, frame)}
-            self.faults.append(fault.kind(where, path=node.path, **facts))
-            return None, node.op.infer_in_spite(arriving)
-        weight = sum(tensor.numel for tensor in node.op.tensors(arriving[0]))
-        if max(prod(shape), weight) > MAX_ELEMENTS:
-            what = "the output" if prod(shape) > MAX_ELEMENTS else "the weight"
-            count = f"{max(prod(shape), weight):.1e}"
-            self.faults.append(TooBig(node.source, path=node.path, what=what, count=count))
-            return None, None
-        return shape, shape
+    def _tell(self, fault: Fault, node: Node, frame: Frame) -> None:
+        """Say of a node what its op refuses."""
+        where = node.where(fault.attribute) if fault.attribute else node.source
+        facts = fault.facts
+        if node.op is not None and node.op.arity == "several":
+            facts = {**facts, "op": node.op_name, "sides": self._sides(node, frame)}
+        self.faults.append(fault.kind(where, path=node.path, **facts))
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        names = {index: name for name, index in reversed(frame.outputs.items())}
+        names = {value: name for name, value in reversed(frame.outputs.items())}
         sides = []
-        for index in node.inputs:
-            if index == frame.input:
+        for value in node.inputs:
+            if value in frame.sources:
                 name = "the input"
-            elif index in names:
-                name = names[index]
+            elif value in names:
+                name = names[value]
             else:
-                name = self.nodes[index].path.removeprefix(f"{frame.path}.")
-            verb = "is" if index == frame.input else "gives"
-            sides.append(f"{name} {verb} {show(self.flow(index) or ())}")
+                name = self.nodes[value.node].path.removeprefix(f"{frame.path}.")
+            verb = "is" if value in frame.sources else "gives"
+            sides.append(f"{name} {verb} {show(self.flow(value) or ())}")
         return ", ".join(sides)
+
+
+def _give(
+    op: Op | None, arriving: Sequence[Shape | None]
+) -> tuple[tuple[Shape, ...] | None, tuple[Tensor, ...] | None, Fault | None]:
+    """An op's outputs and tensors, None where unknown, and the fault where there is one.
+
+    With a fault the outputs are what they would have been without it.
+    """
+    if op is None or None in arriving:
+        return None, None, None
+    known: Sequence[Shape] = arriving  # type: ignore[assignment]  # none of them is None
+    try:
+        shapes = op.infer(known)
+    except Fault as fault:
+        return op.infer_in_spite(known), None, fault
+    tensors = op.tensors(known)
+    largest = max(map(prod, shapes))
+    weight = sum([tensor.numel for tensor in tensors]) if tensors else 0
+    if largest > MAX_ELEMENTS or weight > MAX_ELEMENTS:
+        what = "the output" if largest > MAX_ELEMENTS else "the weight"
+        return None, None, Fault(TooBig, what=what, count=f"{max(largest, weight):.1e}")
+    return shapes, tensors, None
 
 
 def _is_alone(step: Step) -> bool:

@@ -5,41 +5,81 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from archspec.diagnostics import SpecPath
-from archspec.expressions import Value
+from archspec.expressions import Value as Worth
 from archspec.language.init import Schemes
 from archspec.language.model import Block, Claim, Spec, Step
 from archspec.language.source import Data
-from archspec.ops import Op, Shape
+from archspec.ops import Op, Shape, Tensor
 
 INPUT = -1
-"""The index that stands for the network's own input among a node's inputs."""
+"""What stands for the network itself where a value comes from: its ports are the inputs."""
+
+
+INPUT_NAME = "input"
+"""What a body calls what arrives at it; no step may have that name."""
+
+
+class Value(NamedTuple):
+    """One output of a node, by its port; or with `INPUT` as the node, an input of the network.
+
+    Which of the inputs that is, in their order, is the port.
+    """
+
+    node: int
+    port: int = 0
+
+
+class Module(NamedTuple):
+    """What holds parameters and stands at a path; a node is a call of one.
+
+    `path` is its name in PyTorch (`features.0`), `index` its place among the network's modules.
+    `op` is None where the row is faulty, `tensors` where it or what arrives is: nothing is known
+    then. `init` says how its parameters begin, options evaluated; one that is not in it begins as
+    PyTorch has it.
+    """
+
+    index: int  # type: ignore[assignment]  # hides a method of tuples that no module needs
+    path: str
+    op: Op | None
+    tensors: tuple[Tensor, ...] | None = None
+    init: Schemes | None = None
 
 
 class Node(NamedTuple):
-    """One executed step.
+    """One executed step: a call of `module`, which other nodes may call as well.
 
-    `path` is the module's name in PyTorch (`features.0`). `inputs` are indices of the nodes it
-    reads, or `INPUT`. `op` is None where the row is faulty: everything about it is unknown then.
-    `written` are the attributes as they stand in the spec, expressions included, after defaults.
-    `at` is the row; `source` the place of what defines the step, which for one that a row carries
-    along (`activation: relu`) is that value; `role` says as what it is carried, and `step` is
-    still the row. `init` says how its parameters begin, options evaluated; one that is
-    not in it begins as PyTorch has it.
+    `inputs` are the values it reads. `written` are the attributes as they stand in the spec,
+    expressions included, after defaults. `at` is the row; `source` the place of what defines the
+    step, which for one that a row carries along (`activation: relu`) is that value; `role` says as
+    what it is carried, and `step` is still the row.
     """
 
     index: int  # type: ignore[assignment]  # hides a method of tuples that no node needs
     name: str
-    path: str
+    module: Module
     op_name: str
-    op: Op | None
-    inputs: tuple[int, ...]
+    inputs: tuple[Value, ...]
     at: SpecPath
     source: SpecPath
     named: bool
     written: Mapping[str, Data]
     step: Step | None = None
     role: str = ""
-    init: Schemes | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the module that it calls."""
+        return self.module.path
+
+    @property
+    def op(self) -> Op | None:
+        """What it computes; None where the row is faulty."""
+        return self.module.op
+
+    @property
+    def output(self) -> Value:
+        """Its first output; most nodes have no other."""
+        return Value(self.index)
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -58,7 +98,7 @@ Kind = Literal["network", "group", "block", "repeat"]
 class Scope(NamedTuple):
     """A body with a name: the network itself (path ""), a group, a block, or a repeated step.
 
-    `source` is the node that its first step reads, `output` the one whose output leaves it. A
+    `sources` are the values that arrive at it, `outputs` those that leave it, one of each as yet. A
     block's `arguments` are the values it was given, `in_channels` among them. `step` is the row it
     stands for; the scopes and nodes in a repeated one all have that step.
     """
@@ -72,9 +112,14 @@ class Scope(NamedTuple):
     kind: Kind = "network"
     step: Step | None = None
     block: Block | None = None
-    arguments: Mapping[str, Value] = MappingProxyType({})
-    source: int = INPUT
-    output: int = INPUT
+    arguments: Mapping[str, Worth] = MappingProxyType({})
+    sources: tuple[Value, ...] = (Value(INPUT),)
+    outputs: tuple[Value, ...] = (Value(INPUT),)
+
+    @property
+    def output(self) -> Value:
+        """The first value that leaves it."""
+        return self.outputs[0]
 
     def walk(self) -> Iterator["Scope | Node"]:
         """The scope itself and everything inside, in the order of the text."""
@@ -93,43 +138,70 @@ class Scope(NamedTuple):
 class Network(NamedTuple):
     """A spec with its variables bound and every step resolved.
 
-    `shapes[i]` is the output shape of `nodes[i]`, without the batch, None where it cannot be
-    known. Shapes are inferred while the network is built, since what a row means may depend on
-    the channels that arrive (`groups: in_channels`).
+    `inputs` are the shapes of what arrives, by name, without the batch. `shapes[i]` are those of
+    the outputs of `nodes[i]`, a port each. Either is None where it cannot be known. Shapes are
+    inferred while the network is built, since what a row means may depend on the channels that
+    arrive (`groups: in_channels`).
 
-    `outputs` are the nodes whose outputs the network gives back, by name; those among
-    `training_only` are left out in evaluation, and with them the nodes that are not `evaluated`.
+    `outputs` are the values that the network gives back, by name; those among `training_only` are
+    left out in evaluation, and with them the nodes that are not `evaluated`. A node from which no
+    output follows is not `run` at all: its module is there, with its parameters, and not called.
     """
 
     spec: Spec
-    input_shape: Shape | None
-    vars: Mapping[str, Value]
+    inputs: Mapping[str, Shape | None]
+    vars: Mapping[str, Worth]
     root: Scope
     nodes: tuple[Node, ...]
-    shapes: tuple[Shape | None, ...]
-    outputs: Mapping[str, int]
+    shapes: tuple[tuple[Shape, ...] | None, ...]
+    outputs: Mapping[str, Value]
     training_only: frozenset[str] = frozenset()
     evaluated: tuple[bool, ...] | None = None
+    run: tuple[bool, ...] | None = None
 
     @property
-    def output(self) -> int:
-        """The node of the first output that evaluation has: the network's result."""
-        kept = (index for name, index in self.outputs.items() if name not in self.training_only)
-        return next(kept, INPUT)
+    def input_shape(self) -> Shape | None:
+        """The shape of the first input."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def output(self) -> Value:
+        """The first output that evaluation has: the network's result."""
+        kept = (value for name, value in self.outputs.items() if name not in self.training_only)
+        return next(kept, Value(INPUT))
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        """The modules in the order of their first calls, each of them once."""
+        return tuple({node.module.index: node.module for node in self.nodes}.values())
 
     def is_evaluated(self, node: Node) -> bool:
         """Whether evaluation runs a node; what leads to training-only outputs alone it does not."""
         return self.evaluated is None or self.evaluated[node.index]
 
-    def shape_of(self, index: int) -> Shape | None:
-        """The shape of a node's output, or of the network's input (`INPUT`)."""
-        return self.input_shape if index == INPUT else self.shapes[index]
+    def is_run(self, node: Node) -> bool:
+        """Whether any output follows from a node; without that nothing calls its module."""
+        return self.run is None or self.run[node.index]
+
+    def shape_of(self, value: Value) -> Shape | None:
+        """The shape of a value."""
+        node, port = value
+        if node == INPUT:
+            return self.input_shape if port == 0 else tuple(self.inputs.values())[port]
+        shapes = self.shapes[node]
+        return None if shapes is None else shapes[port]
 
     def input_shapes(self, node: Node) -> tuple[Shape | None, ...]:
         """The shapes that arrive at a node."""
-        return tuple(self.shape_of(index) for index in node.inputs)
+        return tuple([self.shape_of(value) for value in node.inputs])
 
     def arriving(self, node: Node) -> tuple[Shape, ...] | None:
         """The shapes that arrive at a node, None where one of them is unknown."""
-        shapes = tuple(self.shape_of(index) for index in node.inputs)
+        shapes = tuple([self.shape_of(value) for value in node.inputs])
         return None if None in shapes else shapes  # type: ignore[return-value]  # just asked
+
+    def name_of(self, value: Value) -> str:
+        """The path of the module that gives a value, or the name of the network's input."""
+        return (
+            tuple(self.inputs)[value.port] if value.node == INPUT else self.nodes[value.node].path
+        )

@@ -12,6 +12,7 @@ from archspec.diagnostics.wording import suggest
 from archspec.expressions import UNKNOWN
 from archspec.graph.leaves import Frame, Leaves
 from archspec.graph.names import problem_with
+from archspec.graph.network import INPUT_NAME, Value
 from archspec.graph.values import evaluate, shorten
 from archspec.language.model import Body, Step
 from archspec.language.source import Data
@@ -36,7 +37,7 @@ class Resolver(Leaves):
         source = frame.previous
         if step.inputs:
             name = step.inputs[0]
-            source = frame.input if name == "input" else frame.outputs.get(name, source)
+            source = frame.sources[0] if name == INPUT_NAME else frame.outputs.get(name, source)
         arriving = self.flow(source)
         frame.names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
 
@@ -88,21 +89,21 @@ class Resolver(Leaves):
         text = _HOLE.sub(fill, written)
         return text if complete else None
 
-    def sources(self, step: Step, body: Body, frame: Frame) -> tuple[int, ...] | None:
-        """The nodes that a step reads, None where it names one that is not there."""
+    def sources(self, step: Step, body: Body, frame: Frame) -> tuple[Value, ...] | None:
+        """The values that a step reads, None where it names one that is not there."""
         if step.inputs is None:
             return (frame.previous,)
         self.branching = True
         found = [self._find(step, i, body, frame) for i in range(len(step.inputs))]
         return None if None in found else tuple(found)  # type: ignore[arg-type]  # just asked
 
-    def _find(self, step: Step, position: int, body: Body, frame: Frame) -> int | None:
+    def _find(self, step: Step, position: int, body: Body, frame: Frame) -> Value | None:
         assert step.inputs is not None
         name = self.filled(step, "from", step.inputs[position], frame)
         if name is None:
             return None  # told already
-        if name == "input":
-            return frame.input
+        if name == INPUT_NAME:
+            return frame.sources[0]
         if name in frame.outputs:
             return frame.outputs[name]
         later = any(other.name == name for other in body.steps)
@@ -113,7 +114,7 @@ class Resolver(Leaves):
             problem = f"`{name}` comes later: a step reads those before it, so there are no cycles"
             help_ = f"move `{name}` before this row"
         else:
-            help_ = suggest(name, ["input", *frame.outputs])
+            help_ = suggest(name, [INPUT_NAME, *frame.outputs])
         where = step.where("from")
         at = where if len(step.inputs) == 1 else (*where, position)
         self.faults.append(UnknownStep(at, problem=problem, help=help_))

@@ -17,10 +17,12 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import UNKNOWN, Reference, Value
+from archspec.expressions import UNKNOWN
+from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
+from archspec.graph.declared import references
 from archspec.graph.leaves import Frame
-from archspec.graph.network import INPUT, Kind, Scope
+from archspec.graph.network import INPUT, Kind, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import evaluate, shorten
 from archspec.language.model import Block, Body, Spec, Step
@@ -35,11 +37,6 @@ MAX_WORK = 10_000_000
 MAX_NESTED = 64
 MAX_ROUNDS = 4
 """How often equal faults are struck out, to go on and look for others."""
-
-
-def references(spec: Spec) -> dict[str, Value]:
-    """The names of ops and blocks, as values of expressions."""
-    return {name: Reference(name) for name in (*OPS_BY_NAME, *spec.blocks)}
 
 
 def told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -70,12 +67,12 @@ class Walker(Resolver):
     def __init__(
         self,
         spec: Spec,
-        names: dict[str, Value],
+        names: dict[str, Worth],
         shape: Shape | None,
         faults: list[Diagnostic],
     ) -> None:
         super().__init__(spec, shape, faults)
-        self.body = Frame(names, "", INPUT, 0, fixed=False, shared=False)
+        self.body = Frame(names, "", Value(INPUT), 0, fixed=False, shared=False)
         self.references = references(spec)
         self.dropped: set[str] = set()
         self.open: list[str] = []  # the blocks that the walk is in
@@ -91,9 +88,9 @@ class Walker(Resolver):
         body = self.spec.body
         self._steps(body, self.body)
         init.check_spec(self.spec, self.parameters, self.faults)
-        children, output = tuple(self.body.children), self.body.previous
+        children, outputs = tuple(self.body.children), (self.body.previous,)
         return Scope(
-            "", "", body.at, named=True, children=children, claims=self.spec.claims, output=output
+            "", "", body.at, named=True, children=children, claims=self.spec.claims, outputs=outputs
         )
 
     # --- bounds ------------------------------------------------------------------------------
@@ -200,7 +197,7 @@ class Walker(Resolver):
         step: Step,
         body: Body,
         frame: Frame,
-        rows: list[dict[str, Value]],
+        rows: list[dict[str, Worth]],
         name: str | None,
     ) -> None:
         """A step for each row, `repeat` times each; the first one reads what arrives."""
@@ -245,7 +242,7 @@ class Walker(Resolver):
             self.faults.append(InvalidValue(step.where("repeat"), problem=problem))
         return 1
 
-    def _table(self, step: Step, frame: Frame) -> list[dict[str, Value]]:
+    def _table(self, step: Step, frame: Frame) -> list[dict[str, Worth]]:
         """The rows of `each`, one empty row where there is none."""
         if step.control is None or step.control.each is None:
             return [{}]
@@ -294,8 +291,8 @@ class Walker(Resolver):
         frame.outputs[own] = frame.previous
 
     def _branches(
-        self, step: Step, body: Body, frame: Frame, inputs: tuple[int, ...] | None
-    ) -> tuple[int, ...] | None:
+        self, step: Step, body: Body, frame: Frame, inputs: tuple[Value, ...] | None
+    ) -> tuple[Value, ...] | None:
         """The ends of a step's branches, each of which begins with the step's input."""
         assert step.branches is not None
         self.branching = True
@@ -318,7 +315,7 @@ class Walker(Resolver):
         return tuple(ends) or None  # where there are none, the parser has told
 
     def _group(
-        self, step: Step, body: Body, name: str, frame: Frame, inputs: tuple[int, ...]
+        self, step: Step, body: Body, name: str, frame: Frame, inputs: tuple[Value, ...]
     ) -> None:
         if self._is_too_deep(step, frame):
             return
@@ -329,7 +326,7 @@ class Walker(Resolver):
         self._steps(body, inner)
         self._close(inner, step, name, frame, "group", body.at)
 
-    def _frame(self, outer: Frame, name: str, source: int) -> Frame:
+    def _frame(self, outer: Frame, name: str, source: Value) -> Frame:
         """A body inside another that sees the same names."""
         return Frame(
             outer.names,
@@ -350,7 +347,7 @@ class Walker(Resolver):
         kind: Kind,
         at: SpecPath,
         block: Block | None = None,
-        arguments: Mapping[str, Value] | None = None,
+        arguments: Mapping[str, Worth] | None = None,
     ) -> None:
         frame.previous = inner.previous
         scope = Scope(
@@ -364,8 +361,8 @@ class Walker(Resolver):
             step=step,
             block=block,
             arguments=arguments or {},
-            source=inner.input,
-            output=inner.previous,
+            sources=inner.sources,
+            outputs=(inner.previous,),
         )
         frame.children.append(scope)
 
@@ -378,7 +375,7 @@ class Walker(Resolver):
 
     # --- ops and blocks ----------------------------------------------------------------------
 
-    def _op(self, step: Step, name: str, frame: Frame, inputs: tuple[int, ...]) -> None:
+    def _op(self, step: Step, name: str, frame: Frame, inputs: tuple[Value, ...]) -> None:
         block, cls = None, None
         if step.op is not None:
             cls = OPS_BY_NAME.get(step.op)
@@ -401,14 +398,14 @@ class Walker(Resolver):
             help_ = f"the variable `{shorten(written)}` is {found}, not the name of an op or block"
         return UnknownOp(step.where("op"), op=shorten(written), help=help_)
 
-    def _unknown(self, step: Step, name: str, frame: Frame, inputs: tuple[int, ...]) -> None:
+    def _unknown(self, step: Step, name: str, frame: Frame, inputs: tuple[Value, ...]) -> None:
         """A step about which nothing can be said."""
         path = frame.inner(name)
         op_name = step.op or ""
         frame.previous = self._add(step, name, path, op_name, None, {}, inputs[:1], frame)
 
     def _block(
-        self, step: Step, block: Block, name: str, frame: Frame, inputs: tuple[int, ...]
+        self, step: Step, block: Block, name: str, frame: Frame, inputs: tuple[Value, ...]
     ) -> None:
         if len(inputs) > 1:
             where = step.where("from" if step.inputs else "branches")
@@ -443,7 +440,7 @@ class Walker(Resolver):
         given = {**arguments, "in_channels": channels}
         self._close(inner, step, name, frame, "block", block.at, block, given)
 
-    def _arguments(self, step: Step, block: Block, frame: Frame) -> dict[str, Value]:
+    def _arguments(self, step: Step, block: Block, frame: Frame) -> dict[str, Worth]:
         """The values of a block's arguments, in its order; faults where they do not fit."""
         given: dict[str, Any] = {**step.attributes, **step.sugar}
         for key in given:
@@ -454,7 +451,7 @@ class Walker(Resolver):
                 )
                 fault.help = help_ or "it takes no arguments"
                 self.faults.append(fault)
-        values: dict[str, Value] = {}
+        values: dict[str, Worth] = {}
         for name, default in block.args.items():
             if given.get(name) is not None:
                 where = step.where(name)

@@ -18,20 +18,7 @@ from archspec.ops.activation import (
     Softplus,
     Tanh,
 )
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Op,
-    Ratio,
-    Shape,
-    Tensor,
-    Text,
-    View,
-    Window,
-    channels_of,
-    show,
-    thousands,
-)
+from archspec.ops.base import Counts, Op, Ratio, Tensor, Text, Unary, View, Window, thousands
 from archspec.ops.channels import (
     ChannelShuffle,
     Chunk,
@@ -56,6 +43,7 @@ from archspec.ops.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, M
 from archspec.ops.reshape import Dropout, Flatten, Identity, Permute
 from archspec.ops.residual import LayerScale, StochasticDepth
 from archspec.ops.resize import Upsample, ZeroPad2d
+from archspec.ops.shape import ChannelsLast, Shape, Shapes, channels_of, show
 from archspec.ops.transposed import ConvTranspose2d
 
 __all__ = [
@@ -67,8 +55,10 @@ __all__ = [
     "Op",
     "Ratio",
     "Shape",
+    "Shapes",
     "Tensor",
     "Text",
+    "Unary",
     "View",
     "Window",
     "channels_of",

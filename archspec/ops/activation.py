@@ -8,24 +8,16 @@ from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import AxisMissing, ParametersPerChannel
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Op,
-    Shape,
-    Tensor,
-    Text,
-    View,
-    require_channels_first,
-    show,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_channels_first
 from archspec.ops.fields import Number, PositiveInt, spell
+from archspec.ops.shape import Shape, channel_axis, show
 
 
-class Activation(Op):
+class Activation(Unary):
     """A function applied to every element."""
 
     role: ClassVar = "activation"
+    backward_needs: ClassVar = frozenset({"input"})
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del output
@@ -36,6 +28,7 @@ class ReLU(Activation):
     """`max(0, x)`, `nn.ReLU`."""
 
     op_name: ClassVar = "relu"
+    backward_needs: ClassVar = frozenset({"output"})
 
 
 class ReLU6(Activation):
@@ -74,11 +67,11 @@ class PReLU(Activation):
     def shape_in_spite(self, shape: Shape) -> Shape:
         return shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         del shape
         return (Tensor("weight", (self.num_parameters,)),)
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         del shape
         yield Text("parameters", f"num_parameters = {self.num_parameters}")
 
@@ -155,12 +148,14 @@ class Sigmoid(Activation):
     """`1/(1 + exp(−x))`, `nn.Sigmoid`."""
 
     op_name: ClassVar = "sigmoid"
+    backward_needs: ClassVar = frozenset({"output"})
 
 
 class Tanh(Activation):
     """The hyperbolic tangent, `nn.Tanh`."""
 
     op_name: ClassVar = "tanh"
+    backward_needs: ClassVar = frozenset({"output"})
 
 
 def _dimension(value: object) -> int:
@@ -173,6 +168,7 @@ class Softmax(Activation):
     """Exponentials that sum to 1 along `dim` (1: the channels or classes), `nn.Softmax`."""
 
     op_name: ClassVar = "softmax"
+    backward_needs: ClassVar = frozenset({"output"})
 
     dim: Annotated[int, PlainValidator(_dimension)] = 1
 
@@ -191,7 +187,7 @@ class Softmax(Activation):
 
     def view(self, shape: Shape) -> View:
         """Along the channels of a map each place sees itself; along anything else, all of it."""
-        dimension = len(shape) if isinstance(shape, ChannelsLast) else 1
+        dimension = channel_axis(shape) + 1
         channels = self.dim in (dimension, dimension - 1 - len(shape))
         return None if channels and len(shape) == 3 else "global"
 

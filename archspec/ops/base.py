@@ -1,6 +1,7 @@
 """What an op is: attributes in PyTorch's names, and the mathematical facts the passes ask for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -8,22 +9,10 @@ from pydantic import BaseModel, ConfigDict
 
 from archspec.diagnostics import Diagnostic, Fault
 from archspec.diagnostics.shapes import ChannelsLastArrive, NotAMap, NotDivisible
+from archspec.ops.shape import Shape, Shapes, kind_of, show
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-Shape = tuple[int, ...]
-"""A tensor's sizes without the batch: (C, H, W) for a map, (F,) for a vector."""
-
-
-class ChannelsLast(tuple[int, ...]):
-    """The shape of a map that was turned round, (H, W, C), as `permute` gives it.
-
-    Equal to the plain tuple of its sizes; an op that asks for a map has to ask which kind it is.
-    """
-
-    __slots__ = ()
-
 
 MAX_SIZE = 10**9
 """The largest value an attribute may have; it keeps the arithmetic in small numbers."""
@@ -95,12 +84,16 @@ class Remark(NamedTuple):
     facts: dict[str, Any]
 
 
+Arity = Literal["one", "several"]
+
+
 class Op(BaseModel):
     """An operation of a layer table.
 
     A subclass declares its attributes as pydantic fields with PyTorch's names and defaults, and
     answers the passes' questions. Instances know nothing of their inputs; every method that
-    needs shapes takes them, so that one row can be asked about any input.
+    needs shapes takes those of all inputs, so that one row can be asked about any. An op gives one
+    output or several, each with a shape; `Unary` is for those that have one of each.
 
     Schemas are built at the first use of an op (`defer_build`): a check of AlexNet pays for the
     seven ops it names, not for all there are.
@@ -117,30 +110,83 @@ class Op(BaseModel):
     """What a row may carry it as: `norm`, `activation` or `dropout`."""
     weighted: ClassVar[bool] = False
     """Whether the op counts as a layer in the literature: convolutions and linear layers."""
-    merges: ClassVar[bool] = False
-    """Whether the op takes several inputs."""
-    overwritable: ClassVar[bool] = False
-    """Whether autograd does without this op's output, so that the next op may work in place."""
+    arity: ClassVar[Arity] = "one"
+    """How many inputs it takes: one, or as many as its row names."""
+    backward_needs: ClassVar[frozenset[str]] = frozenset({"input", "output"})
+    """What autograd keeps for the backward pass, `input` and `output`: nothing may overwrite it.
 
-    def infer(self, shapes: Sequence[Shape]) -> Shape:
-        """The output's shape for everything that arrives; what the graph asks. See `Merge`."""
-        return self.output_shape(shapes[0])
+    Where that depends on the attributes it is whatever any of them need.
+    """
+    is_view: ClassVar[bool] = False
+    """Whether the output may lie in the memory of an input: who overwrites it overwrites both."""
 
-    def infer_in_spite(self, shapes: Sequence[Shape]) -> Shape | None:
-        """What the output would be were it not for the fault `infer` raised, if known."""
-        return self.shape_in_spite(shapes[0])
+    @abstractmethod
+    def infer(self, shapes: Shapes) -> tuple[Shape, ...]:
+        """The shape of every output; raises `Fault` where the inputs do not fit."""
 
-    def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts | None:
-        """Operations for one sample of everything that arrives; None where they are unknown."""
-        return self.counts(shapes[0], output)
+    def infer_in_spite(self, shapes: Shapes) -> tuple[Shape, ...] | None:
+        """What the outputs would be were it not for the fault `infer` raised, if known."""
+        del shapes
+        return None
 
-    def channel_ratio(self, shape: Shape) -> Ratio | None:
-        """How the channels that leave follow from any number that arrives.
+    def tensors(self, shapes: Shapes) -> tuple[Tensor, ...]:
+        """Parameters and buffers, in PyTorch's order."""
+        del shapes
+        return ()
+
+    @classmethod
+    def has_tensors(cls) -> bool:
+        """Whether the op may have parameters or buffers."""
+        return cls.tensors is not Op.tensors
+
+    def operations(self, shapes: Shapes, outputs: Shapes) -> Counts | None:
+        """Operations for one sample of all inputs; None where they are unknown."""
+        del shapes, outputs
+        return Counts()
+
+    def channel_ratio(self, shapes: Shapes) -> Ratio | None:
+        """How the channels that leave follow from any number that arrives first.
 
         None where the op sets a width of its own, whatever arrives.
         """
-        del shape
+        del shapes
         return Ratio()
+
+    def views(self, shapes: Shapes) -> tuple[View, ...]:
+        """What an element of any output sees of each input."""
+        return (None,) * len(shapes)
+
+    def remarks(self, shapes: Shapes) -> Iterator[Remark]:
+        """Findings that are no errors."""
+        del shapes
+        return iter(())
+
+    def explain_output(self, shapes: Shapes) -> Iterator[Text]:
+        """The arithmetic of the outputs' shapes, with the numbers in it."""
+        for output in self.infer(shapes):
+            yield Text("output", show(output))
+
+    def explain_params(self, shapes: Shapes) -> Iterator[Text]:
+        """The arithmetic of the parameter count; nothing where there are none."""
+        del shapes
+        return iter(())
+
+    def explain_macs(self, shapes: Shapes) -> Iterator[Text]:
+        """The arithmetic of the multiply-accumulates; nothing where there are none."""
+        del shapes
+        return iter(())
+
+    def mend(self, shapes: Shapes, wanted: Shape) -> str:
+        """What would make the first output be `wanted`; empty when nothing simple would."""
+        del shapes, wanted
+        return ""
+
+
+class Unary(Op):
+    """An op of one input and one output: its methods take and give one shape.
+
+    What `Op` asks of all inputs is answered here, once, by the methods for the only one.
+    """
 
     def output_shape(self, shape: Shape) -> Shape:
         """The output's shape for an input of `shape`; raises `Fault` where they do not fit."""
@@ -151,7 +197,7 @@ class Op(BaseModel):
         del shape
         return None
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         """Parameters and buffers for an input of `shape`, in PyTorch's order."""
         del shape
         return ()
@@ -161,50 +207,82 @@ class Op(BaseModel):
         del shape, output
         return Counts()
 
+    def ratio(self, shape: Shape) -> Ratio | None:
+        """The channels that leave by those that arrive; None for a width of the op's own."""
+        del shape
+        return Ratio()
+
     def view(self, shape: Shape) -> View:
         """What one output element sees of the input map."""
         del shape
         return None
 
-    def remarks(self, shape: Shape) -> Iterator[Remark]:
+    def remarks_on(self, shape: Shape) -> Iterator[Remark]:
         """Findings that are no errors."""
         del shape
         return iter(())
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         """The arithmetic of the output shape, with the numbers in it."""
-        output = self.output_shape(shape)
-        yield Text("output", f"the shape stays {show(output)}")
+        yield Text("output", f"the shape stays {show(self.output_shape(shape))}")
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         """The arithmetic of the parameter count; nothing where there are none."""
         del shape
         return iter(())
 
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+    def macs_text(self, shape: Shape) -> Iterator[Text]:
         """The arithmetic of the multiply-accumulates; nothing where there are none."""
         del shape
         return iter(())
 
-    def mend(self, shape: Shape, wanted: Shape) -> str:
+    def remedy(self, shape: Shape, wanted: Shape) -> str:
         """What would make the output of `shape` be `wanted`; empty when nothing simple would."""
         del shape, wanted
         return ""
 
+    def infer(self, shapes: Shapes) -> tuple[Shape, ...]:
+        return (self.output_shape(shapes[0]),)
 
-def show(shape: Iterable[object]) -> str:
-    """A shape as text: `96×55×55`."""
-    return "×".join(map(str, shape))
+    def infer_in_spite(self, shapes: Shapes) -> tuple[Shape, ...] | None:
+        shape = self.shape_in_spite(shapes[0])
+        return None if shape is None else (shape,)
+
+    def tensors(self, shapes: Shapes) -> tuple[Tensor, ...]:
+        return self.state(shapes[0])
+
+    @classmethod
+    def has_tensors(cls) -> bool:
+        return cls.state is not Unary.state
+
+    def operations(self, shapes: Shapes, outputs: Shapes) -> Counts | None:
+        return self.counts(shapes[0], outputs[0])
+
+    def channel_ratio(self, shapes: Shapes) -> Ratio | None:
+        return self.ratio(shapes[0])
+
+    def views(self, shapes: Shapes) -> tuple[View, ...]:
+        return (self.view(shapes[0]),)
+
+    def remarks(self, shapes: Shapes) -> Iterator[Remark]:
+        return self.remarks_on(shapes[0])
+
+    def explain_output(self, shapes: Shapes) -> Iterator[Text]:
+        return self.output_text(shapes[0])
+
+    def explain_params(self, shapes: Shapes) -> Iterator[Text]:
+        return self.params_text(shapes[0])
+
+    def explain_macs(self, shapes: Shapes) -> Iterator[Text]:
+        return self.macs_text(shapes[0])
+
+    def mend(self, shapes: Shapes, wanted: Shape) -> str:
+        return self.remedy(shapes[0], wanted)
 
 
 def thousands(number: int) -> str:
     """A count with spaces between its thousands: `62 378 344`."""
     return f"{number:,}".replace(",", " ")
-
-
-def channels_of(shape: Shape) -> int:
-    """The channels of a map, whichever way round it is, or the features of a vector."""
-    return shape[-1] if isinstance(shape, ChannelsLast) else shape[0]
 
 
 def require_map(op: str, shape: Shape) -> tuple[int, int, int]:
@@ -218,7 +296,7 @@ def require_map(op: str, shape: Shape) -> tuple[int, int, int]:
 
 def require_channels_first(op: str, shape: Shape) -> None:
     """A `Fault` where the channels come last."""
-    if isinstance(shape, ChannelsLast):
+    if kind_of(shape) == "channels_last":
         raise Fault(ChannelsLastArrive, op=op, shape=show(shape))
 
 

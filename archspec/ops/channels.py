@@ -7,10 +7,9 @@ from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NoSuchChannel
 from archspec.ops.arithmetic import quotient
 from archspec.ops.base import (
-    Op,
     Ratio,
-    Shape,
     Text,
+    Unary,
     View,
     Window,
     require_channels_first,
@@ -18,17 +17,19 @@ from archspec.ops.base import (
     require_parts,
 )
 from archspec.ops.fields import PositiveInt, whole
+from archspec.ops.shape import Shape
 
 Index = Annotated[int, whole(0)]
 
 
-class ChannelShuffle(Op):
+class ChannelShuffle(Unary):
     """Mixes the channels of groups, `nn.ChannelShuffle` (Zhang et al., ShuffleNet, 2017).
 
     Channels g·n + i become i·groups + g: the next grouped convolution sees some of every group.
     """
 
     op_name: ClassVar = "channel_shuffle"
+    backward_needs: ClassVar = frozenset()
 
     groups: PositiveInt
 
@@ -41,13 +42,15 @@ class ChannelShuffle(Op):
         return shape
 
 
-class Chunk(Op):
+class Chunk(Unary):
     """One of several equal parts of the channels, by its index from 0, as `torch.chunk` cuts them.
 
     No `nn.Module` does that in PyTorch; a generated module brings its own where it needs one.
     """
 
     op_name: ClassVar = "chunk"
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
     chunks: PositiveInt
     index: Index
@@ -65,27 +68,29 @@ class Chunk(Op):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         return (shape[0] // self.chunks, *shape[1:]) if shape[0] % self.chunks == 0 else None
 
-    def channel_ratio(self, shape: Shape) -> Ratio:
+    def ratio(self, shape: Shape) -> Ratio:
         del shape
         return Ratio(divisor=self.chunks)
 
     def view(self, shape: Shape) -> View:
         return None if len(shape) == 3 else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         part = shape[0] // self.chunks
         first = self.index * part
         which = f"channels {first} to {first + part - 1}"
         yield Text("output", f"C/chunks = {shape[0]}/{self.chunks} = {part}: {which}")
 
 
-class Slice(Op):
+class Slice(Unary):
     """The channels from `start` up to, but not with, `stop`: `x[:, start:stop]`.
 
     No `nn.Module` does that in PyTorch; a generated module brings its own where it needs one.
     """
 
     op_name: ClassVar = "slice"
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
     start: Index = 0
     stop: PositiveInt
@@ -103,19 +108,19 @@ class Slice(Op):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         return (self.stop - self.start, *shape[1:]) if self.start < self.stop else None
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
     def view(self, shape: Shape) -> View:
         return None if len(shape) == 3 else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape
         width = self.stop - self.start
         yield Text("output", f"stop − start = {self.stop} − {self.start} = {width}")
 
 
-class PadChannels(Op):
+class PadChannels(Unary):
     """Zeros before and after the channels, `nn.ZeroPad3d`.
 
     With a stride in front of it a shortcut without parameters where channels are added, option A
@@ -123,6 +128,7 @@ class PadChannels(Op):
     """
 
     op_name: ClassVar = "pad_channels"
+    backward_needs: ClassVar = frozenset()
 
     before: Index = 0
     after: Index = 0
@@ -131,24 +137,25 @@ class PadChannels(Op):
         require_channels_first(self.op_name, shape)
         return (self.before + shape[0] + self.after, *shape[1:])
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
     def view(self, shape: Shape) -> View:
         return None if len(shape) == 3 else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         terms = f"{self.before} + {shape[0]} + {self.after}"
         yield Text("output", f"before + C + after = {terms} = {self.output_shape(shape)[0]}")
 
 
-class PixelShuffle(Op):
+class PixelShuffle(Unary):
     """Lays channels out in space, `nn.PixelShuffle`: (C·r², H, W) becomes (C, H·r, W·r).
 
     Shi et al., Real-Time Single Image and Video Super-Resolution, 2016.
     """
 
     op_name: ClassVar = "pixel_shuffle"
+    backward_needs: ClassVar = frozenset()
 
     upscale_factor: PositiveInt
 
@@ -158,7 +165,7 @@ class PixelShuffle(Op):
         require_parts("upscale_factor", "channels", channels, factor * factor)
         return (channels // (factor * factor), height * factor, width * factor)
 
-    def channel_ratio(self, shape: Shape) -> Ratio:
+    def ratio(self, shape: Shape) -> Ratio:
         del shape
         return Ratio(divisor=self.upscale_factor**2)
 
@@ -169,7 +176,7 @@ class PixelShuffle(Op):
         window = Window(quotient(2 * r - 1, r), quotient(1, r), quotient(r - 1, r))
         return window, window
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         channels, height, width = shape
         r, (depth, high, wide) = self.upscale_factor, self.output_shape(shape)
         yield Text("output", f"C/r² = {channels}/{r * r} = {depth}")
@@ -177,10 +184,11 @@ class PixelShuffle(Op):
         yield Text("width", f"W·r = {width}·{r} = {wide}")
 
 
-class PixelUnshuffle(Op):
+class PixelUnshuffle(Unary):
     """Puts r×r places into channels, `nn.PixelUnshuffle`: (C, H·r, W·r) becomes (C·r², H, W)."""
 
     op_name: ClassVar = "pixel_unshuffle"
+    backward_needs: ClassVar = frozenset()
 
     downscale_factor: PositiveInt
 
@@ -191,7 +199,7 @@ class PixelUnshuffle(Op):
         require_parts("downscale_factor", "columns", width, factor)
         return (channels * factor * factor, height // factor, width // factor)
 
-    def channel_ratio(self, shape: Shape) -> Ratio:
+    def ratio(self, shape: Shape) -> Ratio:
         del shape
         return Ratio((self.downscale_factor**2,))
 
@@ -201,7 +209,7 @@ class PixelUnshuffle(Op):
         window = Window(self.downscale_factor, self.downscale_factor)
         return window, window
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         channels, height, width = shape
         r, (depth, high, wide) = self.downscale_factor, self.output_shape(shape)
         yield Text("output", f"C·r² = {channels}·{r * r} = {depth}")

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import GroupsMismatch
-from archspec.ops.base import Counts, Ratio, Shape, Tensor, Text, require_map, show, thousands
+from archspec.ops.base import Counts, Ratio, Tensor, Text, require_map, thousands
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth
+from archspec.ops.shape import Shape, show
 from archspec.ops.sliding import Sliding
 
 
@@ -16,7 +17,7 @@ class Convolution(Sliding):
     """A convolution; a subclass says how wide it is and how its channels are grouped."""
 
     weighted: ClassVar = True
-    overwritable: ClassVar = True
+    backward_needs: ClassVar = frozenset({"input"})
 
     stride: Size = (1, 1)
     bias: Truth = True
@@ -42,7 +43,7 @@ class Convolution(Sliding):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         return self.with_map_size((self.width(shape), *shape[1:]))
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         width, fan = self.width(shape), shape[0] // self.group_count(shape)
         weight = Tensor("weight", (width, fan, *self.kernel_size))
         return (weight, Tensor("bias", (width,))) if self.bias else (weight,)
@@ -62,14 +63,14 @@ class Convolution(Sliding):
         channels = f"{shape[0]}/{groups}" if groups > 1 else str(shape[0])
         return f"{self.kernel_size[0]}·{self.kernel_size[1]}·{channels}"
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
-        total = sum(tensor.numel for tensor in self.tensors(shape))
+    def params_text(self, shape: Shape) -> Iterator[Text]:
+        total = sum(tensor.numel for tensor in self.state(shape))
         kernel, letters = self._per_output(shape), self._letters(shape)
         kernel = f"({kernel} + 1)" if self.bias else kernel
         letters = f"({letters} + 1)·C_out" if self.bias else f"{letters}·C_out"
         yield Text("parameters", f"{letters} = {kernel}·{self.width(shape)} = {thousands(total)}")
 
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+    def macs_text(self, shape: Shape) -> Iterator[Text]:
         output = self.output_shape(shape)
         total = thousands(self.counts(shape, output).macs)
         each = show(output).replace("×", "·")
@@ -99,7 +100,7 @@ class Conv2d(Convolution):
         del shape
         return self.groups
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
 
@@ -120,7 +121,7 @@ class DepthwiseConv2d(Convolution):
     def group_count(self, shape: Shape) -> int:
         return shape[0]
 
-    def channel_ratio(self, shape: Shape) -> Ratio:
+    def ratio(self, shape: Shape) -> Ratio:
         del shape
         return Ratio((self.channel_multiplier,))
 

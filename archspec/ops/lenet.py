@@ -12,8 +12,9 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NoSuchChannel, NotFlat
 from archspec.ops.activation import Activation
-from archspec.ops.base import Counts, Op, Shape, Tensor, Text, View, require_map, show, thousands
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_map, thousands
 from archspec.ops.fields import OptionalSize, Pair, PositiveInt, Size, Truth, read_whole, spell
+from archspec.ops.shape import Shape, show
 from archspec.ops.sliding import Sliding
 
 Table = tuple[tuple[int, ...], ...]
@@ -29,8 +30,8 @@ class ScaledAvgPool(Sliding):
 
     op_name: ClassVar = "scaled_avg_pool"
     weighted: ClassVar = True
-    overwritable: ClassVar = True
     words: ClassVar = {}
+    backward_needs: ClassVar = frozenset({"input"})
     padding: ClassVar = ((0, 0), (0, 0))  # type: ignore[misc]  # the paper has none
     dilation: ClassVar = (1, 1)  # type: ignore[misc]  # the paper has none
 
@@ -47,7 +48,7 @@ class ScaledAvgPool(Sliding):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         return self.with_map_size(shape)
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return Tensor("weight", (shape[0],)), Tensor("bias", (shape[0],))
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
@@ -56,7 +57,7 @@ class ScaledAvgPool(Sliding):
         windows = outputs * prod(self.kernel_size)
         return Counts(bias=outputs, pool=windows, elementwise=outputs)
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         yield Text("parameters", f"2·C = 2·{shape[0]} = {thousands(2 * shape[0])}")
 
 
@@ -90,7 +91,7 @@ class PartialConv2d(Sliding):
 
     op_name: ClassVar = "partial_conv2d"
     weighted: ClassVar = True
-    overwritable: ClassVar = True
+    backward_needs: ClassVar = frozenset({"input"})
     dilation: ClassVar = (1, 1)  # type: ignore[misc]  # the paper has none
 
     table: Channels
@@ -117,10 +118,10 @@ class PartialConv2d(Sliding):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         return self.with_map_size((len(self.table), *shape[1:]))
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         del shape
         weight = Tensor("weight", (self.connections, *self.kernel_size))
         return (weight, Tensor("bias", (len(self.table),))) if self.bias else (weight,)
@@ -134,14 +135,14 @@ class PartialConv2d(Sliding):
     def _kernels(self) -> str:
         return f"{self.kernel_size[0]}·{self.kernel_size[1]}·{self.connections}"
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
-        total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
+    def params_text(self, shape: Shape) -> Iterator[Text]:
+        total = thousands(sum(tensor.numel for tensor in self.state(shape)))
         letters, numbers = "k·k·connections", self._kernels()
         if self.bias:
             letters, numbers = f"{letters} + C_out", f"{numbers} + {len(self.table)}"
         yield Text("parameters", f"{letters} = {numbers} = {total}")
 
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+    def macs_text(self, shape: Shape) -> Iterator[Text]:
         output = self.output_shape(shape)
         total = thousands(self.counts(shape, output).macs)
         each = show(output[1:]).replace("×", "·")
@@ -152,9 +153,10 @@ class ScaledTanh(Activation):
     """`1.7159·tanh(2x/3)`, LeNet-5's squashing function: `nn.Tanh` with f(1) = 1, f(−1) = −1."""
 
     op_name: ClassVar = "scaled_tanh"
+    backward_needs: ClassVar = frozenset()
 
 
-class RBF(Op):
+class RBF(Unary):
     """Squared distances to trained prototypes, the output layer of LeNet-5.
 
     `y_i = Σ_j (x_j − w_ij)²`, with one prototype of F_in numbers a class; the smallest output is
@@ -165,6 +167,7 @@ class RBF(Op):
 
     op_name: ClassVar = "rbf"
     weighted: ClassVar = True
+    backward_needs: ClassVar = frozenset()
 
     out_features: PositiveInt
     trainable: Truth = True
@@ -179,10 +182,10 @@ class RBF(Op):
         del shape
         return (self.out_features,)
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return (Tensor("weight", (self.out_features, shape[0]), trainable=self.trainable),)
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
@@ -192,11 +195,11 @@ class RBF(Op):
         del shape
         return "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape
         yield Text("output", f"out_features = {self.out_features}")
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         if self.trainable:
             total = thousands(shape[0] * self.out_features)
             product = f"F_in·F_out = {shape[0]}·{self.out_features} = {total}"

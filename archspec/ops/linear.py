@@ -6,22 +6,12 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NotFlat
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Op,
-    Shape,
-    Tensor,
-    Text,
-    View,
-    channels_of,
-    show,
-    thousands,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, thousands
 from archspec.ops.fields import PositiveInt, Truth
+from archspec.ops.shape import Shape, channels_of, is_map, kind_of, show, with_channels
 
 
-class Linear(Op):
+class Linear(Unary):
     """A fully connected layer, `nn.Linear`: parameters `(F_in + 1)·F_out`, `F_in·F_out` MACs.
 
     On a map that `permute` has turned to (H, W, C) it works on the channels, at each place alike.
@@ -29,14 +19,14 @@ class Linear(Op):
 
     op_name: ClassVar = "linear"
     weighted: ClassVar = True
-    overwritable: ClassVar = True
+    backward_needs: ClassVar = frozenset({"input"})
 
     out_features: PositiveInt
     bias: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
-        if isinstance(shape, ChannelsLast):
-            return ChannelsLast((*shape[:-1], self.out_features))
+        if kind_of(shape) == "channels_last":
+            return with_channels(shape, self.out_features)
         if len(shape) != 1:
             flat = thousands(prod(shape))
             raise Fault(NotFlat, op=self.op_name, shape=show(shape), flat=flat)
@@ -46,10 +36,10 @@ class Linear(Op):
         del shape
         return (self.out_features,)
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         weight = Tensor("weight", (self.out_features, channels_of(shape)))
         return (weight, Tensor("bias", (self.out_features,))) if self.bias else (weight,)
 
@@ -58,23 +48,23 @@ class Linear(Op):
         return Counts(macs=channels_of(shape) * outputs, bias=outputs if self.bias else 0)
 
     def view(self, shape: Shape) -> View:
-        return None if isinstance(shape, ChannelsLast) else "global"
+        return None if is_map(shape) else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape
         yield Text("output", f"out_features = {self.out_features}")
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
-        total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
+    def params_text(self, shape: Shape) -> Iterator[Text]:
+        total = thousands(sum(tensor.numel for tensor in self.state(shape)))
         features = channels_of(shape)
         inputs = f"({features} + 1)" if self.bias else str(features)
         letters = "(F_in + 1)·F_out" if self.bias else "F_in·F_out"
         yield Text("parameters", f"{letters} = {inputs}·{self.out_features} = {total}")
 
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+    def macs_text(self, shape: Shape) -> Iterator[Text]:
         features = channels_of(shape)
         letters, numbers = "F_in·F_out", f"{features}·{self.out_features}"
-        if isinstance(shape, ChannelsLast):
+        if is_map(shape):
             letters, numbers = f"{letters} · H·W", f"{numbers} · {shape[0]}·{shape[1]}"
         total = thousands(self.counts(shape, self.output_shape(shape)).macs)
         yield Text("MACs", f"{letters} = {numbers} = {total}")

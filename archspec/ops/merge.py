@@ -1,34 +1,42 @@
 """Where paths meet: ops that take several inputs."""
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator
 from math import prod
 from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import MergeMismatch
-from archspec.ops.base import ChannelsLast, Counts, Op, Shape, Text, require_channels_first, show
+from archspec.ops.base import Counts, Op, Text, require_channels_first
 from archspec.ops.fields import Number
+from archspec.ops.shape import Shape, Shapes, like, show
 
 
 class Merge(Op):
-    """An op of several inputs; a subclass says what shape they give, and what that costs.
+    """An op of several inputs and one output; a subclass says what shape they give together.
 
     The graph names the inputs in its message when they do not fit.
     """
 
-    merges: ClassVar = True
+    arity: ClassVar = "several"
 
-    def infer_in_spite(self, shapes: Sequence[Shape]) -> Shape | None:
+    def infer(self, shapes: Shapes) -> tuple[Shape, ...]:
+        return (self.together(shapes),)
+
+    @abstractmethod
+    def together(self, shapes: Shapes) -> Shape:
+        """The output's shape; raises `Fault` where the inputs do not fit each other."""
+
+    def infer_in_spite(self, shapes: Shapes) -> tuple[Shape, ...] | None:
         """The largest of what arrives: the path that was not reduced by mistake."""
-        return max(shapes, key=prod)
+        return (max(shapes, key=prod),)
 
-    def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
-        """The arithmetic of the output shape, with the numbers in it."""
+    def explain_output(self, shapes: Shapes) -> Iterator[Text]:
         if all(shape == shapes[0] for shape in shapes):
             how = f"{len(shapes)} inputs of {show(shapes[0])}, element by element"
         else:
             sides = " and ".join(map(show, shapes))
-            how = f"{sides}, sizes of 1 stretched = {show(self.infer(shapes))}"
+            how = f"{sides}, sizes of 1 stretched = {show(self.together(shapes))}"
         yield Text("output", how)
 
 
@@ -39,20 +47,21 @@ class Add(Merge):
     """
 
     op_name: ClassVar = "add"
+    backward_needs: ClassVar = frozenset()
 
     alpha: Number = 1
 
-    def infer(self, shapes: Sequence[Shape]) -> Shape:
+    def together(self, shapes: Shapes) -> Shape:
         if self.alpha != 1 and len(shapes) != 2:
             raise Fault(MergeMismatch, "alpha", op="this", wanted="to be two, as there is an alpha")
         return _broadcast(shapes)
 
-    def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts:
+    def operations(self, shapes: Shapes, outputs: Shapes) -> Counts:
         scaled = prod(shapes[1]) if abs(self.alpha) != 1 else 0
-        return Counts(elementwise=(len(shapes) - 1) * prod(output) + scaled)
+        return Counts(elementwise=(len(shapes) - 1) * prod(outputs[0]) + scaled)
 
-    def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
-        yield from super().explain_merge(shapes)
+    def explain_output(self, shapes: Shapes) -> Iterator[Text]:
+        yield from super().explain_output(shapes)
         if self.alpha != 1:
             yield Text("output", f"the first + {self.alpha:g} · the second")
 
@@ -61,37 +70,38 @@ class Mul(Merge):
     """The product of its inputs, `torch.mul`: a gate (C, 1, 1) scales the channels of a map."""
 
     op_name: ClassVar = "mul"
+    backward_needs: ClassVar = frozenset({"input"})
 
-    def infer(self, shapes: Sequence[Shape]) -> Shape:
+    def together(self, shapes: Shapes) -> Shape:
         return _broadcast(shapes)
 
-    def operations(self, shapes: Sequence[Shape], output: Shape) -> Counts:
-        return Counts(elementwise=(len(shapes) - 1) * prod(output))
+    def operations(self, shapes: Shapes, outputs: Shapes) -> Counts:
+        return Counts(elementwise=(len(shapes) - 1) * prod(outputs[0]))
 
 
 class Concat(Merge):
     """Its inputs behind each other along the channels, `torch.cat`; of one height and width."""
 
     op_name: ClassVar = "concat"
+    backward_needs: ClassVar = frozenset()
 
-    def infer(self, shapes: Sequence[Shape]) -> Shape:
+    def together(self, shapes: Shapes) -> Shape:
         for shape in shapes:
             require_channels_first(self.op_name, shape)
         if any(shape[1:] != shapes[0][1:] for shape in shapes):
             raise Fault(MergeMismatch, op=self.op_name, wanted="one height and width")
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
-    def explain_merge(self, shapes: Sequence[Shape]) -> Iterator[Text]:
+    def explain_output(self, shapes: Shapes) -> Iterator[Text]:
         total = sum(shape[0] for shape in shapes)
         channels = " + ".join(str(shape[0]) for shape in shapes)
         yield Text("output", f"channels {channels} = {total}")
 
 
-def _broadcast(shapes: Sequence[Shape]) -> Shape:
+def _broadcast(shapes: Shapes) -> Shape:
     """The shape that inputs of equal rank have together, sizes of 1 being stretched."""
     first = shapes[0]
-    last = isinstance(first, ChannelsLast)
-    alike = all(isinstance(shape, ChannelsLast) == last for shape in shapes)
+    alike = all(type(shape) is type(first) for shape in shapes)
     if alike and all(shape == first for shape in shapes):
         return first
     sizes = [max(column) for column in zip(*shapes, strict=False)]
@@ -103,4 +113,4 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
     )
     if not fit:
         raise Fault(MergeMismatch, op="this", wanted="one shape")
-    return ChannelsLast(sizes) if last else tuple(sizes)
+    return like(first, sizes)

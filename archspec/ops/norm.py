@@ -9,26 +9,25 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NormalizedShape
 from archspec.ops.base import (
-    ChannelsLast,
     Counts,
-    Op,
-    Shape,
     Tensor,
     Text,
+    Unary,
     View,
     require_channels_first,
     require_map,
     require_parts,
-    show,
     thousands,
 )
 from archspec.ops.fields import Number, PositiveInt, PositiveNumber, Truth, read_whole, spell
+from archspec.ops.shape import Shape, kind_of, show
 
 
-class Normalisation(Op):
+class Normalisation(Unary):
     """What all normalisations share."""
 
     role: ClassVar = "norm"
+    backward_needs: ClassVar = frozenset({"input"})
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del output
@@ -43,7 +42,6 @@ class BatchNorm(Normalisation):
     """
 
     op_name: ClassVar = "batch_norm"
-    overwritable: ClassVar = True
 
     eps: PositiveNumber = 1e-5
     momentum: Number | None = 0.1
@@ -54,10 +52,14 @@ class BatchNorm(Normalisation):
         require_channels_first(self.op_name, shape)
         return shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.affine + _running(shape[0]) * self.track_running_stats
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def view(self, shape: Shape) -> View:
+        """Without running statistics evaluation, too, takes those of the whole map."""
+        return None if self.track_running_stats or len(shape) == 1 else "global"
+
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.affine else ()
 
 
@@ -78,7 +80,7 @@ class InstanceNorm(Normalisation):
         require_map(self.op_name, shape)
         return shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.affine + _running(shape[0]) * self.track_running_stats
 
     def view(self, shape: Shape) -> View:
@@ -86,7 +88,7 @@ class InstanceNorm(Normalisation):
         del shape
         return None if self.track_running_stats else "global"
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.affine else ()
 
 
@@ -110,14 +112,14 @@ class GroupNorm(Normalisation):
     def shape_in_spite(self, shape: Shape) -> Shape:
         return shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.affine
 
     def view(self, shape: Shape) -> View:
         del shape
         return "global"
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.affine else ()
 
 
@@ -150,7 +152,7 @@ class LayerNorm(Normalisation):
     bias: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
-        if self.normalized_shape is None and len(shape) > 1 and not isinstance(shape, ChannelsLast):
+        if self.normalized_shape is None and kind_of(shape) == "map":
             problem = f"layer_norm normalises over the last dimension, the width of {show(shape)}"
             help_ = (
                 f"over the channels: `layer_norm2d`; over all: `normalized_shape: {list(shape)}`"
@@ -169,22 +171,22 @@ class LayerNorm(Normalisation):
     def shape_in_spite(self, shape: Shape) -> Shape:
         return shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         sizes = self.sizes(shape)
         weight, bias = Tensor("weight", sizes), Tensor("bias", sizes)
         return (weight, *((bias,) * self.bias)) if self.elementwise_affine else ()
 
     def view(self, shape: Shape) -> View:
         """Over the channels of a map each place sees itself; over anything else, all of it."""
-        channels = isinstance(shape, ChannelsLast) and len(self.sizes(shape)) == 1
+        channels = kind_of(shape) == "channels_last" and len(self.sizes(shape)) == 1
         return None if channels else "global"
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         if self.elementwise_affine:
             sizes = self.sizes(shape)
             each = show(sizes).replace("×", "·")
             times, letters = ("2·", "2·F") if self.bias else ("", "F")
-            total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
+            total = thousands(sum(tensor.numel for tensor in self.state(shape)))
             yield Text("parameters", f"{letters} = {times}{each} = {total}")
 
 
@@ -203,10 +205,10 @@ class LayerNorm2d(Normalisation):
         require_map(self.op_name, shape)
         return shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.elementwise_affine
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
+    def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.elementwise_affine else ()
 
 

@@ -9,24 +9,16 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import AxisMissing, NeitherMapNorVector, NotAMap, PoolingPadding
 from archspec.ops.arithmetic import extent
-from archspec.ops.base import (
-    ChannelsLast,
-    Counts,
-    Op,
-    Ratio,
-    Shape,
-    Text,
-    View,
-    Window,
-    require_map,
-    show,
-)
+from archspec.ops.base import Counts, Ratio, Text, Unary, View, Window, require_map
 from archspec.ops.fields import OptionalSize, Pair, Size, Truth, spell
+from archspec.ops.shape import Shape, channel_axis, like, show
 from archspec.ops.sliding import Sliding
 
 
 class Pool(Sliding):
     """A pooling; the stride is the window's size unless given, as in PyTorch."""
+
+    backward_needs: ClassVar = frozenset({"input"})
 
     stride: OptionalSize = None
     ceil_mode: Truth = False
@@ -73,8 +65,10 @@ class AvgPool2d(Pool):
     dilation: ClassVar = (1, 1)  # type: ignore[misc]  # PyTorch's average pooling has none
 
 
-class AdaptivePool(Op):
+class AdaptivePool(Unary):
     """A pooling to a given output size, whatever arrives."""
+
+    backward_needs: ClassVar = frozenset({"input"})
 
     output_size: Size = (1, 1)
 
@@ -96,7 +90,7 @@ class AdaptivePool(Op):
         )
         return height, width
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         yield Text("output", f"output_size = {show(self.output_size)}")
         for name, size, bins in zip(("height", "width"), shape[1:], self.output_size, strict=True):
             if size % bins == 0:
@@ -140,13 +134,14 @@ def _dims(value: object) -> tuple[int, ...] | None:
 Dimensions = Annotated[tuple[int, ...] | None, PlainValidator(_dims)]
 
 
-class Mean(Op):
+class Mean(Unary):
     """The mean over height and width, or over other dimensions `dim`, `torch.mean`.
 
     Dimension 0 is the batch. A generated module brings its own `nn.Module` where it needs one.
     """
 
     op_name: ClassVar = "mean"
+    backward_needs: ClassVar = frozenset()
 
     dim: Dimensions = None
     keepdim: Truth = False
@@ -154,8 +149,7 @@ class Mean(Op):
     def output_shape(self, shape: Shape) -> Shape:
         gone = self.axes(shape)
         if self.keepdim:
-            sizes = [1 if axis in gone else size for axis, size in enumerate(shape, 1)]
-            return ChannelsLast(sizes) if isinstance(shape, ChannelsLast) else tuple(sizes)
+            return like(shape, (1 if axis in gone else s for axis, s in enumerate(shape, 1)))
         kept = [size for axis, size in enumerate(shape, 1) if axis not in gone]
         if len(kept) != 1:
             left = show(kept) or "a single number"
@@ -165,20 +159,20 @@ class Mean(Op):
 
     def axes(self, shape: Shape) -> tuple[int, ...]:
         """The dimensions it is over, counted from the batch (0) and in their order."""
-        rank, first = len(shape), 1 if isinstance(shape, ChannelsLast) else 2
+        rank = len(shape)
         if self.dim is None:
             if rank != 3:
                 raise Fault(NotAMap, op=self.op_name, shape=show(shape))
-            return first, first + 1
+            return tuple(axis for axis in range(1, rank + 1) if axis != channel_axis(shape) + 1)
         for dim in self.dim:
             if not (1 <= dim <= rank or -rank <= dim <= -1):
                 facts = {"shape": show(shape), "first": 1, "last": rank}
                 raise Fault(AxisMissing, "dim", op=self.op_name, dim=dim, **facts)
         return tuple(sorted({dim % (rank + 1) for dim in self.dim}))
 
-    def channel_ratio(self, shape: Shape) -> Ratio | None:
+    def ratio(self, shape: Shape) -> Ratio | None:
         """The channels stay as many, unless the mean is over them."""
-        return None if _channel_axis(shape) in self.axes(shape) else Ratio()
+        return None if channel_axis(shape) + 1 in self.axes(shape) else Ratio()
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del output
@@ -186,17 +180,13 @@ class Mean(Op):
 
     def view(self, shape: Shape) -> View:
         """Over the channels of a map each place sees itself; over anything else, all of it."""
-        over_channels = self.axes(shape) == (_channel_axis(shape),)
+        over_channels = self.axes(shape) == (channel_axis(shape) + 1,)
         return None if len(shape) == 3 and over_channels else "global"
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         output, dims = show(self.output_shape(shape)), spell(self.axes(shape))
         what = "with a size of 1 along" if self.keepdim else "without"
         yield Text("output", f"{show(shape)} {what} dim {dims}: {output}")
-
-
-def _channel_axis(shape: Shape) -> int:
-    return len(shape) if isinstance(shape, ChannelsLast) else 1
 
 
 def _bin(size: int, bins: int) -> Window:

@@ -8,38 +8,45 @@ from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NotAMap, WrongWayRound
-from archspec.ops.base import ChannelsLast, Op, Ratio, Shape, Text, show, thousands
+from archspec.ops.base import Ratio, Text, Unary, thousands
 from archspec.ops.fields import Probability, spell
+from archspec.ops.shape import ChannelsLast, Shape, kind_of, places_of, show
 
 
-class Dropout(Op):
+class Dropout(Unary):
     """Inverted dropout, `nn.Dropout`: in training drop with probability p and divide by 1 − p."""
 
     op_name: ClassVar = "dropout"
     role: ClassVar = "dropout"
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
     p: Probability = 0.5
 
 
-class Identity(Op):
+class Identity(Unary):
     """Passes its input on, `nn.Identity`."""
 
     op_name: ClassVar = "identity"
     role: ClassVar = "activation"
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
 
-class Flatten(Op):
+class Flatten(Unary):
     """A map (C, H, W) as a vector of C·H·W, `nn.Flatten`."""
 
     op_name: ClassVar = "flatten"
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
     def output_shape(self, shape: Shape) -> Shape:
         return (prod(shape),)
 
-    def channel_ratio(self, shape: Shape) -> Ratio:
-        return Ratio(shape[:-1] if isinstance(shape, ChannelsLast) else shape[1:])
+    def ratio(self, shape: Shape) -> Ratio:
+        return Ratio(places_of(shape))
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         product = show(shape).replace("×", "·")
         yield Text("output", f"{product} = {thousands(prod(shape))}")
 
@@ -59,7 +66,7 @@ def _dims(value: object) -> tuple[int, ...]:
 Dimensions = Annotated[tuple[int, ...], PlainValidator(_dims)]
 
 
-class Permute(Op):
+class Permute(Unary):
     """Turns a map to (H, W, C) with dims `[0, 2, 3, 1]` and back with `[0, 3, 1, 2]`.
 
     Dimension 0 is the batch, as in `torch.permute`; a generated module brings its own `nn.Module`
@@ -68,13 +75,15 @@ class Permute(Op):
     """
 
     op_name: ClassVar = "permute"
+    backward_needs: ClassVar = frozenset()
+    is_view: ClassVar = True
 
     dims: Dimensions
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 3:
             raise Fault(NotAMap, op=self.op_name, shape=show(shape))
-        last = isinstance(shape, ChannelsLast)
+        last = kind_of(shape) == "channels_last"
         if last == (self.dims == LAST):
             end, other = ("last", FIRST) if last else ("first", LAST)
             facts = {"dims": spell(self.dims), "end": end, "other": spell(other)}
@@ -85,5 +94,5 @@ class Permute(Op):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         return shape if len(shape) == 3 else None
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         yield Text("output", f"{show(shape)} with the dimensions {spell(self.dims)}, 0 the batch")

@@ -9,8 +9,9 @@ from pydantic import PlainValidator, ValidationInfo
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import SizeOrScale
 from archspec.ops.arithmetic import quotient
-from archspec.ops.base import Counts, Op, Shape, Text, View, Window, require_map, show
+from archspec.ops.base import Counts, Text, Unary, View, Window, require_map
 from archspec.ops.fields import Ends, OptionalSize, Pair, spell
+from archspec.ops.shape import Shape, show
 
 AXES = ("height", "width")
 
@@ -32,7 +33,7 @@ def _aligned(value: object, info: ValidationInfo) -> bool:
 Alignment = Annotated[bool, PlainValidator(_aligned)]
 
 
-class Upsample(Op):
+class Upsample(Unary):
     """Resizes a map, `nn.Upsample`: by a whole `scale_factor`, or to a `size`.
 
     `nearest` repeats what arrives: output u is input ⌊u·W/N⌋. `bilinear` blends the two nearest on
@@ -41,6 +42,7 @@ class Upsample(Op):
 
     op_name: ClassVar = "upsample"
     words: ClassVar = {"mode": frozenset({"nearest", "bilinear"})}
+    backward_needs: ClassVar = frozenset()
 
     scale_factor: OptionalSize = None
     size: OptionalSize = None
@@ -81,7 +83,7 @@ class Upsample(Op):
             return _nearest(size, output)
         return _aligned_corners(size, output) if self.align_corners else _bilinear(size, output)
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         if self.scale_factor is None:
             yield Text("output", f"size = {show(self._sizes(shape))}")
             return
@@ -122,10 +124,11 @@ def _aligned_corners(size: int, output: int) -> Window:
     return Window(quotient(3 * b - 2, b), quotient(a, b), quotient(b - 1, b))
 
 
-class ZeroPad2d(Op):
+class ZeroPad2d(Unary):
     """Zeros around a map, `nn.ZeroPad2d`; written as the padding of a convolution."""
 
     op_name: ClassVar = "zero_pad2d"
+    backward_needs: ClassVar = frozenset()
 
     padding: Ends
 
@@ -138,7 +141,7 @@ class ZeroPad2d(Op):
         (top, _), (left, _) = self.padding
         return Window(1, before=top), Window(1, before=left)
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         output = self.output_shape(shape)
         for axis, name in enumerate(AXES):
             before, after = self.padding[axis]

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import InputNotRead, WindowTooLarge
 from archspec.ops.arithmetic import extent, padding_for, same_padding, unread, window_output
-from archspec.ops.base import Op, Remark, Shape, Text, View, Window, require_map
+from archspec.ops.base import Remark, Text, Unary, View, Window, require_map
 from archspec.ops.fields import Padding, Pair, Size
+from archspec.ops.shape import Shape
 
 
 class Axis(NamedTuple):
@@ -59,7 +60,7 @@ class Axis(NamedTuple):
         return f"({self.size} − {window} + {padding})/{self.stride} + 1 = {result}"
 
 
-class Sliding(Op):
+class Sliding(Unary):
     """An op with a window; a subclass adds what happens inside the window."""
 
     words: ClassVar = {"padding": frozenset({"same", "valid"})}
@@ -138,14 +139,14 @@ class Sliding(Op):
         height, width = (Window(a.kernel, a.stride, a.before, a.dilation) for a in self.axes(shape))
         return height, width
 
-    def remarks(self, shape: Shape) -> Iterator[Remark]:
+    def remarks_on(self, shape: Shape) -> Iterator[Remark]:
         """Rows and columns at the end that the floor drops."""
         axes = [axis for axis in self.axes(shape) if axis.unread]
         if axes:
             facts = {"lost": _dropped(axes), "arithmetic": axes[0].formula()}
             yield Remark(InputNotRead, "stride", facts)
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         """The seeds' line for each axis; one line where both are the same."""
         height, width = self.axes(shape)
         letters = "(W − F + P_before + P_after)/S + 1"
@@ -156,10 +157,10 @@ class Sliding(Op):
         else:
             yield Text("height", f"N = {letters} = {height.formula()}")
             yield Text("width", f"N = {letters} = {width.formula()}")
-        for remark in self.remarks(shape):
+        for remark in self.remarks_on(shape):
             yield Text("dropped", str(remark.facts["lost"]))
 
-    def mend(self, shape: Shape, wanted: Shape) -> str:
+    def remedy(self, shape: Shape, wanted: Shape) -> str:
         """The padding or the input size that would give the wanted height and width."""
         if len(wanted) != 3 or len(shape) != 3 or wanted[1:] == self.map_size(shape):
             return ""

@@ -9,20 +9,10 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NothingLeft, OutputPadding
 from archspec.ops.arithmetic import extent, quotient, transposed_output
-from archspec.ops.base import (
-    Counts,
-    Op,
-    Shape,
-    Tensor,
-    Text,
-    View,
-    Window,
-    require_map,
-    show,
-    thousands,
-)
+from archspec.ops.base import Counts, Tensor, Text, Unary, View, Window, require_map, thousands
 from archspec.ops.conv import require_groups
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth, read_ends, read_whole, spell
+from archspec.ops.shape import Shape, show
 
 
 def _symmetric(value: object) -> Pair:
@@ -48,7 +38,7 @@ OutputPair = Annotated[Pair, PlainValidator(_pair)]
 AXES = ("height", "width")
 
 
-class ConvTranspose2d(Op):
+class ConvTranspose2d(Unary):
     """A transposed convolution, `nn.ConvTranspose2d`: every input paints a window of the output.
 
     Output size: `(W − 1)·S − 2P + F + P_out`, F being the dilated kernel; parameters
@@ -59,7 +49,7 @@ class ConvTranspose2d(Op):
     op_name: ClassVar = "conv_transpose2d"
     aliases: ClassVar = {"kernel_num": "out_channels"}
     weighted: ClassVar = True
-    overwritable: ClassVar = True
+    backward_needs: ClassVar = frozenset({"input"})
 
     out_channels: PositiveInt
     kernel_size: Size
@@ -106,10 +96,10 @@ class ConvTranspose2d(Op):
             return None
         return (self.out_channels, *self._sizes(shape))
 
-    def channel_ratio(self, shape: Shape) -> None:
+    def ratio(self, shape: Shape) -> None:
         del shape
 
-    def tensors(self, shape: Shape) -> tuple[Tensor, ...]:
+    def state(self, shape: Shape) -> tuple[Tensor, ...]:
         fan = self.out_channels // self.groups
         weight = Tensor("weight", (shape[0], fan, *self.kernel_size))
         return (weight, Tensor("bias", (self.out_channels,))) if self.bias else (weight,)
@@ -143,7 +133,7 @@ class ConvTranspose2d(Op):
             f"{self.output_padding[axis]} = {result}"
         )
 
-    def explain_output(self, shape: Shape) -> Iterator[Text]:
+    def output_text(self, shape: Shape) -> Iterator[Text]:
         letters = "(W − 1)·S − 2P + F + P_out"
         height, width = (self._formula(axis, shape) for axis in (0, 1))
         if height == width:
@@ -162,14 +152,14 @@ class ConvTranspose2d(Op):
     def _letters(self) -> str:
         return "k·k·C_out/g" if self.groups > 1 else "k·k·C_out"
 
-    def explain_params(self, shape: Shape) -> Iterator[Text]:
-        total = thousands(sum(tensor.numel for tensor in self.tensors(shape)))
+    def params_text(self, shape: Shape) -> Iterator[Text]:
+        total = thousands(sum(tensor.numel for tensor in self.state(shape)))
         letters, numbers = f"{self._letters}·C_in", f"{self._per_input()}·{shape[0]}"
         if self.bias:
             letters, numbers = f"{letters} + C_out", f"{numbers} + {self.out_channels}"
         yield Text("parameters", f"{letters} = {numbers} = {total}")
 
-    def explain_macs(self, shape: Shape) -> Iterator[Text]:
+    def macs_text(self, shape: Shape) -> Iterator[Text]:
         total = thousands(self.counts(shape, self.output_shape(shape)).macs)
         each = show(shape).replace("×", "·")
         letters = f"{self._letters} · C_in·H·W"

@@ -7,6 +7,7 @@ begin and end: for all modules at once, and for all they could see. One column o
 to look along the height, and one row along the width.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import lcm, nan
@@ -18,9 +19,10 @@ from torch.utils.hooks import RemovableHandle
 
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.graph.network import INPUT, Node
-from archspec.ops.base import ChannelsLast, View
+from archspec.ops.base import View
+from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, like, with_channels
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import Effort, Subject
+from archspec.proof.subject import Effort, ShapesOnly, Subject
 from archspec.proof.weights import positive_state
 from archspec.report.figures import counted
 
@@ -148,14 +150,13 @@ def prove_fields(subject: Subject) -> Proof:
 def _candidates(subject: Subject) -> list[Candidate]:
     """Nodes that are modules with maps and whole fields, which no input size changes."""
     network = subject.network
-    modules = dict(subject.on_meta().named_modules())
+    modules = dict(subject.meta.named_modules())
     fixed: list[bool] = []
     found = []
-    for node, shape in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.arriving(node)
-        before = all(index == INPUT or fixed[index] for index in node.inputs)
-        steady = arriving is not None and node.op is not None
-        fixed.append(before and steady and all(_is_steady(node, s) for s in arriving or ()))
+    for node in network.nodes:
+        shape, arriving = network.shape_of(node.output), network.arriving(node)
+        before = all(index == INPUT or fixed[index] for index, _ in node.inputs)
+        fixed.append(before and arriving is not None and _is_steady(node, arriving))
         field = subject.results.fields[node.index]
         if (
             fixed[-1]
@@ -167,19 +168,24 @@ def _candidates(subject: Subject) -> list[Candidate]:
             and all(number == int(number) for pair in field for number in pair)
             and min(field.stride) >= 1
         ):
-            last = isinstance(shape, ChannelsLast)
-            found.append(Candidate(node, field, shape[-1] if last else shape[0], last))
+            last = kind_of(shape) == "channels_last"
+            found.append(Candidate(node, field, channels_of(shape), last))
     return found
 
 
-def _is_steady(node: Node, shape: tuple[int, ...]) -> bool:
-    """Whether a step looks through the same window, whatever the size of what arrives."""
-    if len(shape) != 3 or node.op is None:
-        return True
-    larger: tuple[int, ...] = (shape[0], 2 * shape[1] + 1, 2 * shape[2] + 1)
-    if isinstance(shape, ChannelsLast):
-        larger = ChannelsLast((2 * shape[0] + 1, 2 * shape[1] + 1, shape[2]))
-    return bool(_windows(node.op.view(shape)) == _windows(node.op.view(larger)))
+def _is_steady(node: Node, shapes: Shapes) -> bool:
+    """Whether a step looks through the same windows, whatever the size of what arrives."""
+    if node.op is None:
+        return False
+    views = zip(node.op.views(shapes), node.op.views([*map(_larger, shapes)]), strict=True)
+    return all(_windows(view) == _windows(larger) for view, larger in views)
+
+
+def _larger(shape: Shape) -> Shape:
+    if len(shape) != 3:
+        return shape
+    larger = (2 * size + 1 for size in shape)
+    return with_channels(like(shape, larger), channels_of(shape))
 
 
 def _windows(view: View) -> Any:
@@ -194,39 +200,55 @@ Breadths = dict[str, int]
 
 
 def _breadths(subject: Subject, candidates: list[Candidate], axis: int) -> Breadths:
-    """The least width (for axis 0; height for 1) on which modules run, tried in growing steps."""
+    """The least width (for axis 0; height for 1) on which modules run, tried in growing steps.
+
+    Along the axis the strip is longer than the input by whole inputs: paths of several
+    resolutions meet only where every stride divides the size.
+    """
     _, *sides = subject.input_shape
     wanted = {candidate.node.path: candidate for candidate in candidates}
-    along = max(2 * sides[axis] + 1, *(candidate.reach for candidate in candidates), 1)
+    longest = max((candidate.reach for candidate in candidates), default=1)
+    along = sides[axis] * max(2, -(-longest // sides[axis]))
     found: Breadths = {}
-    breadth = 1
-    while len(found) < len(wanted):
+    network = subject.meta
+    for breadth in _growing(sides[1 - axis]):
         size = (along, breadth) if axis == 0 else (breadth, along)
-        for path in _reached(subject, wanted, size):
+        for path in _reached(subject, network, wanted, size):
             found.setdefault(path, breadth)
-        if breadth >= sides[1 - axis]:
+        if len(found) == len(wanted):
             break
-        breadth = min(breadth + max(1, breadth // 3), sides[1 - axis])
     return found
+
+
+def _growing(last: int) -> Iterator[int]:
+    """1, 2, 3, 4, 6, 8, 12, 16, … and `last`: whatever strides of 2 and 3 divide is among them."""
+    breadth = 1
+    while breadth < last:
+        yield breadth
+        breadth += max(1, breadth // (2 if breadth & (breadth - 1) == 0 else 3))
+    yield last
 
 
 class _EnoughError(Exception):
     """Ends a forward pass: what comes next is not wanted, or fits the network's own size only."""
 
 
-def _reached(subject: Subject, wanted: dict[str, Candidate], size: tuple[int, int]) -> set[str]:
+def _reached(
+    subject: Subject, network: nn.Module, wanted: dict[str, Candidate], size: tuple[int, int]
+) -> set[str]:
     """Which of the wanted modules run on an input of that height and width, and give maps."""
-    network = subject.on_meta()
     seen: set[str] = set()
 
     def keep(path: str, output: Tensor) -> None:
         if wanted[path].as_map(output) is not None:
             seen.add(path)
 
-    _watch(subject, network, set(wanted), keep)
+    hooks = _watch(subject, network, set(wanted), keep)
     # Whatever stops it, these have run by then.
-    with suppress(_EnoughError, RuntimeError, ValueError), torch.no_grad():
+    with suppress(_EnoughError, RuntimeError, ValueError), torch.no_grad(), ShapesOnly():
         network(torch.empty(1, subject.input_shape[0], *size, device="meta"))
+    for hook in hooks:
+        hook.remove()
     return seen
 
 
@@ -276,13 +298,18 @@ def _affordable(
         counts = subject.results.operations[node.index]
         total += counts.macs if counts is not None and subject.network.is_evaluated(node) else 0
         sums.append(total)
-    for reach in sorted({candidate.reach for candidate in candidates}, reverse=True):
-        chosen = [candidate for candidate in candidates if candidate.reach <= reach]
-        last = max(candidate.node.index for candidate in chosen)
-        pixels = max(_trace(subject, chosen, axis, breadths[axis]).pixels for axis in (0, 1))
-        if sums[last] * pixels / (height * width) <= BUDGETS[subject.effort]:
-            return chosen
-    return []
+
+    def chosen(reach: int) -> list[Candidate]:
+        return [candidate for candidate in candidates if candidate.reach <= reach]
+
+    def cost(reach: int) -> float:
+        last = max(candidate.node.index for candidate in chosen(reach))
+        traces = (_trace(subject, chosen(reach), axis, breadths[axis]) for axis in (0, 1))
+        return sums[last] * max(trace.pixels for trace in traces) / (height * width)
+
+    reaches = sorted({candidate.reach for candidate in candidates})
+    paid = bisect_right(reaches, BUDGETS[subject.effort], key=cost)  # more fields cost more
+    return chosen(reaches[paid - 1]) if paid else []
 
 
 def _trace(
@@ -321,7 +348,7 @@ def _compare(
     subject: Subject, candidates: Sequence[Candidate], trace: Trace, dtype: torch.dtype
 ) -> list[Difference]:
     """The candidates whose units see other pixels than computed, along the trace's axis."""
-    network = subject.with_state(positive_state(subject.on_meta(), dtype))
+    network = subject.with_state(positive_state(subject.meta, dtype))
     fast = dtype is torch.float32
     layout = torch.channels_last if fast else torch.contiguous_format
     wanted = {candidate.node.path: candidate for candidate in candidates}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from archspec.graph.network import INPUT, Network, Node
+from archspec.graph.network import INPUT, Network, Node, Value
 from archspec.ops import ChannelsLast, Shape
 from archspec.proof.call import Call
 from archspec.proof.semantics import SEMANTICS
@@ -40,22 +40,23 @@ def interpret(
     Gradients are autograd's: give tensors that require them. Dropout draws the fixed numbers of
     `chance.draws`.
 
-    Training runs every node, evaluation those that lead to what it gives back. The pictures may be
+    A mode runs the nodes that lead to what it gives back. The pictures may be
     of another size than the spec's. Raises KeyError where a tensor is missing, and for an op whose
     meaning is not written down here.
     """
     arriving = _only(inputs)
     buffers: dict[str, Tensor] = {}
     values: Values = []
+    runs = network.is_run if training else network.is_evaluated
     for node in network.nodes:
         value = None
-        if training or network.is_evaluated(node):
+        if runs(node):
             assert node.op is not None, "a network without faults"
             call = _call(network, node, values, arriving, state, buffers, training=training)
             value = SEMANTICS[type(node.op)](node.op, call)
         values.append(value)
     given = _given(network, training=training)
-    outputs = {name: _read(index, values, arriving) for name, index in given}
+    outputs = {name: _read(value, values, arriving) for name, value in given}
     return Interpretation(outputs, tuple(values), buffers)
 
 
@@ -67,18 +68,18 @@ def _only(inputs: Mapping[str, Tensor] | Tensor) -> Tensor:
     return tensor
 
 
-def _given(network: Network, *, training: bool) -> Iterator[tuple[str, int]]:
+def _given(network: Network, *, training: bool) -> Iterator[tuple[str, Value]]:
     """What the network gives back, by name."""
-    for name, index in network.outputs.items():
+    for name, value in network.outputs.items():
         if training or name not in network.training_only:
-            yield name, index
+            yield name, value
 
 
-def _read(index: int, values: Values, arriving: Tensor) -> Tensor:
+def _read(source: Value, values: Values, arriving: Tensor) -> Tensor:
     """What a node put out, or the network's input."""
-    if index == INPUT:
+    if source.node == INPUT:
         return arriving
-    value = values[index]
+    value = values[source.node]
     assert value is not None, "evaluation reads nothing that it does not run"
     return value
 
@@ -97,7 +98,7 @@ def _call(
     shapes = network.arriving(node)
     assert shapes is not None, "nothing is unknown of a network without faults"
     return Call(
-        inputs=tuple(_read(index, values, arriving) for index in node.inputs),
+        inputs=tuple(_read(value, values, arriving) for value in node.inputs),
         channel_dim=_channel_dim(shapes[0]),
         path=node.path,
         state=state,

@@ -6,14 +6,17 @@ from typing import Any
 
 import torch
 
-from archspec.api import Check, generate
+from archspec.api import Check, write
 from archspec.api import check as check_spec
+from archspec.proof.arguments import prove_arguments
 from archspec.proof.certificate import Certificate, Difference, Proof, not_applicable, verdict
+from archspec.proof.constants import prove_constants
 from archspec.proof.fields import prove_fields
 from archspec.proof.reference import prove_reference
 from archspec.proof.structure import STRUCTURE
 from archspec.proof.subject import Effort, ProofError, Subject, imported, told
 from archspec.proof.survival import Survival
+from archspec.proof.training_step import prove_training_step
 from archspec.report.figures import counted
 
 
@@ -41,12 +44,12 @@ def prove(
         if claim not in known:
             raise ProofError(f"no claim {claim!r}: there are {', '.join(known)}", 2)
     checked = _check(spec, overrides or {})
-    with imported(_generate(spec, overrides) if source is None else source) as (executed, folder):
+    with imported(_written(checked, overrides) if source is None else source) as (executed, folder):
         subject = Subject(checked, executed, folder, effort, overrides or {}, size)
+        shape = subject.size
         proofs = tuple(
             _attempt(claim, step, subject) for claim, step in steps if only is None or claim in only
         )
-        shape = subject.size
     return Certificate(
         name=checked.name,
         file=checked.file,
@@ -64,20 +67,35 @@ def _check(spec: str | Path, overrides: Mapping[str, Any]) -> Check:
     checked = check_spec(spec, overrides)
     if not checked.ok:
         raise ProofError(f"{spec} has errors; `archspec check {spec}` explains them")
-    if checked.network is None or checked.results is None:
+    if checked.network is None or checked.results is None or checked.family:
         raise ProofError(f"{spec} is a family: name one of its members, as {spec}:NAME", 2)
     return checked
 
 
-def _generate(spec: str | Path, overrides: Mapping[str, Any] | None) -> str:
+def _written(checked: Check, overrides: Mapping[str, Any] | None) -> str:
+    """What `archspec gen` writes for the spec's file: of a member the module of its family.
+
+    A member stands alone where another one has errors, so that there is no module of them all.
+    """
+    if checked.variant is not None:
+        family = check_spec(checked.file, overrides)
+        if family.ok:
+            return _code(family)
+    return _code(checked)
+
+
+def _code(checked: Check) -> str:
     try:
-        return generate(spec, overrides=overrides)
+        return write(checked)
     except Exception as error:
-        raise ProofError(f"{spec} cannot be written as code: {told(error)}") from error
+        raise ProofError(f"{checked.file} cannot be written as code: {told(error)}") from error
 
 
 def _steps() -> Iterator[tuple[str, Callable[[Subject], Proof]]]:
     yield from STRUCTURE
+    yield "constants", prove_constants
+    yield "arguments", prove_arguments
+    yield "training_step", prove_training_step
     yield "receptive_field", prove_fields
     yield "reference", prove_reference
     yield "claims", _prove_claims

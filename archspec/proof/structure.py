@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from archspec.graph.network import Node
+from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import Subject, tensors_of
+from archspec.proof.subject import ShapesOnly, Subject, tensors_of
 from archspec.report.figures import counted
 
 Sizes = dict[str, list[tuple[int, ...]]]
@@ -26,15 +26,16 @@ def prove_shapes(subject: Subject) -> Proof:
     given, taken, outputs = _run(subject)
     found = [
         Difference(node.path, show(shape), " and ".join(show(size) for size in given[node.path]))
-        for node, shape in zip(network.nodes, network.shapes, strict=True)
-        if shape is not None and any(size != shape for size in given.get(node.path, ()))
+        for node in network.nodes
+        if (shape := network.shape_of(node.output)) is not None
+        and any(size != shape for size in given.get(node.path, ()))
     ]
-    final = network.shapes[network.output] if network.nodes else network.input_shape
+    final = network.shape_of(network.output)
     if final is not None and outputs[:1] != [final]:
         got = show(outputs[0]) if outputs else "nothing"
         found.append(Difference("the output", show(final), got))
     compared = {node.index for node in network.nodes if node.path in given}
-    seen = compared | _seen_arriving(subject, taken) | {network.output} - {-1}
+    seen = compared | _seen_arriving(subject, taken) | {network.output.node} - {INPUT}
     text = f"{len(seen)} of {counted(len(network.nodes), 'node')} have the shape computed"
     if not found and len(seen) > len(compared):
         text += (
@@ -60,7 +61,7 @@ def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
     taken: Sizes = {}
     x = torch.empty(2, *subject.input_shape, device="meta")
     network = _watched(subject.on_meta(), given, taken)
-    with torch.no_grad():
+    with torch.no_grad(), ShapesOnly():
         outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
         if subject.network.training_only:
             network.train()(x)
@@ -88,20 +89,21 @@ def _seen_arriving(subject: Subject, taken: Sizes) -> set[int]:
     """
     network = subject.network
     return {
-        index
+        value.node
         for node in network.nodes
-        for index in node.inputs
-        if index >= 0 and network.shapes[index] in taken.get(node.path, ())
+        for value in node.inputs
+        if value.node != INPUT and network.shape_of(value) in taken.get(node.path, ())
     }
 
 
 def prove_parameters(subject: Subject) -> Proof:
     """The state_dict has exactly the tensors computed: names, shapes, and which are trained."""
-    network = subject.on_meta()
+    network = subject.meta
     trained = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     held = network.state_dict()  # a buffer outside of it is a constant of the code
     got = {name: _kind(tuple(t.shape), trained=name in trained) for name, t in held.items()}
-    wanted = dict(_computed_tensors(subject))
+    computed_tensors = subject.tensors.items()
+    wanted = {name: _kind(t.shape, trained=t.trainable) for name, t in computed_tensors}
     names = sorted(wanted.keys() | got.keys(), key=list({**wanted, **got}).index)
     found = [
         Difference(name, wanted.get(name, "no such tensor"), got.get(name, "no such tensor"))
@@ -121,17 +123,6 @@ def prove_parameters(subject: Subject) -> Proof:
     return verdict("parameters", f"{text}, by name and shape")
 
 
-def _computed_tensors(subject: Subject) -> Iterator[tuple[str, str]]:
-    network = subject.network
-    for node in network.nodes:
-        arriving = network.arriving(node)
-        assert node.op is not None
-        assert arriving is not None
-        for tensor in node.op.tensors(arriving[0]):
-            name = f"{node.path}.{tensor.name}" if tensor.name else node.path
-            yield name, _kind(tensor.shape, trained=tensor.trainable)
-
-
 def _kind(shape: Shape, *, trained: bool) -> str:
     return f"{'parameter' if trained else 'buffer'} {show(shape) or 'of one number'}"
 
@@ -142,7 +133,7 @@ def prove_macs(subject: Subject) -> Proof:
     computed = subject.results.totals(evaluated).macs
     if computed is None:
         return not_applicable("macs", "they are unknown")
-    network = subject.on_meta()
+    network = subject.meta
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.empty(1, *subject.input_shape, device="meta"))
     total = counter.get_total_flops()

@@ -7,18 +7,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own way to import it
 from torch.overrides import TorchFunctionMode
 
 from archspec.analysis.results import Results
 from archspec.api import Check
 from archspec.graph.network import Network
+from archspec.ops.base import Tensor as Computed
 from archspec.proof.weights import random_state
 
 Effort = Literal["quick", "normal", "full"]
@@ -36,7 +39,8 @@ class ProofError(Exception):
 class Subject:
     """A checked network with the module that claims to be it.
 
-    `size` is the input (C, H, W) of executed passes; on the meta device the spec's own is used.
+    `arguments` are what its class, or the function of that name, is called with. `size` is the
+    input (C, H, W) of executed passes; on the meta device the spec's own is used.
     """
 
     def __init__(
@@ -44,9 +48,10 @@ class Subject:
         check: Check,
         module: ModuleType,
         folder: Path,
-        effort: Effort,
-        overrides: Mapping[str, Any],
-        size: int | None,
+        effort: Effort = "normal",
+        overrides: Mapping[str, Any] = MappingProxyType({}),
+        size: int | None = None,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         assert check.network is not None
         assert check.results is not None
@@ -57,7 +62,20 @@ class Subject:
         self.folder = folder
         self.effort = effort
         self.overrides = overrides
-        self.size = self._executed_size(size)
+        self.arguments = arguments
+        self._side = size
+
+    def called_with(self, check: Check, arguments: Mapping[str, Any]) -> "Subject":
+        """The same code, called with other arguments: it claims to be another network."""
+        overrides = {**self.overrides, **arguments}
+        return Subject(
+            check, self.module, self.folder, self.effort, overrides, self._side, arguments
+        )
+
+    @cached_property
+    def size(self) -> tuple[int, ...]:
+        """The input (C, H, W) of executed passes; raises ProofError for one that is refused."""
+        return self._executed_size(self._side)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -65,17 +83,27 @@ class Subject:
         assert self.network.input_shape is not None
         return self.network.input_shape
 
-    def construct(self) -> nn.Module:
-        """A new network, as its class makes it, or the function that is called as the variant."""
+    @property
+    def maker(self) -> Callable[..., nn.Module]:
+        """The network's class, or the function that is called as the variant."""
         names = self.module.__all__
         variant = self.check.variant
         name = variant if variant is not None and variant in names else names[0]
-        network: nn.Module = getattr(self.module, name)()
-        return network
+        made: Callable[..., nn.Module] = getattr(self.module, name)
+        return made
+
+    def construct(self) -> nn.Module:
+        """A new network."""
+        return self.maker(**self.arguments)
 
     def on_meta(self) -> nn.Module:
         """A new network in evaluation mode whose tensors have shapes and no numbers."""
         return made_on_meta(self.construct).eval()
+
+    @cached_property
+    def meta(self) -> nn.Module:
+        """A network like `on_meta`, for everybody who leaves it as it is."""
+        return self.on_meta()
 
     def with_state(self, state: Mapping[str, Tensor]) -> nn.Module:
         """A new network in evaluation mode with these very tensors."""
@@ -84,21 +112,45 @@ class Subject:
     @cached_property
     def state(self) -> State:
         """Random tensors for all of the network's, the same every time."""
-        return random_state(self.on_meta())
+        return random_state(self.meta)
 
-    def picture(self, batch: int = 1, seed: int = 0) -> Tensor:
-        """A batch of random inputs of the executed size."""
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """The names of the parameters computed, without those that are never trained."""
+        return frozenset(name for name, tensor in self.tensors.items() if tensor.trainable)
+
+    @cached_property
+    def tensors(self) -> dict[str, Computed]:
+        """Every parameter and buffer that was computed, by its name in the state_dict."""
+        return {
+            f"{module.path}.{tensor.name}" if tensor.name else module.path: tensor
+            for module in self.network.modules
+            for tensor in module.tensors or ()
+        }
+
+    def picture(self, batch: int = 1, seed: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
+        """A batch of random inputs, of the executed size unless it is given."""
         generator = torch.Generator().manual_seed(seed)
-        return torch.randn(batch, *self.size, generator=generator)
+        return torch.randn(batch, *(size or self.size), generator=generator)
 
-    def accepts(self, shape: tuple[int, ...]) -> str | None:
-        """Why the network cannot be run on an input of that shape, None where it can."""
+    def accepts(self, shape: tuple[int, ...], *, training: bool = False) -> str | None:
+        """Why the network cannot be run on two inputs of that shape, None where it can."""
         try:
-            with torch.no_grad():
-                self.on_meta()(torch.empty(1, *shape, device="meta"))
+            with torch.no_grad(), ShapesOnly():
+                network = self.on_meta().train() if training else self.meta
+                network(torch.empty(2, *shape, device="meta"))
         except Exception as error:  # noqa: BLE001 - what a network raises on a wrong size is its own
             return first_line(error)
         return None
+
+    @cached_property
+    def trained_size(self) -> tuple[int, ...]:
+        """The input (C, H, W) of a step of training: a small one where the network takes one."""
+        own = self.input_shape
+        sizes = (self.size, self._small_size()) if len(own) == 3 else ()
+        small = min(sizes, default=own, key=prod)
+        heads = bool(self.network.training_only)
+        return own if heads and self.accepts(small, training=True) else small
 
     def _executed_size(self, size: int | None) -> tuple[int, ...]:
         own = self.input_shape
@@ -139,6 +191,24 @@ class _EmptyOnMeta(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         return func(*args, **{**kwargs, "device": "meta"} if func is torch.empty else kwargs)
+
+
+class ShapesOnly(TorchFunctionMode):
+    """Batch norm and the usual activations put out a tensor of their input's shape, and no more.
+
+    On the meta device PyTorch takes each apart in Python: that is most of a pass's time. For
+    passes that ask how far they come.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return torch.empty_like(args[0]) if func in KEEPING_SHAPE else func(*args, **kwargs or {})
+
+
+KEEPING_SHAPE = frozenset(
+    {torch.batch_norm, F.batch_norm, torch.relu, F.relu, F.relu6, F.silu, F.hardswish, F.gelu}
+)
 
 
 def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:

@@ -6,6 +6,9 @@ from math import prod, sqrt
 import torch
 from torch import Tensor, nn
 
+POOL = 1_048_573
+"""Of so many numbers, a prime, large tensors are made again and again: no two rows are the same."""
+
 
 def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     """Random tensors in place of all of a network's, so that no fault hides behind zeros and ones.
@@ -15,17 +18,23 @@ def random_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     shapes = network.state_dict()
-    return {name: _random(name, shapes[name], generator) for name in sorted(shapes)}
+    pool = torch.empty(POOL).uniform_(-1, 1, generator=generator)
+    return {name: _random(name, shapes[name], generator, pool) for name in sorted(shapes)}
 
 
-def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
+def _random(name: str, like: Tensor, generator: torch.Generator, pool: Tensor) -> Tensor:
     if not like.is_floating_point():
         return torch.zeros(like.shape, dtype=like.dtype)
     made = torch.empty(like.shape, dtype=like.dtype)
     last = name.rpartition(".")[2]
     if like.dim() >= 2:
         bound = sqrt(6 / prod(like.shape[1:]))
-        return made.uniform_(-bound, bound, generator=generator)
+        if like.numel() <= POOL:
+            return made.uniform_(-bound, bound, generator=generator)
+        flat = made.view(-1)
+        for start in range(0, len(flat), POOL):
+            torch.mul(pool[: len(flat) - start], bound, out=flat[start : start + POOL])
+        return made
     if last == "weight" or last.endswith("var"):
         return made.uniform_(0.5, 1.5, generator=generator)
     return made.uniform_(-0.2, 0.2, generator=generator)

@@ -15,7 +15,12 @@ MOST_SHOWN = 10
 """So many differences of a claim are listed; the rest is counted. JSON has all."""
 
 _MARKS = {"proven": ("✓", "good"), "failed": ("✗", "bad"), "not applicable": ("–", "dim")}
-_LABELS = {"macs": "MACs", "receptive_field": "receptive field", "another_size": "another size"}
+_LABELS = {
+    "macs": "MACs",
+    "training_step": "training step",
+    "receptive_field": "receptive field",
+    "another_size": "another size",
+}
 _WIDEST = 15
 _INDENT = 2
 

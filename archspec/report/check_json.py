@@ -12,9 +12,8 @@ from archspec.analysis.claims import ClaimResult
 from archspec.analysis.receptive_field import Field, as_numbers
 from archspec.diagnostics import Diagnostic
 from archspec.expressions import Value
-from archspec.graph.network import INPUT, Network, Node, Scope
+from archspec.graph.network import Network, Node, Scope
 from archspec.report.places import Places
-from archspec.report.reads import INPUT_NAME
 from archspec.report.rows import in_training_only
 
 if TYPE_CHECKING:
@@ -88,15 +87,11 @@ def _list(key: str, items: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 
 def _outputs(network: Network) -> dict[str, Any]:
-    return {name: network.shape_of(index) for name, index in network.outputs.items()}
+    return {name: network.shape_of(value) for name, value in network.outputs.items()}
 
 
 def _output_paths(network: Network) -> dict[str, str]:
-    return {name: _path(network, index) for name, index in network.outputs.items()}
-
-
-def _path(network: Network, index: int) -> str:
-    return INPUT_NAME if index == INPUT else network.nodes[index].path
+    return {name: network.name_of(value) for name, value in network.outputs.items()}
 
 
 def _layer(check: "Check", node: Node) -> dict[str, Any]:
@@ -107,9 +102,9 @@ def _layer(check: "Check", node: Node) -> dict[str, Any]:
     return {
         "path": node.path,
         "op": node.op_name,
-        "inputs": [_path(network, index) for index in node.inputs],
+        "inputs": [network.name_of(value) for value in node.inputs],
         "input_shapes": network.input_shapes(node),
-        "output_shape": network.shapes[node.index],
+        "output_shape": network.shape_of(node.output),
         "num_params": held and held.trainable,
         "macs": counts and counts.macs,
         "receptive_field": _field(results.fields[node.index]),
@@ -130,9 +125,9 @@ def _scope(check: "Check", scope: Scope) -> dict[str, Any]:
         "kind": scope.kind,
         "block": scope.block and scope.block.name,
         "arguments": {name: _plain(value) for name, value in scope.arguments.items()},
-        "input": _path(network, scope.source),
-        "output": _path(network, scope.output),
-        "input_shape": network.shape_of(scope.source),
+        "input": network.name_of(scope.sources[0]),
+        "output": network.name_of(scope.output),
+        "input_shape": network.shape_of(scope.sources[0]),
         "output_shape": network.shape_of(scope.output),
         "num_params": results.totals(nodes).num_params,
         "macs": counts and counts.macs,

@@ -6,7 +6,7 @@ from archspec.analysis import receptive_field
 from archspec.analysis.results import Results
 from archspec.diagnostics import Fault
 from archspec.graph.network import Network, Node, Scope
-from archspec.ops import Merge, Shape, Text
+from archspec.ops import Shape, Text
 from archspec.report import figures
 from archspec.report.folding import label
 from archspec.report.meeting import explain_meeting
@@ -79,11 +79,11 @@ def _write_item(
 ) -> None:
     path = page.paint(page.clean(item.path), "bold")
     if isinstance(item, Node):
-        what, output, texts = item.op_name, item.index, explain(network, results, item, names)
+        what, texts = item.op_name, explain(network, results, item, names)
     else:
-        what, output, texts = label(item), item.output, explain_scope(network, results, item)
+        what, texts = label(item), explain_scope(network, results, item)
     arriving = [figures.shape(network.shape_of(index)) for index in inputs_of(item)]
-    flow = f"{', '.join(arriving)} {page.arrow} {figures.shape(network.shape_of(output))}"
+    flow = f"{', '.join(arriving)} {page.arrow} {figures.shape(network.shape_of(item.output))}"
     page.write("  ".join(part for part in (path, page.clean(what), flow) if part))
     shown = ""
     for text in texts:
@@ -122,13 +122,11 @@ def explain(network: Network, results: Results, node: Node, names: Sequence[str]
         yield Text("unknown", "what arrives is unknown, because of the errors before it")
         return
     try:
-        if isinstance(node.op, Merge):
+        if node.op.arity == "several":
             node.op.infer(arriving)  # raises where they do not fit
             shapes = (f"{name} {figures.shape(s)}" for name, s in zip(names, arriving, strict=True))
             yield Text("inputs", ", ".join(shapes))
-            yield from node.op.explain_merge(arriving)
-        else:
-            yield from node.op.explain_output(arriving[0])
+        yield from node.op.explain_output(arriving)
     except Fault:
         yield Text("unknown", "this row has errors")
         return
@@ -139,7 +137,7 @@ def explain(network: Network, results: Results, node: Node, names: Sequence[str]
         yield from explain_meeting(results, node, names)
         return
     before, ungated = fields_at(results, node.inputs[0])
-    view = node.op.view(arriving[0])
+    (view,) = node.op.views(arriving)
     if figures.is_gated(before, ungated) and ungated is not None and view != "global":
         yield Text("field", "global, through gates; without gates:")
         before = ungated
@@ -150,8 +148,8 @@ def explain(network: Network, results: Results, node: Node, names: Sequence[str]
 def _explain_counts(results: Results, node: Node, arriving: Sequence[Shape]) -> Iterator[Text]:
     assert node.op is not None
     held = results.parameters[node.index]
-    explained = tuple(node.op.explain_params(arriving[0]))
+    explained = tuple(node.op.explain_params(arriving))
     yield from explained
     if held is not None and not held.trainable and not explained:
         yield Text("parameters", "0")
-    yield from node.op.explain_macs(arriving[0])
+    yield from node.op.explain_macs(arriving)

@@ -12,8 +12,8 @@ from archspec.report.rows import fields_at
 
 def explain_meeting(results: Results, node: Node, names: Sequence[str]) -> Iterator[Text]:
     """What each input of a node sees, and what that is together; `names` are the inputs'."""
-    seen, ungated = fields_at(results, node.index)
-    pairs = [fields_at(results, index) for index in node.inputs]
+    seen, ungated = fields_at(results, node.output)
+    pairs = [fields_at(results, value) for value in node.inputs]
     inputs = [field for field, _ in pairs]
     gates = [name for name, (_, local) in zip(names, pairs, strict=True) if local == "global"]
     if figures.is_gated(seen, ungated):

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from archspec.analysis.receptive_field import Field, ReceptiveField
 from archspec.analysis.results import Results
-from archspec.graph.network import INPUT, Network, Node, Scope
+from archspec.graph.network import INPUT, Network, Node, Scope, Value
 from archspec.ops import Op, Shape
 from archspec.ops.sliding import Sliding
 from archspec.report import figures
 from archspec.report.folding import Folding, contents, label
 from archspec.report.page import Page
-from archspec.report.reads import Reading, output_of
+from archspec.report.reads import Reading
 
 SIGNS = {"groups": "g", "dilation": "d"}
 """Short forms of an op's attributes."""
@@ -69,7 +69,7 @@ class _Place(NamedTuple):
     indent: int
     depth: int
     body: Scope
-    before: int
+    before: Value
     training: bool
 
 
@@ -112,10 +112,10 @@ def rows(page: Page, network: Network, results: Results, folding: Folding) -> It
 
 def _places(body: Scope, indent: int, depth: int, *, training: bool) -> list[_Place]:
     """The items of a body, the first one last."""
-    places, before = [], body.source
+    places, before = [], body.sources[0]
     for child in body.children:
         places.append(_Place(child, indent, depth, body, before, training))
-        before = output_of(child)
+        before = child.output
     places.reverse()
     return places
 
@@ -158,7 +158,7 @@ def sums(network: Network, results: Results, scope: Scope, names: Names) -> Cell
     seen, ungated = fields_at(results, output)
     return Cells(
         *names,
-        arriving=figures.shape(network.shape_of(scope.source)),
+        arriving=figures.shape(network.shape_of(scope.sources[0])),
         output=figures.shape(network.shape_of(output)),
         params=figures.exact(totals.num_params),
         rounded=figures.rounded(totals.num_params),
@@ -168,11 +168,11 @@ def sums(network: Network, results: Results, scope: Scope, names: Names) -> Cell
     )
 
 
-def fields_at(results: Results, index: int) -> tuple[Field | None, Field | None]:
+def fields_at(results: Results, value: Value) -> tuple[Field | None, Field | None]:
     """The receptive field of a node's units, and the one without gates; of the input, a pixel's."""
-    if index == INPUT:
+    if value.node == INPUT:
         return ReceptiveField(), ReceptiveField()
-    return results.fields[index], results.ungated_fields[index]
+    return results.fields[value.node], results.ungated_fields[value.node]
 
 
 def _cells(
@@ -189,7 +189,7 @@ def _cells(
         marks.on(op_name + _shortened(attributes), short=True),
         *_window(op),
         _arriving(network.input_shapes(node)),
-        figures.shape(network.shapes[index]),
+        figures.shape(network.shape_of(node.output)),
         figures.exact(params),
         figures.rounded(params),
         figures.rounded(None if counts is None else counts.macs),

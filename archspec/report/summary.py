@@ -87,9 +87,9 @@ def _unknown(page: Page, paths: list[str]) -> str:
 def _outputs(page: Page, network: "Network") -> str:
     """`logits 1000; aux1 1000, only in training`."""
     shown = []
-    for name, index in network.outputs.items():
+    for name, value in network.outputs.items():
         only = ", only in training" if name in network.training_only else ""
-        shown.append(f"{page.clean(name)} {figures.shape(network.shape_of(index))}{only}")
+        shown.append(f"{page.clean(name)} {figures.shape(network.shape_of(value))}{only}")
     return "; ".join(shown)
 
 

@@ -26,6 +26,8 @@ from archspec.train.metrics import EpochMetrics, Progress
 from archspec.train.spread import is_sharded, sharded_like
 
 FORMAT = "archspec.run/2"
+# What PyTorch and Python raise where a checkpoint holds something else than it should.
+UNFIT = (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError)
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -177,7 +179,7 @@ def restore(learner: Learner, checkpoint: Checkpoint, path: Path) -> Progress:
             learner.scaler.load_state_dict(checkpoint["scaler"])
         history = [EpochMetrics(**metrics) for metrics in checkpoint["history"]]
         return Progress(checkpoint["epoch"], checkpoint["tally"], history)
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except UNFIT as error:
         raise TrainError(f"{path} does not fit the run's network: {error}", 2) from error
 
 
@@ -205,7 +207,7 @@ def load_weights(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None
             _load_sharded_weights(network, checkpoint["network"])
         else:
             network.load_state_dict(checkpoint["network"], strict=True)
-    except (KeyError, RuntimeError) as error:
+    except UNFIT as error:
         raise TrainError(f"{path} does not fit the run's network: {error}", 2) from error
 
 

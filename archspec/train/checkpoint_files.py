@@ -6,16 +6,17 @@ either can be read by any number of processes.
 
 import shutil
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile
 from zlib import crc32
 
 import torch
 
 from archspec.train.errors import TrainError
 from archspec.train.files import sync_folder, told_if_unwritable, written_whole
+from archspec.train.pickled import foreign_class
+from archspec.train.sharded import load_plain, read_sharded, refuse_damaged
 from archspec.train.world import World
 
 LAST, PREVIOUS, BEST = "last", "previous", "best"
@@ -151,47 +152,26 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except MemoryError:
         raise
     except Exception as error:  # a damaged file may raise anything, from zipfile to pickle
-        raise TrainError(f"{path} is damaged and cannot be loaded", exit_code=2) from error
+        raise TrainError(f"{path} {_what_is_wrong(error)}", exit_code=2) from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    kind = foreign_class(error)
+    if kind is None:
+        return "is damaged and cannot be loaded"
+    return f"holds a pickled {kind}, which no checkpoint of a run does: nothing in it was run"
 
 
 def _read_file(path: Path) -> Checkpoint:
     with path.open("rb") as file:
-        _refuse_damaged(file)
-    found = torch.load(path, map_location="cpu", weights_only=True)
+        refuse_damaged(file)
+    found = load_plain(path)
     return found if isinstance(found, dict) else {}
-
-
-def _refuse_damaged(file: IO[bytes]) -> None:
-    """Raise BadZipFile unless all checksums are right: torch writes them and does not look."""
-    with ZipFile(file) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise BadZipFile(damaged)
 
 
 def _read_folder(path: Path) -> Checkpoint:
     """A sharded checkpoint, put together in this process alone."""
-    from torch.distributed.checkpoint.default_planner import _EmptyStateDictLoadPlanner
-    from torch.distributed.checkpoint.filesystem import FileSystemReader
-    from torch.distributed.checkpoint.state_dict_loader import _load_state_dict
-
-    state = _read_file(path / PROGRESS)
-    if state.pop(INDEX_SUM) != crc32((path / INDEX).read_bytes()):
+    state, index = _read_file(path / PROGRESS), (path / INDEX).read_bytes()
+    if state.pop(INDEX_SUM) != crc32(index):
         raise BadZipFile(INDEX)
-    reader = FileSystemReader(path)
-    for part in reader.read_metadata().storage_data.values():
-        _refuse_damaged(_part_of(path / part.relative_path, part.offset, part.length))
-    tensors: Checkpoint = {}
-    _load_state_dict(
-        tensors,
-        storage_reader=reader,
-        planner=_EmptyStateDictLoadPlanner(),  # type: ignore[no-untyped-call] # torch leaves it so
-        no_dist=True,
-    )
-    return state | tensors
-
-
-def _part_of(path: Path, offset: int, length: int) -> BytesIO:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return BytesIO(file.read(length))
+    return state | read_sharded(path, index)

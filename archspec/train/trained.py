@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from archspec.train import run_folder
 from archspec.train.assemble import place_network
-from archspec.train.checkpoint import load_checkpoint, load_weights
-from archspec.train.checkpoint_files import BEST, BEST_FILE, LAST, candidates
+from archspec.train.checkpoint import UNFIT, load_checkpoint, load_weights
+from archspec.train.checkpoint_files import BEST, BEST_FILE, LAST, Checkpoint, candidates
 from archspec.train.data.dataset import Dataset
 from archspec.train.data.pictures import Image, in_memory
 from archspec.train.errors import TrainError
@@ -47,14 +47,22 @@ def load_run(folder: Path, device: torch.device, checkpoint: str = "best") -> Tr
     held_out = run_folder.read_run_json(folder, run_folder.SPLIT).get("val", [])
     path = _path_of(folder, checkpoint)
     found = load_checkpoint(path, code_digest(config.source))
-    epoch, network = int(found["epoch"]), build_network(config.source, len(config.classes))
+    epoch, weights = _measured(found, path)
+    network = build_network(config.source, len(config.classes))
     with told_if_failing(config.source, "cannot be run"):
         outputs = recognise(network, config.source.input_shape)
-    if "average" in found:  # the weights that were measured in training
-        found = {"network": dict(found["network"]) | found["average"]["tensors"]}
-    load_weights(network, found, path)
+    load_weights(network, weights, path)
     placed = place_network(network, device)
     return TrainedRun(config, placed, outputs, epoch, frozenset(held_out))
+
+
+def _measured(found: Checkpoint, path: Path) -> tuple[int, Checkpoint]:
+    """A checkpoint's epoch, and the weights that were measured in training: averages, if any."""
+    try:
+        average = found["average"]["tensors"] if "average" in found else {}
+        return int(found["epoch"]), {"network": dict(found["network"]) | average}
+    except UNFIT as error:
+        raise TrainError(f"{path} does not fit the run's network: {error}", 2) from error
 
 
 def _path_of(folder: Path, checkpoint: str) -> Path:

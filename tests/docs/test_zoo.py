@@ -164,7 +164,7 @@ def test_inception_v3_as_keras_has_it() -> None:
     found = check("inception_v3", {"aux_logits": False})
     assert found.network is not None
     factors = sum(
-        (found.network.shape_of(node.index) or (0,))[0]
+        (found.network.shape_of(node.output) or (0,))[0]
         for node in found.network.nodes
         if node.op_name == "batch_norm"
     )

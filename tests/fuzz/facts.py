@@ -22,12 +22,12 @@ def channels(shape: Shape) -> int:
 
 def merges(op: str) -> bool:
     """Whether an op takes several inputs."""
-    return OPS_BY_NAME[op].merges
+    return OPS_BY_NAME[op].arity == "several"
 
 
 def output_of(op: Op, shapes: Sequence[Shape]) -> Shape:
     """The shape of an op's output; raises `Fault`."""
-    return op.infer(shapes)
+    return op.infer(shapes)[0]
 
 
 def op_of(node: Node) -> Op:
@@ -45,12 +45,12 @@ def arriving(network: Network, node: Node) -> tuple[Shape, ...]:
 
 def given(network: Network, node: Node) -> Shape | None:
     """The shape of a node's output, None where that is unknown."""
-    return network.shapes[node.index]
+    return network.shape_of(node.output)
 
 
 def entering(network: Network, scope: Scope) -> Shape | None:
     """The shape of what arrives at a body."""
-    return network.shape_of(scope.source)
+    return network.shape_of(scope.sources[0])
 
 
 def leaving(network: Network, scope: Scope) -> Shape | None:
@@ -58,18 +58,18 @@ def leaving(network: Network, scope: Scope) -> Shape | None:
     return network.shape_of(scope.output)
 
 
-def tensors_of(network: Network, node: Node) -> tuple[Tensor, ...]:
+def tensors_of(node: Node) -> tuple[Tensor, ...]:
     """The parameters and buffers that a node's op has."""
-    return op_of(node).tensors(arriving(network, node)[0])
+    return node.module.tensors or ()
 
 
 def named_tensors(network: Network) -> Iterator[tuple[str, Tensor]]:
     """All parameters and buffers, by their names in the state_dict."""
     for node in network.nodes:
-        for tensor in tensors_of(network, node):
+        for tensor in tensors_of(node):
             yield (f"{node.path}.{tensor.name}" if tensor.name else node.path), tensor
 
 
 def beginnings(node: Node) -> dict[str, Any]:
     """How a node's parameters begin, by name, where something is said of that."""
-    return dict(node.init or {})
+    return dict(node.module.init or {})

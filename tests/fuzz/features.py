@@ -272,7 +272,7 @@ def init(draft: Draft) -> bool:
     found = [
         (node, tensor)
         for node in nodes
-        for tensor in facts.tensors_of(draft.network, node)
+        for tensor in facts.tensors_of(node)
         if tensor.trainable and tensor.name
     ]
     if not found:

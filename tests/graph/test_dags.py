@@ -284,10 +284,10 @@ def test_a_spec_means_what_torch_makes_of_it(spec: Row) -> None:
     assert network is not None
     assert results is not None
     found = [
-        (node.path, network.shapes[node.index], parameters.trainable)
+        (node.path, network.shape_of(node.output), parameters.trainable)
         for node, parameters in zip(network.nodes, results.parameters, strict=True)
         if parameters is not None
     ]
     assert found == reference.seen
     assert network.shape_of(network.root.output) == tuple(reference.output.shape[1:])
-    assert network.root.output != INPUT or reference.output is not None
+    assert network.root.output.node != INPUT or reference.output is not None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecNotFound, build, check, check_text
 from archspec.graph.names import problem_with
+from archspec.graph.network import Value
 from archspec.language.rows import MAX_FAULTS
 from archspec.ops import OPS
 from archspec.ops.pool import AdaptiveAvgPool2d
@@ -67,7 +68,7 @@ def test_outputs_are_called_by_their_path() -> None:
     group = "layers: [{name: features, layers: [{op: relu}, {op: tanh}]}]\n"
     result = check_text(HEAD + group)
     assert result.network is not None
-    assert dict(result.network.outputs) == {"features.1": 1}
+    assert dict(result.network.outputs) == {"features.1": Value(1)}
 
 
 @pytest.mark.parametrize(

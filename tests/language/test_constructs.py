@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from archspec.api import Check, check_text
-from archspec.graph.network import INPUT
 from tests.cases.reader import cases
 
 CASES = dict(cases("language"))
@@ -24,26 +23,21 @@ def by_path(result: Check) -> dict[str, Any]:
     return {node.path: node for node in result.network.nodes}
 
 
-def path_of(result: Check, index: int) -> str:
-    assert result.network is not None
-    return "input" if index == INPUT else result.network.nodes[index].path
-
-
 def assert_wired(case: dict[str, Any], result: Check) -> None:
     """What each step reads, what the network gives back, and how parameters begin."""
     assert result.network is not None
     nodes = by_path(result)
     if "inputs" in case:
-        read = {p: [path_of(result, index) for index in n.inputs] for p, n in nodes.items()}
+        read = {p: [result.network.name_of(v) for v in n.inputs] for p, n in nodes.items()}
         assert read == case["inputs"]
     if "outputs" in case:
-        given = {name: path_of(result, i) for name, i in result.network.outputs.items()}
+        given = {name: result.network.name_of(v) for name, v in result.network.outputs.items()}
         assert given == case["outputs"]
     if "evaluated" in case:
         assert [p for p, n in nodes.items() if result.network.is_evaluated(n)] == case["evaluated"]
-        assert path_of(result, result.network.output) == case["result"]
+        assert result.network.name_of(result.network.output) == case["result"]
     for path, schemes in case.get("begins", {}).items():
-        found = {key: {s.name: s.options} for key, s in (nodes[path].init or {}).items()}
+        found = {key: {s.name: s.options} for key, s in (nodes[path].module.init or {}).items()}
         assert found == schemes
 
 
@@ -58,7 +52,7 @@ def test_the_construct_means_that(name: str) -> None:
     nodes = by_path(result)
 
     if "shapes" in case:
-        shapes = {p: list(result.network.shapes[n.index] or ()) for p, n in nodes.items()}
+        shapes = {p: list(result.network.shape_of(n.output) or ()) for p, n in nodes.items()}
         assert shapes == case["shapes"]
         assert list(shapes) == list(case["shapes"])
     if "ops" in case:

@@ -18,7 +18,7 @@ from archspec.analysis.claims import METRICS
 from archspec.analysis.macs import CONVENTIONS
 from archspec.api import Check, check_text
 from archspec.expressions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH
-from archspec.graph.network import Scope
+from archspec.graph.network import Value
 from archspec.graph.walk import MAX_NESTED, MAX_STEPS
 from archspec.language.init import SCHEMES
 from archspec.language.rows import ROW_KEYS
@@ -68,15 +68,14 @@ EXAMPLES = [
 ]
 
 
-def steps_by_line(result: Check) -> dict[int, list[tuple[str, int]]]:
+def steps_by_line(result: Check) -> dict[int, list[tuple[str, Value]]]:
     """The steps that each line of the text makes, outer ones first: path, and what leaves it."""
     assert result.network is not None
-    found: dict[int, list[tuple[str, int]]] = {}
+    found: dict[int, list[tuple[str, Value]]] = {}
     for item in result.network.root.walk():
         if item.step is not None:
             line, _ = result.document.locate(item.step.at)
-            output = item.output if isinstance(item, Scope) else item.index
-            found.setdefault(line, []).append((item.path, output))
+            found.setdefault(line, []).append((item.path, item.output))
     return found
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archspec import expressions
 from archspec.diagnostics import Fault
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.ops import OPS_BY_NAME, Shape, Unary
 from tests.cases.reader import cases
 from tests.ops.strategies import Padding, dilations, paddings, pairs, shapes, strides
 
@@ -28,14 +28,16 @@ def value(text: str) -> Fraction:
     return eval(re.sub(r"(\d+)", r"Fraction(\1)", text), {"Fraction": Fraction})  # type: ignore[no-any-return]  # noqa: S307 - digits and signs only
 
 
-def macs_of(op: Op, shape: Shape, output: Shape) -> int:
+def macs_of(op: Unary, shape: Shape, output: Shape) -> int:
     counts = op.counts(shape, output)
     assert counts is not None
     return counts.macs
 
 
-def make(name: str, **attributes: Any) -> Op:
-    return OPS_BY_NAME[name](**attributes)
+def make(name: str, **attributes: Any) -> Unary:
+    op = OPS_BY_NAME[name](**attributes)
+    assert isinstance(op, Unary)
+    return op
 
 
 @given(shapes, pairs, strides, dilations, paddings(), st.integers(1, 4), st.booleans())
@@ -49,7 +51,7 @@ def test_a_convolutions_lines_are_true(
         output = op.output_shape(shape)
     except Fault:
         assume(False)  # noqa: FBT003 - hypothesis has no other word for it
-    shown = [line for line in op.explain_output(shape) if " + 1 = " in line.how]
+    shown = [line for line in op.output_text(shape) if " + 1 = " in line.how]
     expected = output[1:] if len(shown) == 2 else output[2:]
     for line, size in zip(shown, expected, strict=True):
         _, letters, quotient, result = line.how.split(" = ")
@@ -58,10 +60,10 @@ def test_a_convolutions_lines_are_true(
         assert exact // 1 == size
         assert str(size) in result
         assert ("rounded down" in result) == (exact != size)
-    (params,) = op.explain_params(shape)
+    (params,) = op.params_text(shape)
     *_, product, total = params.how.split(" = ")
-    assert value(product) == value(total) == sum(tensor.numel for tensor in op.tensors(shape))
-    (macs,) = op.explain_macs(shape)
+    assert value(product) == value(total) == sum(tensor.numel for tensor in op.state(shape))
+    (macs,) = op.macs_text(shape)
     *_, product, total = macs.how.split(" = ")
     assert value(product) == value(total) == macs_of(op, shape, output)
 
@@ -69,17 +71,17 @@ def test_a_convolutions_lines_are_true(
 @given(st.integers(1, 9999), st.integers(1, 9999), st.booleans())
 def test_a_linear_layers_lines_are_true(inputs: int, outputs: int, bias: Any) -> None:
     op = make("linear", out_features=outputs, bias=bias)
-    (params,) = op.explain_params((inputs,))
+    (params,) = op.params_text((inputs,))
     *_, product, total = params.how.split(" = ")
-    assert value(product) == value(total) == sum(tensor.numel for tensor in op.tensors((inputs,)))
-    (macs,) = op.explain_macs((inputs,))
+    assert value(product) == value(total) == sum(tensor.numel for tensor in op.state((inputs,)))
+    (macs,) = op.macs_text((inputs,))
     *_, product, total = macs.how.split(" = ")
     assert value(product) == value(total) == inputs * outputs
 
 
 @given(shapes)
 def test_flatten_shows_its_product(shape: Shape) -> None:
-    (line,) = make("flatten").explain_output(shape)
+    (line,) = make("flatten").output_text(shape)
     product, total = line.how.split(" = ")
     assert value(product) == value(total) == prod(shape)
 
@@ -94,7 +96,7 @@ def test_what_would_mend_a_size_does_mend_it(
         op.output_shape(shape)
     except Fault:
         assume(False)  # noqa: FBT003 - hypothesis has no other word for it
-    advice = op.mend(shape, (1, high, wide))
+    advice = op.remedy(shape, (1, high, wide))
     new = re.search(r"padding (\[\d+, \d+\]|\d+)", advice)
     if new:
         written = [int(number) for number in re.findall(r"\d+", new[1])]
@@ -126,18 +128,18 @@ def test_every_ops_lines_are_true(name: str) -> None:
     case = CASES[name]
     written = dict(yaml.safe_load(case["row"]))
     op = OPS_BY_NAME[name.partition("/")[0]]
-    if op.merges or "in_channels" in written.values():
+    if not issubclass(op, Unary) or "in_channels" in written.values():
         return
     numbers = {k: evaluated(v) for k, v in written.items() if k != "op"}
     made, shape = op(**numbers), tuple(case["input"])
     output = made.output_shape(shape)
     total = macs_of(made, shape, output)
-    trained = sum(tensor.numel for tensor in made.tensors(shape) if tensor.trainable)
-    params = [equation(line.how) for line in made.explain_params(shape)]
+    trained = sum(tensor.numel for tensor in made.state(shape) if tensor.trainable)
+    params = [equation(line.how) for line in made.params_text(shape)]
     assert {worth for sides in params for worth in sides} == ({trained} if trained else set())
-    macs = [equation(line.how) for line in made.explain_macs(shape)]
+    macs = [equation(line.how) for line in made.macs_text(shape)]
     assert {worth for sides in macs for worth in sides} == ({total} if total else set())
-    lines = list(made.explain_output(shape))
+    lines = list(made.output_text(shape))
     for line in lines:
         rounded = "rounded" in line.how or "≤" in line.how
         assert rounded or len(set(equation(line.how))) <= 1

@@ -127,7 +127,7 @@ def test_a_factor_is_a_number() -> None:
 
 def explained(name: str, shapes: list[tuple[int, ...]], **attributes: Any) -> list[str]:
     op = OPS_BY_NAME[name](**attributes)
-    return [text.how for text in op.explain_merge(shapes)]  # type: ignore[attr-defined]  # a merge
+    return [text.how for text in op.explain_output(shapes)]
 
 
 @pytest.mark.parametrize("name", ["add", "mul"])

@@ -70,7 +70,7 @@ def field_of(rows: list[str]) -> tuple[ReceptiveField, tuple[int, ...]]:
     assert result.ok, [d.message for d in result.diagnostics]
     assert result.network is not None
     assert result.results is not None
-    shape, field = result.network.shapes[-1], result.results.fields[-1]
+    shape, field = result.network.shape_of(result.network.output), result.results.fields[-1]
     assert isinstance(field, ReceptiveField)
     assert shape is not None
     return field, shape

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import check_text
 from archspec.diagnostics import Fault
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.ops import OPS_BY_NAME, Shape, Unary
 from tests.ops.strategies import dilations, pair, pairs, strides
 
 META = torch.device("meta")
@@ -111,7 +111,7 @@ def field_of(steps: list[Step], shape: Shape) -> tuple[ReceptiveField, Shape]:
     assert result.ok, [fault.message for fault in result.diagnostics]
     assert result.network is not None
     assert result.results is not None
-    field, output = result.results.fields[-1], result.network.shapes[-1]
+    field, output = result.results.fields[-1], result.network.shape_of(result.network.output)
     assert isinstance(field, ReceptiveField)
     assert output is not None
     return field, output
@@ -178,8 +178,10 @@ def test_behind_each_other_nothing_outside_is_read(steps: list[Step]) -> None:
                 assert first <= span[0] <= span[1] <= first + field.size[axis] - 1
 
 
-def make(name: str, **attributes: Any) -> Op:
-    return OPS_BY_NAME[name](**attributes)
+def make(name: str, **attributes: Any) -> Unary:
+    op = OPS_BY_NAME[name](**attributes)
+    assert isinstance(op, Unary)
+    return op
 
 
 def run(module: nn.Module, shape: Shape) -> tuple[Shape, int]:
@@ -236,9 +238,9 @@ def test_a_transposed_convolution_is_pytorchs(
     if not ours:
         return
     held = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    assert {tensor.name: tensor.shape for tensor in op.tensors(shape)} == held
+    assert {tensor.name: tensor.shape for tensor in op.state(shape)} == held
     counts = op.counts(shape, ours)
     assert counts is not None
     assert 2 * counts.macs == flops
-    (line,) = [text.how for text in op.explain_macs(shape)]
+    (line,) = [text.how for text in op.macs_text(shape)]
     assert line.replace(" ", "").endswith(f"={counts.macs}")

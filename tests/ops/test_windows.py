@@ -13,23 +13,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import PoolingPadding
-from archspec.ops import OPS_BY_NAME, Op, Shape
+from archspec.ops import OPS_BY_NAME, Shape, Unary
 from tests.ops.strategies import Ends, Padding, dilations, paddings, pair, pairs, shapes, strides
 
 META = torch.device("meta")
 
 
-def make(name: str, **attributes: Any) -> Op:
-    return OPS_BY_NAME[name](**attributes)
+def make(name: str, **attributes: Any) -> Unary:
+    op = OPS_BY_NAME[name](**attributes)
+    assert isinstance(op, Unary)
+    return op
 
 
-def macs_of(op: Op, shape: Shape, output: Shape) -> int:
+def macs_of(op: Unary, shape: Shape, output: Shape) -> int:
     counts = op.counts(shape, output)
     assert counts is not None
     return counts.macs
 
 
-def our_shape(op: Op, shape: Shape) -> Shape | None:
+def our_shape(op: Unary, shape: Shape) -> Shape | None:
     """What the op says, None where it says that nothing fits."""
     try:
         return op.output_shape(shape)
@@ -68,7 +70,7 @@ def test_a_convolution_has_pytorchs_size_and_parameters(
     assert ours == their_shape(module, shape, padding.ends)
     if ours is not None:
         held = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-        assert {tensor.name: tensor.shape for tensor in op.tensors(shape)} == held
+        assert {tensor.name: tensor.shape for tensor in op.state(shape)} == held
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -126,7 +128,7 @@ def test_a_pooling_has_pytorchs_size(
     assert ours == their_shape(POOLS[name](**sizes), shape, padding.ends)
 
 
-def our_shape_or_refusal(op: Op, shape: Shape) -> Shape | None:
+def our_shape_or_refusal(op: Unary, shape: Shape) -> Shape | None:
     """Like `our_shape`, but raises where windows would lie wholly in the padding."""
     try:
         return op.output_shape(shape)
@@ -211,7 +213,7 @@ def test_a_linear_layer_has_pytorchs_parameters(inputs: int, outputs: int, bias:
     op = make("linear", out_features=outputs, bias=bias)
     held = nn.Linear(inputs, outputs, bias=bias, device=META).state_dict()
     assert op.output_shape((inputs,)) == (outputs,)
-    assert {t.name: t.shape for t in op.tensors((inputs,))} == {
+    assert {t.name: t.shape for t in op.state((inputs,))} == {
         name: tuple(value.shape) for name, value in held.items()
     }
 
@@ -223,7 +225,7 @@ def test_batch_norm_has_pytorchs_parameters_and_buffers(
     op = make("batch_norm", affine=affine, track_running_stats=tracked)
     module = nn.BatchNorm2d(channels, affine=affine, track_running_stats=tracked, device=META)
     trainable = {name for name, _ in module.named_parameters()}
-    tensors = op.tensors((channels, 4, 4))
+    tensors = op.state((channels, 4, 4))
     assert {t.name: t.shape for t in tensors} == {
         name: tuple(value.shape) for name, value in module.state_dict().items()
     }

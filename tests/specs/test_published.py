@@ -38,7 +38,8 @@ def computed_layers(checked: Check) -> list[tuple[Any, ...]]:
     assert network is not None
     assert results is not None
     found = []
-    for node, shape in zip(network.nodes, network.shapes, strict=True):
+    for node in network.nodes:
+        shape = network.shape_of(node.output)
         held, counts = results.parameters[node.index], results.operations[node.index]
         assert shape is not None
         assert held is not None
@@ -176,8 +177,8 @@ def neurons(name: str) -> dict[str, int]:
     assert network is not None
     return {
         node.path: channels * height * width
-        for node, shape in zip(network.nodes, network.shapes, strict=True)
-        if shape is not None and len(shape) == 3
+        for node in network.nodes
+        if (shape := network.shape_of(node.output)) is not None and len(shape) == 3
         for channels, height, width in [shape]
     }
 

@@ -67,7 +67,8 @@ def network_of(check: Check) -> Network:
 
 def nodes_with_shapes(network: Network) -> Iterator[tuple[Node, Shape, Shape]]:
     """Each node with the shape that arrives (of several the first) and its own."""
-    for node, shape in zip(network.nodes, network.shapes, strict=True):
+    for node in network.nodes:
+        shape = network.shape_of(node.output)
         arriving = network.shape_of(node.inputs[0])
         assert arriving is not None
         assert shape is not None
@@ -80,7 +81,7 @@ def state(network: Network) -> dict[str, tuple[int, ...]]:
         f"{node.path}.{tensor.name}": tuple(tensor.shape)
         for node, arriving, _ in nodes_with_shapes(network)
         if node.op is not None
-        for tensor in node.op.tensors(arriving)
+        for tensor in node.op.tensors((arriving,))
     }
 
 
@@ -89,20 +90,15 @@ def steps(check: Check) -> dict[str, Node | Scope]:
     return {item.path: item for item in network_of(check).root.walk()}
 
 
-def end(step: Node | Scope) -> int:
-    """The index of the node that gives a step's output."""
-    return step.index if isinstance(step, Node) else step.output
-
-
 def shape_of(check: Check, path: str) -> Shape:
-    shape = network_of(check).shape_of(end(steps(check)[path]))
+    shape = network_of(check).shape_of(steps(check)[path].output)
     assert shape is not None
     return shape
 
 
 def field_of(check: Check, path: str) -> ReceptiveField:
     assert check.results is not None
-    field = check.results.fields[end(steps(check)[path])]
+    field = check.results.fields[steps(check)[path].output.node]
     assert isinstance(field, ReceptiveField)
     return field
 
@@ -245,7 +241,7 @@ def factors(check: Check) -> int:
         prod(shape)
         for node, arriving, _ in nodes_with_shapes(network_of(check))
         if node.op is not None and node.op_name == "batch_norm"
-        for name, shape, *_ in node.op.tensors(arriving)
+        for name, shape, *_ in node.op.tensors((arriving,))
         if name == "weight"
     )
 
@@ -346,7 +342,7 @@ def path_of(model: str, end_point: str) -> str:
 
 def flops_up_to(check: Check, path: str) -> int:
     """Two a multiply-accumulate, and one an added bias, an output of a norm, a pooled element."""
-    results, last = check.results, end(steps(check)[path])
+    results, last = check.results, steps(check)[path].output.node
     assert results is not None
     counts = results.counts(network_of(check).nodes[: last + 1])
     assert counts is not None

@@ -192,7 +192,7 @@ def test_parameters_begin_as_torchvisions(spec: str) -> None:
             wanted = theirs.pop(f"{node.path}.{name}", None)
             if wanted is None:
                 continue
-            scheme = (node.init or {}).get(name) or DEFAULTS[node.op_name].get(name)
+            scheme = (node.module.init or {}).get(name) or DEFAULTS[node.op_name].get(name)
             if scheme is None:
                 assert wanted.abs().max() > 0
                 continue

@@ -83,7 +83,8 @@ def network_of(check: Check) -> Network:
 
 def nodes_with_shapes(network: Network) -> Iterator[tuple[Node, Shape, Shape]]:
     """Each node with the shape that arrives (of several the first) and its own."""
-    for node, shape in zip(network.nodes, network.shapes, strict=True):
+    for node in network.nodes:
+        shape = network.shape_of(node.output)
         arriving = network.shape_of(node.inputs[0])
         assert arriving is not None
         assert shape is not None
@@ -96,7 +97,7 @@ def state(network: Network) -> dict[str, tuple[int, ...]]:
         f"{node.path}.{tensor.name}": tuple(tensor.shape)
         for node, arriving, _ in nodes_with_shapes(network)
         if node.op is not None
-        for tensor in node.op.tensors(arriving)
+        for tensor in node.op.tensors((arriving,))
     }
 
 
@@ -261,9 +262,8 @@ def field_behind(check: Check, path: str) -> ReceptiveField:
     """The field of what leaves a step of the root."""
     network = network_of(check)
     (step,) = (child for child in network.root.children if child.name == path)
-    index = step.index if isinstance(step, Node) else step.output
     assert check.results is not None
-    field = check.results.fields[index]
+    field = check.results.fields[step.output.node]
     assert isinstance(field, ReceptiveField)
     return field
 

@@ -38,7 +38,7 @@ def test_a_spec_names_its_source(checked: Check) -> None:
 
 def test_a_spec_ends_in_its_classes(checked: Check) -> None:
     assert checked.network is not None
-    assert checked.network.shapes[-1] == (checked.network.vars["num_classes"],)
+    assert checked.network.shapes[-1] == ((checked.network.vars["num_classes"],),)
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
@@ -46,7 +46,7 @@ def test_a_spec_can_have_another_number_of_classes(file: Path) -> None:
     changed = archspec.check(file, {"num_classes": 7})
     assert changed.ok, [d.message for d in changed.diagnostics]
     assert changed.network is not None
-    assert changed.network.shapes[-1] == (7,)
+    assert changed.network.shapes[-1] == ((7,),)
 
 
 def test_the_totals_are_what_they_were() -> None:
@@ -61,8 +61,8 @@ def test_lines_are_short(file: Path) -> None:
 def kernels(name: str) -> list[int]:
     network = archspec.check(name).network
     assert network is not None
-    convolutions = [node.index for node in network.nodes if node.op_name == "conv2d"]
-    return [(network.shapes[index] or (0,))[0] for index in convolutions]
+    convolutions = [node.output for node in network.nodes if node.op_name == "conv2d"]
+    return [(network.shape_of(output) or (0,))[0] for output in convolutions]
 
 
 def test_the_alexnets_are_different_networks() -> None:

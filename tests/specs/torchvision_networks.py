@@ -95,7 +95,7 @@ def state(found: Check) -> dict[str, tuple[int, ...]]:
         arriving = network.arriving(node)
         assert arriving is not None
         assert node.op is not None
-        for tensor in node.op.tensors(arriving[0]):
+        for tensor in node.op.tensors(arriving):
             tensors[".".join(filter(None, (node.path, tensor.name)))] = tensor.shape
     return tensors
 
@@ -113,7 +113,7 @@ def layers(found: Check, names: Iterable[str]) -> list[Layer]:
             name=node.path,
             kind=KINDS[node.op_name],
             arriving=tuple(network.input_shapes(node)[0] or ()),
-            output=tuple(network.shapes[node.index] or ()),
+            output=tuple(network.shape_of(node.output) or ()),
             params=results.parameters[node.index].trainable,  # type: ignore[union-attr]  # known
             attributes=attributes(node),
         )
@@ -151,11 +151,11 @@ def computed(found: Check, model: Any, picture: Any) -> Any:
     }
     outputs: list[Any] = []
     for node in network.nodes:
-        given = [picture if index == INPUT else outputs[index] for index in node.inputs]
+        given = [picture if i == INPUT else outputs[i] for i, _ in node.inputs]
         if node.op_name == "layer_scale":
             outputs.append(parameters[node.path] * given[0])
         elif node.path in modules and not list(modules[node.path].children()):
             outputs.append(modules[node.path](*given))
         else:
             outputs.append(functions[node.op_name](node.op, *given))
-    return outputs[network.output]
+    return outputs[network.output.node]

@@ -85,7 +85,7 @@ def tensors_counted(checked: Check) -> dict[str, tuple[tuple[int, ...], bool]]:
         arriving = network.arriving(node)
         assert arriving is not None
         assert node.op is not None
-        for tensor in node.op.tensors(arriving[0]):
+        for tensor in node.op.tensors(arriving):
             name = f"{node.path}.{tensor.name}" if tensor.name else node.path
             found[name] = (tuple(tensor.shape), tensor.trainable)
     return found

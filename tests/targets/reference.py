@@ -17,7 +17,7 @@ Tensors = Mapping[str, torch.Tensor]
 
 def forward(op: Op, inputs: Sequence[torch.Tensor], tensors: Tensors) -> torch.Tensor:
     """The op applied to a batch, or to the batches that it merges, in evaluation."""
-    given: Any = inputs if op.merges else inputs[0]
+    given: Any = inputs if op.arity == "several" else inputs[0]
     return REFERENCES[type(op)](op, given, tensors)
 
 
@@ -26,7 +26,7 @@ def run(network: Network, state: Tensors, x: torch.Tensor) -> list[torch.Tensor]
     outputs: list[torch.Tensor] = []
     for node in network.nodes:
         assert node.op is not None
-        inputs = [x if index == INPUT else outputs[index] for index in node.inputs]
+        inputs = [x if value.node == INPUT else outputs[value.node] for value in node.inputs]
         outputs.append(forward(node.op, inputs, tensors_of(node, state)))
     return outputs
 

@@ -49,9 +49,9 @@ def assert_computes_what_the_rows_say(network: Check, shape: Any = SHAPE) -> Non
         result = made(x)
         assert torch.equal(x, batch(shape))  # nothing was written into it
         expected = run(member.network, made.state_dict(), x)
-        index = member.network.output
-        assert tuple(result.shape[1:]) == member.network.shapes[index]
-        torch.testing.assert_close(result, expected[index])
+        output = member.network.output
+        assert tuple(result.shape[1:]) == member.network.shape_of(output)
+        torch.testing.assert_close(result, expected[output.node])
         made.train()(batch(shape, size=3)).sum().backward()
         assert all(parameter.grad is not None for parameter in made.parameters())
 

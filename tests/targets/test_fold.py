@@ -6,10 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, reject, settings
-from hypothesis import strategies as st
-
-from archspec.expressions import ExpressionError, Reference, evaluate, make_divisible, parse
 from archspec.targets.torch.fold import (
     add_up,
     atom,
@@ -19,6 +15,10 @@ from archspec.targets.torch.fold import (
     substitute,
     terms_of,
 )
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+from archspec.expressions import ExpressionError, Reference, evaluate, make_divisible, parse
 from tests.language.test_expressions import expressions
 
 WHOLE = ("width", "i", "wide")

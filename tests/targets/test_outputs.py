@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
 from archspec.api import Check, check_text, write
@@ -119,3 +120,48 @@ def test_what_is_returned_is_typed() -> None:
     assert "class HeadsOutputs(NamedTuple):" in text
     assert "aux: torch.Tensor | None" in text
     assert "-> HeadsOutputs | torch.Tensor:" in text or "-> torch.Tensor | HeadsOutputs:" in text
+
+
+EMPTY = """
+archspec: 1
+name: Empty
+input: [3, 4, 4]
+outputs: {high: top, low: none}
+layers:
+  - {name: none, op: relu, each: []}
+  - {name: top, op: conv2d, out_channels: 2, kernel_size: 1}
+"""
+
+
+def test_an_output_may_name_a_step_that_is_repeated_no_time() -> None:
+    """Nothing is there, and what arrives goes through: that is the output."""
+    network, x = made(check_text(EMPTY)), batch((3, 4, 4))
+    given = network(x)
+    assert given._fields == ("high", "low")
+    assert torch.equal(given.low, x)
+
+
+UNREAD = """
+archspec: 1
+name: Unread
+input: [3, 4, 4]
+blocks:
+  Pair:
+    layers:
+      - {name: dead, op: conv2d, out_channels: 7, kernel_size: 1}
+      - {name: relu, op: relu, from: input}
+layers:
+  - {name: pair, op: Pair}
+  - {name: lost, op: conv2d, out_channels: 5, kernel_size: 3}
+  - {name: last, op: conv2d, out_channels: 2, kernel_size: 1, from: pair}
+"""
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_what_nothing_reads_is_there_and_not_run(*, training: bool) -> None:
+    checked = check_text(UNREAD)
+    network, x = made(checked).train(training), batch((3, 4, 4), size=1)
+    assert {"pair.dead.weight", "lost.weight"} < network.state_dict().keys()
+    with FlopCounterMode(display=False) as counter:
+        network(x)
+    assert counter.get_total_flops() == 2 * (checked.totals.macs or 0) == 2 * 3 * 2 * 16

@@ -59,7 +59,7 @@ def test_a_fresh_process_sees_what_was_counted(tmp_path: Path) -> None:
         members = members_of(archspec.check(spec))
         checked = next((m for m in members if m.variant == seen["made"]), members[0])
         assert checked.network is not None
-        shape = checked.network.shapes[checked.network.output]
+        shape = checked.network.shape_of(checked.network.output)
         assert shape is not None
         assert (seen["params"], seen["output"]) == (checked.totals.num_params, [2, *shape]), spec
 
@@ -97,8 +97,8 @@ def assert_every_module_gives_the_shape_of_its_node(
         if network.training_only:
             module.train()(x)
     if isinstance(result, torch.Tensor):
-        assert tuple(result.shape[1:]) == network.shapes[network.output]
-    shapes = {node.path: network.shapes[node.index] for node in network.nodes}
+        assert tuple(result.shape[1:]) == network.shape_of(network.output)
+    shapes = {node.path: network.shape_of(node.output) for node in network.nodes}
     both = seen.keys() & shapes.keys()
     assert {name: seen[name] for name in both} == {name: shapes[name] for name in both}
     weighted = {node.path for node in network.nodes if node.op is not None and node.op.weighted}

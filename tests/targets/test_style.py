@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archspec.targets.torch.layout import Bracketed, Expr, Keyword, lines, tuple_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.api import Check
-from archspec.targets.torch.layout import Bracketed, Expr, Keyword, lines, tuple_of
 from tests.targets.networks import Row, chains, generate, source
 
 CONV: Row = {"op": "conv2d", "out_channels": 4, "kernel_size": 3}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from archspec.targets.torch.text import is_whole, product, spell
 
 from archspec.targets.torch.run import instantiate, load_module
-from archspec.targets.torch.text import is_whole, product, spell
 from tests.targets.networks import Row, body, source
 
 CONV: Row = {"name": "conv", "op": "conv2d", "out_channels": "width", "kernel_size": 3}

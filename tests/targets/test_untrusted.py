@@ -146,7 +146,7 @@ def assert_harmless(checked: Check) -> None:
         made = made_by(module, member).double()
         state = made.state_dict()
         assert sum(p.numel() for p in made.parameters()) == member.totals.num_params
-        expected = run(member.network, state, batch(SHAPE))[member.network.output]
+        expected = run(member.network, state, batch(SHAPE))[member.network.output.node]
         torch.testing.assert_close(made.eval()(batch(SHAPE)), expected)
 
 

@@ -19,10 +19,10 @@ class TorchTarget:
         `networks` are the members of a `family` under their names, or the one network there is.
         Raises `CannotWrite` where a body has no plain form in PyTorch.
         """
-        from archspec.targets.torch.facts import Member
-        from archspec.targets.torch.page import write_module
+        from archspec.targets.torch.rows.facts import Member
+        from archspec.targets.torch.write import write_module
 
-        return write_module([Member(*network) for network in networks], family)
+        return write_module([Member(*network) for network in networks], family).text
 
     def file_name(self, stem: str) -> str:
         """`lenet-5` is the module `lenet_5.py`."""

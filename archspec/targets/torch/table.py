@@ -7,8 +7,8 @@ from archspec.graph.network import Network, Node, Scope
 from archspec.ops import show, thousands
 from archspec.ops.fields import Pair
 from archspec.ops.sliding import Sliding
-from archspec.targets.torch.facts import Member
-from archspec.targets.torch.layout import WIDTH
+from archspec.targets.python.printer import WIDTH
+from archspec.targets.torch.rows.facts import Member
 
 HEADER = ("layer", "op", "kernel", "stride", "padding", "output", "params")
 LEFT = 2
@@ -98,7 +98,7 @@ def _line_of(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _row(network: Network, results: Results, node: Node) -> tuple[str, ...]:
-    output, held = network.shapes[node.index], results.parameters[node.index]
+    output, held = network.shape_of(node.output), results.parameters[node.index]
     assert output is not None
     assert held is not None
     params = thousands(held.trainable) if held.trainable else ""

@@ -9,7 +9,7 @@ from archspec.analysis.receptive_field import Field, receptive_fields
 from archspec.graph.build import build
 from archspec.graph.network import Network, Node
 from archspec.language.loader import load_text
-from archspec.ops.base import ChannelsLast
+from archspec.ops.shape import kind_of
 from archspec.train.run_folder import RunConfig
 from archspec.train.seeing.layers import Layer
 from archspec.train.source import CLASSES_ARGUMENT
@@ -55,7 +55,9 @@ def spec_facts(
     return SpecFacts(
         fields={node.path: fields[node.index] for node in nodes},
         channels_last=frozenset(
-            node.path for node in nodes if isinstance(described.shapes[node.index], ChannelsLast)
+            node.path
+            for node in nodes
+            if kind_of(described.shape_of(node.output) or ()) == "channels_last"
         ),
         steps=tuple(
             name
@@ -83,10 +85,10 @@ def _describe(text: str, config: RunConfig) -> Network | None:
 
 def _tells_of(described: Network, node: Node, module: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether a module is the one that the spec's node describes: its output and its window."""
-    known, arriving = described.shapes[node.index], described.arriving(node)
+    known, arriving = described.shape_of(node.output), described.arriving(node)
     if known != shape or node.op is None or arriving is None:
         return False
-    view = node.op.view(arriving[0])
+    view = node.op.views(arriving)[0]
     if not isinstance(module, SLIDING) or not isinstance(view, tuple):
         return True
     # Padding that differs between the ends is no attribute of PyTorch's: a subclass does it.

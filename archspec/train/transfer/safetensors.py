@@ -17,6 +17,7 @@ from torch import Tensor
 PREFIX = 8  # bytes that hold the header's length
 LARGEST_HEADER = 1 << 24  # bytes: a thousand tensors take a tenth of a megabyte
 MOST_DIMENSIONS = 16
+MOST_NUMBERS = 1 << 48
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -90,7 +91,9 @@ def _entry(name: str, described: Any) -> _Entry:
         raise ValueError(
             f"{name[:80]!r} holds numbers of a kind {kind[:20]!r}, which torch has not"
         )
-    if len(shape) > MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < 1 << 48 for n in shape):
+    # Strides are products of sizes, of which none counts for less than one.
+    whole = all(type(n) is int and n >= 0 for n in shape)
+    if len(shape) > MOST_DIMENSIONS or not whole or prod(max(n, 1) for n in shape) > MOST_NUMBERS:
         raise ValueError(f"{name[:80]!r} has a shape that no tensor has")
     size = prod(shape) * DTYPES[kind].itemsize
     if not 0 <= begin <= end or end - begin != size:

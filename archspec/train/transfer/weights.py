@@ -1,6 +1,5 @@
 """Weights from files: a run, a state_dict of PyTorch, safetensors; read as data, never as code."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from math import prod
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from archspec.train import checkpoint_files, run_files
 from archspec.train.errors import TrainError
+from archspec.train.pickled import foreign_class
 from archspec.train.transfer.safetensors import read_safetensors
 
 CHECKPOINTS = {"best": "best.pt", "last": "last.pt"}
@@ -81,8 +81,7 @@ def _locate(source: str) -> Path:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if path.is_dir():
-        weights: dict[str, Tensor] = checkpoint_files.read_checkpoint(path)["network"]
-        return weights
+        return _state_dict(checkpoint_files.read_checkpoint(path)) or {}
     with path.open("rb") as file:
         start = file.read(64)
     if start.startswith(ZIP):
@@ -136,10 +135,9 @@ def _refuse_other_archives(path: Path) -> None:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    pickled = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if pickled is None:
+    kind = foreign_class(error)
+    if kind is None:
         return "is cut short or damaged: fetch it again"
-    kind = pickled[1]
     return f"holds a pickled {kind}, and unpickling it would run its code: {RESAVE}"
 
 
@@ -171,7 +169,7 @@ def _refuse_unusable(path: Path, tensors: Mapping[str, Tensor]) -> None:
     odd = [name for name, tensor in tensors.items() if not _is_dense(tensor)]
     if odd:
         raise TrainError(f"{path} has tensors that are not stored in full: {_some(odd)}", 2)
-    bad = [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
+    bad = [n for n, tensor in tensors.items() if tensor.numel() and not tensor.isfinite().all()]
     if bad:
         raise TrainError(
             f"{path} has numbers that are not finite in {_some(bad)}: "

@@ -1,0 +1,202 @@
+"""One step of training, in numbers: the code beside the interpreter, on the same weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archspec.ops import show
+from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
+from archspec.proof.chance import FixedChance
+from archspec.proof.interpreter import interpret
+from archspec.proof.subject import Effort, Subject, tensors_of
+from archspec.proof.weights import in_precision
+from archspec.report.figures import counted
+
+CLAIM = "training_step"
+BATCH = 2
+MOST_PARAMETERS: dict[Effort, float] = {"quick": 50e6, "normal": 200e6, "full": float("inf")}
+"""In double precision a parameter takes 24 bytes: itself, and two gradients."""
+TOLERANCE = 1e-7
+"""Of a tensor's largest number: float64 in two orders of summation, through a hundred layers."""
+FAINT = 1e-6
+"""Numbers so small beside the largest of their kind are rounding: a bias before batch norm."""
+
+
+class Step(NamedTuple):
+    """What one step of training leaves, and what evaluation gives for the same pictures.
+
+    All by name; outputs are called by their place, for a module may name them as it likes.
+    """
+
+    outputs: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    evaluated: dict[str, Tensor]
+
+
+def prove_training_step(subject: Subject) -> Proof:
+    """Outputs, gradients and running statistics of a step on two pictures are the interpreter's.
+
+    So are the outputs in evaluation. Dropout draws the same fixed numbers on both sides.
+    """
+    parameters = subject.check.totals.num_params or 0
+    if parameters > MOST_PARAMETERS[subject.effort]:
+        how = "are left out by --quick" if subject.effort == "quick" else "take --full"
+        return not_applicable(CLAIM, f"{counted(parameters, 'parameter')} in numbers {how}")
+    missing = list(_missing(subject))
+    if missing:
+        return verdict(CLAIM, "it holds other tensors than were computed", missing)
+    size = subject.trained_size
+    x = subject.picture(BATCH, size=size).double()
+    weights = in_precision(subject.state, torch.float64)
+    expected = _interpreted(subject, weights, x)
+    found = list(_differences(expected, _executed(subject, weights, x)))
+    if found and _is_chaotic(subject, weights, x, expected):
+        why = "the network enlarges its own rounding until nothing can be compared"
+        return not_applicable(CLAIM, why)
+    numbers = {
+        "output": len(expected.outputs),
+        "gradient": len(expected.gradients),
+        "buffer": len(expected.buffers),
+    }
+    what = ", ".join(counted(number, noun) for noun, number in numbers.items() if number)
+    if found:
+        first = _first_other(subject, weights, x)
+        where = "" if first is None else f"; the first module to differ is {first}"
+        return verdict(CLAIM, f"not all of {what} are as interpreted{where}", found)
+    pictures = f"{BATCH} {'pictures' if len(size) == 3 else 'vectors'} of {show(size)}"
+    return verdict(CLAIM, f"{what} as interpreted, on {pictures} (float64)")
+
+
+def _missing(subject: Subject) -> Iterator[Difference]:
+    """The tensors computed that the code has not, or has in another shape."""
+    held = subject.state
+    for name, tensor in subject.tensors.items():
+        got = show(held[name].shape) if name in held else "no such tensor"
+        if got != show(tensor.shape):
+            yield Difference(name, show(tensor.shape), got)
+
+
+def _leaves(subject: Subject, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, of which the trained ones want gradients."""
+    trained = subject.trained
+    return {name: t.detach().requires_grad_(name in trained) for name, t in weights.items()}
+
+
+def _interpreted(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> Step:
+    """What the network is, by the meaning of its ops."""
+    leaves = _leaves(subject, weights)
+    run = interpret(subject.network, leaves, x, training=True)
+    outputs = list(run.outputs.values())
+    wanted = {name: leaves[name] for name in sorted(subject.trained)}
+    gradients = _gradients(outputs, wanted)
+    with torch.no_grad():
+        evaluated = interpret(subject.network, weights, x, training=False).outputs
+    held = {name: weights[name] for name in weights if name not in wanted}
+    return Step(
+        _placed(outputs),
+        gradients,
+        {**held, **run.buffers},
+        _placed(list(evaluated.values()), "evaluation: "),
+    )
+
+
+def _executed(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> Step:
+    """What the code does."""
+    buffers = {name for name in weights if name not in subject.trained}
+    copies = {name: t.clone() if name in buffers else t for name, t in weights.items()}
+    network = subject.with_state(copies)
+    with FixedChance(), torch.no_grad():
+        evaluated = tensors_of(network(x.clone()))
+    network.train()
+    with FixedChance():
+        outputs = tensors_of(network(x.clone()))
+    found = dict(network.named_parameters(remove_duplicate=False))
+    wanted = {name: found[name] for name in sorted(subject.trained) if name in found}
+    gradients = _gradients(outputs, wanted)
+    held = {name: t for name, t in network.state_dict().items() if name not in found}
+    return Step(_placed(outputs), gradients, held, _placed(evaluated, "evaluation: "))
+
+
+def _placed(outputs: list[Tensor], where: str = "") -> dict[str, Tensor]:
+    """Outputs by their place: the first is the one of evaluation."""
+    names = ("the output", *(f"output {number}" for number in range(2, len(outputs) + 1)))
+    return {f"{where}{name}": o.detach() for name, o in zip(names, outputs, strict=False)}
+
+
+def _gradients(outputs: list[Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a weighted sum of all outputs, in which every number counts otherwise."""
+    if not wanted:
+        return {}
+    generator = torch.Generator().manual_seed(1)
+    draws = (torch.randn(o.shape, generator=generator, dtype=o.dtype) for o in outputs)
+    loss = torch.stack([(o * w).sum() for o, w in zip(outputs, draws, strict=True)]).sum()
+    found: Sequence[Tensor | None] = torch.autograd.grad(
+        loss, list(wanted.values()), allow_unused=True
+    )
+    pairs = zip(wanted, found, strict=True)
+    return {name: gradient for name, gradient in pairs if gradient is not None}
+
+
+def _differences(expected: Step, got: Step) -> Iterator[Difference]:
+    kinds = (
+        ("", expected.outputs, got.outputs),
+        ("", expected.evaluated, got.evaluated),
+        ("the gradient of ", expected.gradients, got.gradients),
+        ("", expected.buffers, got.buffers),
+    )
+    for prefix, wanted, found in kinds:
+        largest = max((float(t.abs().max()) for t in wanted.values() if t.numel()), default=0.0)
+        for name in {**wanted, **found}:
+            yield from _compare(
+                f"{prefix}{name}", wanted.get(name), found.get(name), FAINT * largest
+            )
+
+
+def _compare(
+    where: str, wanted: Tensor | None, found: Tensor | None, faint: float
+) -> Iterator[Difference]:
+    if wanted is None or found is None:
+        yield Difference(where, _told(wanted), _told(found))
+    elif wanted.shape != found.shape:
+        yield Difference(where, show(wanted.shape), show(found.shape))
+    elif wanted.numel():
+        scale = max(float(wanted.abs().nan_to_num(0, 0).max()), faint, 1e-30)
+        same = (wanted == found) | (wanted.isnan() & found.isnan())
+        apart = torch.where(same, 0, found - wanted).abs().nan_to_num(float("inf"))
+        error = float(apart.max()) / scale
+        if error > TOLERANCE:
+            yield Difference(where, "the same numbers", f"others, apart by {error:.1e}")
+
+
+def _told(tensor: Tensor | None) -> str:
+    return "none" if tensor is None else "one"
+
+
+def _is_chaotic(subject: Subject, weights: Mapping[str, Tensor], x: Tensor, expected: Step) -> bool:
+    """Whether pictures that differ by a rounding are enough to make as large a difference."""
+    nearby = _interpreted(subject, weights, x * (1 + 4 * torch.finfo(x.dtype).eps))
+    return next(_differences(expected, nearby), None) is not None
+
+
+def _first_other(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> str | None:
+    """The first node whose module puts out something else in training, if there is one."""
+    given: dict[str, Tensor] = {}
+    network = subject.with_state({name: t.clone() for name, t in weights.items()}).train()
+    for path, module in network.named_modules():
+
+        def keep(_: nn.Module, __: Any, output: Any, path: str = path) -> None:
+            if isinstance(output, Tensor):
+                given.setdefault(path, output.clone())  # the next step may overwrite it
+
+        module.register_forward_hook(keep)
+    with torch.no_grad(), FixedChance():
+        network(x.clone())
+        values = interpret(subject.network, weights, x, training=True).values
+    for node, value in zip(subject.network.nodes, values, strict=True):
+        got = given.get(node.path)
+        if got is not None and next(_compare(node.path, value, got, 0.0), None) is not None:
+            return node.path
+    return None

@@ -1,0 +1,583 @@
+"""Executes a tree on symbols: constructors and functions run, and a framework's calls are noted.
+
+Numbers, lists and loops are Python's own; what the module imports is the business of a `Framework`,
+which answers with symbols for modules and tensors. Every expression is made a Python closure once,
+because a class is executed once for each of its objects.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from archspec.targets.python import tree
+
+MAX_STEPS = 20_000_000
+"""How many statements may be executed: more than any network of a check has."""
+
+Names: TypeAlias = dict[str, Any]
+Evaluation: TypeAlias = Callable[[Names], Any]
+Execution: TypeAlias = Callable[[Names], Any]
+
+
+class MachineError(Exception):
+    """The code does something that Python, or the framework, would not take."""
+
+
+class External:
+    """Something that the module imports, by its path: `nn`, `nn.Conv2d`, `F.relu`."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, External) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+
+class Partial:
+    """`functools.partial(function, **keywords)`."""
+
+    __slots__ = ("function", "keywords")
+
+    def __init__(self, function: Any, keywords: Mapping[str, Any]) -> None:
+        self.function = function
+        self.keywords = keywords
+
+
+class Instance:
+    """An object of a class of the module: its attributes, modules and parameters among them."""
+
+    __slots__ = ("attributes", "cls", "training")
+
+    def __init__(self, cls: "ClassValue") -> None:
+        self.cls = cls
+        self.attributes: dict[str, Any] = {}
+
+
+class ClassValue:
+    """A class of the module, its methods ready to run."""
+
+    __slots__ = ("base", "definition", "methods")
+
+    def __init__(self, definition: tree.Class, base: Any, methods: Mapping[str, "Method"]) -> None:
+        self.definition = definition
+        self.base = base
+        self.methods = methods
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.definition.name
+
+
+class Method:
+    """A function, ready to run."""
+
+    __slots__ = ("body", "defaults", "name", "names")
+
+    def __init__(self, name: str, names: Sequence[str], defaults: Names, body: Execution) -> None:
+        self.name = name
+        self.names = names
+        self.defaults = defaults
+        self.body = body
+
+
+class Bound:
+    """A method of an object."""
+
+    __slots__ = ("instance", "method")
+
+    def __init__(self, instance: Any, method: Any) -> None:
+        self.instance = instance
+        self.method = method
+
+
+class Super:
+    """`super()` in a method of an object."""
+
+    __slots__ = ("instance",)
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+
+class Framework(Protocol):
+    """What answers for everything that the module imports."""
+
+    def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
+        """The result of calling an `External` or one of the framework's own values."""
+
+    def attribute(self, value: Any, name: str) -> Any:
+        """An attribute of an object of the module, or of one of the framework's own values."""
+
+    def assign(self, instance: Instance, name: str, value: Any) -> None:
+        """Keep an attribute of an object."""
+
+    def initialise(self, instance: Instance, arguments: Sequence[Any], keywords: Names) -> None:
+        """The constructor of the framework's own class that an object's class is derived from."""
+
+    def operate(self, op: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
+        """An operator of which one side is a framework's value; NotImplemented where none is."""
+
+    def index(self, value: Any, index: Any) -> Any:
+        """A subscript of one of the framework's own values."""
+
+    def iterate(self, value: Any) -> Iterable[Any]:
+        """What a loop goes through."""
+
+    def is_instance(self, value: Any, kind: Any) -> bool:
+        """Whether a value is of a class, or of one of several."""
+
+
+_NOTHING: Any = object()  # a block that came to its end without `return`
+
+_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda item, items: item in items,
+    "not in": lambda item, items: item not in items,
+    "is": lambda left, right: left is right or (isinstance(left, External) and left == right),
+    "is not": lambda left, right: not _COMPARISONS["is"](left, right),
+}
+_BUILTINS: Mapping[str, Callable[..., Any]] = {
+    "range": range,
+    "len": len,
+    "enumerate": enumerate,
+    "zip": zip,
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "round": round,
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "tuple": tuple,
+    "list": list,
+    "reversed": reversed,
+    "math.ceil": math.ceil,
+    "math.floor": math.floor,
+    "OrderedDict": dict,
+}
+
+
+class Machine:
+    """Runs the classes and functions of a module."""
+
+    def __init__(
+        self,
+        definitions: Iterable[tree.Definition | tree.Assign],
+        framework: Framework,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        imported: Iterable[str] = (),
+    ) -> None:
+        self.framework = framework
+        self.imported = frozenset(imported)
+        self.functions = {**_BUILTINS, **(functions or {})}
+        self.steps = 0
+        self.globals: Names = {}
+        for definition in definitions:
+            if isinstance(definition, tree.Class):
+                self.globals[definition.name] = self._class(definition)
+            elif isinstance(definition, tree.Function):
+                self.globals[definition.name] = self._method(definition)
+            else:
+                self._assign_to(definition.target)(self.globals, self.evaluate(definition.value))
+
+    def evaluate(self, expr: tree.Expr, names: Names | None = None) -> Any:
+        """The value of an expression."""
+        return self.expression(expr)({} if names is None else names)
+
+    def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
+        """The result of a call, of whatever can be called."""
+        if isinstance(function, Method):
+            return self._run(function, arguments, keywords)
+        if isinstance(function, ClassValue):
+            return self._construct(function, arguments, keywords)
+        if isinstance(function, Bound):
+            if isinstance(function.method, Method):
+                return self._run(function.method, (function.instance, *arguments), keywords)
+            return function.method(*arguments, **keywords)
+        if isinstance(function, Partial):
+            return self.call(function.function, arguments, {**function.keywords, **keywords})
+        if isinstance(function, External) and function.path in self.functions:
+            return self.functions[function.path](*arguments, **keywords)
+        if isinstance(function, External) and function.path == "functools.partial":
+            return Partial(arguments[0], keywords)
+        if isinstance(function, Instance) and "forward" in function.cls.methods:
+            return self._run(function.cls.methods["forward"], (function, *arguments), keywords)
+        return self.framework.call(function, arguments, keywords)
+
+    # --- classes and functions ---------------------------------------------------------------
+
+    def _class(self, definition: tree.Class) -> ClassValue:
+        base = self.evaluate(definition.base)
+        methods = {method.name: self._method(method) for method in definition.methods}
+        return ClassValue(definition, base, methods)
+
+    def _method(self, definition: tree.Function) -> Method:
+        defaults = {
+            p.name: self.evaluate(p.default) for p in definition.parameters if p.default is not None
+        }
+        names = [p.name for p in definition.parameters if not p.keyword_only]
+        return Method(definition.name, names, defaults, self.block(definition.body))
+
+    def _run(self, method: Method, arguments: Sequence[Any], keywords: Names) -> Any:
+        if len(arguments) > len(method.names):
+            raise MachineError(f"{method.name} takes fewer arguments than {len(arguments)}")
+        names = dict(method.defaults)
+        names.update(zip(method.names, arguments, strict=False))
+        names.update(keywords)
+        result = method.body(names)
+        return None if result is _NOTHING else result
+
+    def _construct(self, cls: ClassValue, arguments: Sequence[Any], keywords: Names) -> Any:
+        instance = Instance(cls)
+        if isinstance(cls.base, External) and cls.base.path == "NamedTuple":
+            fields = [field.name for field in cls.definition.fields]
+            instance.attributes.update(zip(fields, arguments, strict=False))
+            instance.attributes.update(keywords)
+            return instance
+        if "__init__" in cls.methods:
+            self._run(cls.methods["__init__"], (instance, *arguments), keywords)
+        else:
+            self.framework.initialise(instance, arguments, keywords)
+        return instance
+
+    # --- statements --------------------------------------------------------------------------
+
+    def block(self, body: Sequence[tree.Statement]) -> Execution:
+        """Statements as one closure, which gives what is returned."""
+        parts = [self._statement(statement) for statement in body]
+
+        def run(names: Names) -> Any:
+            self.steps += len(parts)
+            if self.steps > MAX_STEPS:
+                raise MachineError("this takes too long")
+            for part in parts:
+                result = part(names)
+                if result is not _NOTHING:
+                    return result
+            return _NOTHING
+
+        return run
+
+    def _statement(self, statement: tree.Statement) -> Execution:
+        match statement:
+            case tree.Assign(target=target, value=value):
+                return self._assignment(target, value)
+            case tree.Augment():
+                return self._augment(statement)
+            case tree.Evaluate(value=value):
+                return self._effect(self.expression(value))
+            case tree.Return(value=value):
+                return self.expression(value)
+            case tree.If(test=test, body=body, orelse=orelse):
+                return self._if(self.expression(test), self.block(body), self.block(orelse))
+            case tree.For():
+                return self._for(statement)
+
+    def _assignment(self, target: tree.Expr, value: tree.Expr) -> Execution:
+        assign, evaluation = self._assign_to(target), self.expression(value)
+
+        def run(names: Names) -> Any:
+            assign(names, evaluation(names))
+            return _NOTHING
+
+        return run
+
+    def _effect(self, evaluation: Evaluation) -> Execution:
+        def run(names: Names) -> Any:
+            evaluation(names)
+            return _NOTHING
+
+        return run
+
+    @staticmethod
+    def _if(test: Evaluation, body: Execution, orelse: Execution) -> Execution:
+        return lambda names: body(names) if test(names) else orelse(names)
+
+    def _for(self, statement: tree.For) -> Execution:
+        assign, body = self._assign_to(statement.target), self.block(statement.body)
+        iterable = self.expression(statement.iterable)
+
+        def run(names: Names) -> Any:
+            for item in self._iterate(iterable(names)):
+                assign(names, item)
+                result = body(names)
+                if result is not _NOTHING:
+                    return result
+            return _NOTHING
+
+        return run
+
+    def _augment(self, statement: tree.Augment) -> Execution:
+        read, value = self.expression(statement.target), self.expression(statement.value)
+        assign, op = self._assign_to(statement.target), statement.op
+
+        def run(names: Names) -> Any:
+            left, right = read(names), value(names)
+            if isinstance(left, list):
+                left += right
+                return _NOTHING
+            assign(names, self._operate(op, left, right, in_place=True))
+            return _NOTHING
+
+        return run
+
+    def _assign_to(self, target: tree.Expr) -> Callable[[Names, Any], None]:
+        match target:
+            case tree.Name(id=name):
+                return lambda names, value: names.__setitem__(name, value)
+            case tree.Attribute(value=owner, name=name):
+                found = self.expression(owner)
+                assign = self.framework.assign
+                return lambda names, value: assign(found(names), name, value)
+            case tree.Subscript(value=owner, index=tree.Slice() | tuple()):
+                raise MachineError("a slice cannot be assigned to")
+            case tree.Subscript(value=owner, index=index):
+                items, key = self.expression(owner), self.expression(index)  # type: ignore[arg-type]  # no slice
+                return lambda names, value: operator.setitem(items(names), key(names), value)
+            case tree.Tuple(items=targets) if targets:
+                return self._unpack([self._assign_to(part) for part in targets])
+        raise MachineError(f"nothing can be assigned to {target}")
+
+    def _unpack(
+        self, targets: Sequence[Callable[[Names, Any], None]]
+    ) -> Callable[[Names, Any], None]:
+        def assign(names: Names, value: Any) -> None:
+            values = list(self._iterate(value))
+            if len(values) != len(targets):
+                raise MachineError(f"{len(values)} values are unpacked into {len(targets)}")
+            for target, part in zip(targets, values, strict=True):
+                target(names, part)
+
+        return assign
+
+    def _iterate(self, value: Any) -> Iterable[Any]:
+        plain = isinstance(value, list | tuple | range | enumerate | zip | dict | reversed)
+        return value if plain else self.framework.iterate(value)
+
+    # --- expressions -------------------------------------------------------------------------
+
+    def expression(self, expr: tree.Expr) -> Evaluation:
+        """An expression as a closure of the names."""
+        match expr:
+            case tree.Name(id=name):
+                return self._name(name)
+            case tree.Literal(value=value):
+                return lambda names: value
+            case tree.Attribute(value=owner, name=name):
+                return self._attribute(owner, name)
+            case tree.Call():
+                return self._call(expr)
+            case tree.Subscript():
+                return self._subscript(expr)
+            case tree.Tuple(items=items):
+                parts = [self.expression(item) for item in items]
+                return lambda names: tuple([part(names) for part in parts])
+            case tree.List(items=items):
+                parts = [self.expression(item) for item in items]
+                return lambda names: [part(names) for part in parts]
+            case tree.Dict(items=pairs):
+                both = [(self.expression(key), self.expression(value)) for key, value in pairs]
+                return lambda names: {key(names): value(names) for key, value in both}
+            case _:
+                return self._operation(expr)
+
+    def _operation(self, expr: tree.Expr) -> Evaluation:
+        match expr:
+            case tree.Binary(left=left, op=op, right=right):
+                one, other = self.expression(left), self.expression(right)
+                return lambda names: self._operate(op, one(names), other(names))
+            case tree.Unary(op=op, operand=operand):
+                value = self.expression(operand)
+                if op == "not":
+                    return lambda names: not value(names)
+                return (lambda names: -value(names)) if op == "-" else value
+            case tree.Compare(operands=operands, ops=ops):
+                return self._compare([self.expression(o) for o in operands], ops)
+            case tree.Boolean(op=op, values=values):
+                return self._boolean(op, [self.expression(value) for value in values])
+            case tree.Conditional(test=test, body=body, orelse=orelse):
+                when, then, other = map(self.expression, (test, body, orelse))
+                return lambda names: then(names) if when(names) else other(names)
+            case tree.Generator():
+                return self._generator(expr)
+            case tree.Format(parts=parts):
+                texts = [self.expression(part) for part in parts]
+                return lambda names: "".join(str(text(names)) for text in texts)
+        raise MachineError(f"{expr} cannot be executed")
+
+    def _name(self, name: str) -> Evaluation:
+        known, external = self.globals, External(name)
+        imported = self.imported | {key for key in self.functions if "." not in key}
+
+        def read(names: Names) -> Any:
+            if name in names:
+                return names[name]
+            if name in known:
+                return known[name]
+            if name in imported:
+                return external
+            raise MachineError(f"there is no {name}")
+
+        return read
+
+    def _attribute(self, owner: tree.Expr, name: str) -> Evaluation:
+        value = self.expression(owner)
+        attribute = self.framework.attribute
+
+        def read(names: Names) -> Any:
+            found = value(names)
+            if isinstance(found, External):
+                return External(f"{found.path}.{name}")
+            if isinstance(found, list | dict) and name in ("append", "extend", "items", "values"):
+                return Bound(found, getattr(found, name))
+            if isinstance(found, Instance) and name in found.attributes:
+                return found.attributes[name]
+            if isinstance(found, Instance) and name in found.cls.methods:
+                return Bound(found, found.cls.methods[name])
+            if isinstance(found, Super) and name == "__init__":
+                initialise = self.framework.initialise
+                return Bound(found, lambda *a, **k: initialise(found.instance, a, k))
+            return attribute(found, name)
+
+        return read
+
+    def _call(self, expr: tree.Call) -> Evaluation:
+        match expr:
+            case tree.Call(function=tree.Name(id="super"), arguments=()):
+                return lambda names: Super(names["self"])
+            case tree.Call(function=tree.Name(id="isinstance"), arguments=(value, kind)):
+                found, kinds = self.expression(value), self.expression(kind)  # type: ignore[arg-type]  # no keywords
+                return lambda names: self.framework.is_instance(found(names), kinds(names))
+        function = self.expression(expr.function)
+        arguments = [self._argument(a) for a in expr.arguments if not isinstance(a, tree.Keyword)]
+        keywords = [
+            (a.name, self.expression(a.value))
+            for a in expr.arguments
+            if isinstance(a, tree.Keyword)
+        ]
+        starred = any(isinstance(a, tree.Starred) for a in expr.arguments)
+
+        def call(names: Names) -> Any:
+            called = function(names)
+            values: list[Any] = []
+            if starred:
+                for argument in arguments:
+                    values += argument(names)
+            else:
+                values = [argument(names) for argument in arguments]
+            return self.call(called, values, {name: value(names) for name, value in keywords})
+
+        if not starred:
+            return call
+        arguments = [
+            self._argument(a) if isinstance(a, tree.Starred) else self._alone(a)
+            for a in expr.arguments
+            if not isinstance(a, tree.Keyword)
+        ]
+        return call
+
+    def _argument(self, argument: tree.Argument) -> Evaluation:
+        if isinstance(argument, tree.Starred):
+            value = self.expression(argument.value)
+            return lambda names: list(self._iterate(value(names)))
+        assert not isinstance(argument, tree.Keyword)
+        return self.expression(argument)
+
+    def _alone(self, argument: tree.Argument) -> Evaluation:
+        value = self._argument(argument)
+        return lambda names: [value(names)]
+
+    def _subscript(self, expr: tree.Subscript) -> Evaluation:
+        value = self.expression(expr.value)
+        indices = expr.index if isinstance(expr.index, tuple) else (expr.index,)
+        parts = [self._index(index) for index in indices]
+        several = isinstance(expr.index, tuple)
+
+        def read(names: Names) -> Any:
+            found = value(names)
+            index = tuple([part(names) for part in parts]) if several else parts[0](names)
+            if isinstance(found, list | tuple | dict):
+                return found[index]  # type: ignore[index]  # Python itself says what fits
+            return self.framework.index(found, index)
+
+        return read
+
+    def _index(self, index: "tree.Expr | tree.Slice") -> Evaluation:
+        if not isinstance(index, tree.Slice):
+            return self.expression(index)
+        lower, upper = (
+            (lambda names: None) if end is None else self.expression(end)
+            for end in (index.lower, index.upper)
+        )
+        return lambda names: slice(lower(names), upper(names))
+
+    def _operate(self, op: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
+        plain = (int, float, list, tuple, str)
+        if isinstance(left, plain) and isinstance(right, plain):
+            return _ARITHMETIC[op](left, right)
+        result = self.framework.operate(op, left, right, in_place=in_place)
+        if result is NotImplemented:
+            raise MachineError(f"{op} between {type(left).__name__} and {type(right).__name__}")
+        return result
+
+    @staticmethod
+    def _compare(operands: Sequence[Evaluation], ops: Sequence[str]) -> Evaluation:
+        def compare(names: Names) -> bool:
+            left = operands[0](names)
+            for op, operand in zip(ops, operands[1:], strict=True):
+                right = operand(names)
+                if not _COMPARISONS[op](left, right):
+                    return False
+                left = right
+            return True
+
+        return compare
+
+    @staticmethod
+    def _boolean(op: str, values: Sequence[Evaluation]) -> Evaluation:
+        ends_on = op == "or"
+
+        def read(names: Names) -> Any:
+            found: Any = None
+            for value in values:
+                found = value(names)
+                if bool(found) is ends_on:
+                    return found
+            return found
+
+        return read
+
+    def _generator(self, expr: tree.Generator) -> Evaluation:
+        assign, element = self._assign_to(expr.target), self.expression(expr.element)
+        iterable = self.expression(expr.iterable)
+
+        def run(names: Names) -> list[Any]:
+            inner = dict(names)  # its variable is its own
+            values = []
+            for item in self._iterate(iterable(names)):
+                assign(inner, item)
+                values.append(element(inner))
+            return values
+
+        return run

@@ -1,0 +1,94 @@
+"""Padding: PyTorch's layers know the symmetric kinds; what to write for each of the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal as Word
+
+from archspec.ops import Shape
+from archspec.ops.arithmetic import extent
+from archspec.ops.fields import Pair
+from archspec.ops.sliding import Sliding
+from archspec.targets.python.tree import Expr, Literal, Tuple, literal
+from archspec.targets.torch.emit.row import Row, Written, tree_of
+
+Kind = Word["native", "sides", "dynamic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a step is padded.
+
+    native: the layer does it, `height` and `width` have equal ends. sides: every side has its own
+    amount. dynamic: TensorFlow's 'same' with a stride, whose amounts depend on the size of what
+    arrives, so they are computed when it does.
+    """
+
+    kind: Kind
+    height: Pair
+    width: Pair
+
+    @property
+    def pair(self) -> Pair:
+        """The symmetric padding per axis (native only)."""
+        return self.height[0], self.width[0]
+
+    @property
+    def ends_padded(self) -> bool:
+        """Whether there is padding after the input."""
+        return self.height[1] > 0 or self.width[1] > 0
+
+
+def leaps(op: object) -> bool:
+    """Whether 'same' could ask for less than no padding: the stride leaps over the window."""
+    return (
+        isinstance(op, Sliding)
+        and op.padding == "same"
+        and any(op.strides[i] > extent(op.kernel_size[i], op.dilation[i]) for i in (0, 1))
+    )
+
+
+def plan(op: Sliding, shape: Shape, most: Pair | None = None) -> Plan:
+    """How to pad; a layer takes at most `most` of symmetric padding (None: any amount)."""
+    height, width = (op.ends(axis, size) for axis, size in enumerate(shape[1:]))
+    if op.padding == "same" and any(
+        op.strides[axis] > 1 and extent(op.kernel_size[axis], op.dilation[axis]) > 1
+        for axis in (0, 1)
+    ):
+        return Plan("dynamic", height, width)
+    symmetric = height[0] == height[1] and width[0] == width[1]
+    fits = most is None or (height[0] <= most[0] and width[0] <= most[1])
+    return Plan("native" if symmetric and fits else "sides", height, width)
+
+
+def is_asymmetric(written: Written) -> bool:
+    """Whether padding is written with ends of its own, `[before, after]`."""
+    if isinstance(written, Mapping):
+        return any(isinstance(part, list | tuple) for part in written.values())
+    return isinstance(written, list | tuple)
+
+
+def sides(row: Row, padding: Plan, attribute: str = "padding") -> Expr:
+    """As `F.pad` wants it: (left, right, top, bottom)."""
+    if attribute not in row.attributes:
+        return literal((*padding.width, *padding.height))
+    (top, bottom), (left, right) = ends_of(row.attributes[attribute])
+    return Tuple((left, right, top, bottom))
+
+
+def ends_of(written: Written) -> tuple[tuple[Expr, Expr], tuple[Expr, Expr]]:
+    """Written padding as ((top, bottom), (left, right)), in all the ways to write it."""
+    if isinstance(written, Mapping):
+        zero = Literal(0)
+        return _ends(written.get("height", zero)), _ends(written.get("width", zero))
+    if isinstance(written, list | tuple) and any(isinstance(p, list | tuple) for p in written):
+        height, width = written
+        return _ends(height), _ends(width)
+    return _ends(written), _ends(written)
+
+
+def _ends(written: Written) -> tuple[Expr, Expr]:
+    if isinstance(written, list | tuple):
+        before, after = map(tree_of, written)
+        return before, after
+    both = tree_of(written)
+    return both, both

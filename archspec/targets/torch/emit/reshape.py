@@ -1,0 +1,154 @@
+"""Ops in PyTorch that cut, turn round, resize or pass on what arrives."""
+
+from collections.abc import Sequence
+
+from archspec.ops.channels import (
+    ChannelShuffle,
+    Chunk,
+    PadChannels,
+    PixelShuffle,
+    PixelUnshuffle,
+    Slice,
+)
+from archspec.ops.lenet import RBF, ScaledTanh
+from archspec.ops.linear import Linear
+from archspec.ops.reshape import Flatten, Identity, Permute
+from archspec.ops.resize import Upsample, ZeroPad2d
+from archspec.targets.python.tree import (
+    Attribute,
+    Call,
+    Expr,
+    Keyword,
+    Literal,
+    Name,
+    Subscript,
+    Tuple,
+    call,
+    literal,
+)
+from archspec.targets.python.tree import Slice as Range
+from archspec.targets.torch.emit.padding import Plan, sides
+from archspec.targets.torch.emit.row import Options, Row, Spelling, function
+
+
+def linear(op: Linear, row: Row) -> Spelling:
+    """`nn.Linear`."""
+    width = row.value("out_features", op.out_features)
+    return Spelling(
+        call("nn.Linear", row.channels, width, *row.option("bias", op.bias, default=True))
+    )
+
+
+def rbf(op: RBF, row: Row) -> Spelling:
+    """A module of its own; PyTorch has none."""
+    trainable = row.option("trainable", op.trainable, default=True)
+    width = row.value("out_features", op.out_features)
+    return Spelling(call("RBF", row.channels, width, *trainable))
+
+
+def scaled_tanh(op: ScaledTanh, row: Row) -> Spelling:
+    """A module of its own."""
+    del op, row
+    return Spelling(call("ScaledTanh"))
+
+
+def flatten(op: Flatten, row: Row) -> Spelling:
+    """`nn.Flatten`, or `torch.flatten` from dimension 1 on."""
+    del op, row
+    return Spelling(call("nn.Flatten"), function("torch.flatten", Literal(1)))
+
+
+def identity(op: Identity, row: Row) -> Spelling:
+    """`nn.Identity`; as a function it is its argument."""
+    del op, row
+    return Spelling(call("nn.Identity"), lambda values: values[0])
+
+
+def permute(op: Permute, row: Row) -> Spelling:
+    """`x.permute(0, 2, 3, 1)`."""
+    del row
+    dims = tuple(map(Literal, op.dims or ()))
+
+    def wrap(values: Sequence[Expr]) -> Expr:
+        if isinstance(values[0], Name):
+            return Call(Attribute(values[0], "permute"), dims)
+        return call("torch.permute", values[0], Tuple(dims))
+
+    return Spelling(call("Permute", *dims), wrap)
+
+
+def chunk(op: Chunk, row: Row) -> Spelling:
+    """`x.chunk(2, dim=1)[0]`."""
+    chunks, index = row.value("chunks", op.chunks), row.value("index", op.index)
+
+    def wrap(values: Sequence[Expr]) -> Expr:
+        dim = Keyword("dim", Literal(1))
+        if isinstance(values[0], Name):
+            return Subscript(Call(Attribute(values[0], "chunk"), (chunks, dim)), index)
+        return Subscript(call("torch.chunk", values[0], chunks, dim), index)
+
+    return Spelling(call("Chunk", chunks, index), wrap)
+
+
+def slice_(op: Slice, row: Row) -> Spelling:
+    """`x[:, 16:32]`."""
+    start, stop = row.value("start", op.start), row.value("stop", op.stop)
+
+    def wrap(values: Sequence[Expr]) -> Expr:
+        lower = None if start == Literal(0) else start
+        if isinstance(values[0], Name):
+            return Subscript(values[0], (Range(), Range(lower, stop)))
+        width = literal(op.stop - op.start)
+        return call("torch.narrow", values[0], Literal(1), start, width)
+
+    return Spelling(call("Slice", start, stop), wrap)
+
+
+def pad_channels(op: PadChannels, row: Row) -> Spelling:
+    """`nn.ZeroPad3d` for maps, whose third dimension from the end are the channels; `F.pad`."""
+    dimensions = len(row.shape)
+    ends = (row.value("before", op.before), row.value("after", op.after))
+    around = Tuple(((Literal(0),) * (2 * dimensions - 2)) + ends)
+    return Spelling(call(f"nn.ZeroPad{dimensions}d", around), function("F.pad", around))
+
+
+def channel_shuffle(op: ChannelShuffle, row: Row) -> Spelling:
+    """`nn.ChannelShuffle`."""
+    groups = row.value("groups", op.groups)
+    return Spelling(call("nn.ChannelShuffle", groups), function("F.channel_shuffle", groups))
+
+
+def pixel_shuffle(op: PixelShuffle, row: Row) -> Spelling:
+    """`nn.PixelShuffle`."""
+    factor = row.value("upscale_factor", op.upscale_factor)
+    return Spelling(call("nn.PixelShuffle", factor), function("F.pixel_shuffle", factor))
+
+
+def pixel_unshuffle(op: PixelUnshuffle, row: Row) -> Spelling:
+    """`nn.PixelUnshuffle`."""
+    factor = row.value("downscale_factor", op.downscale_factor)
+    return Spelling(call("nn.PixelUnshuffle", factor), function("F.pixel_unshuffle", factor))
+
+
+def upsample(op: Upsample, row: Row) -> Spelling:
+    """`nn.Upsample`, as a function `F.interpolate`."""
+    options = (
+        *row.sizes("size", op.size, None),
+        *row.sizes("scale_factor", op.scale_factor, None),
+        *_blending(op, row),
+    )
+    return Spelling(call("nn.Upsample", *options), function("F.interpolate", *options))
+
+
+def _blending(op: Upsample, row: Row) -> Options:
+    """The mode, and how its corners are aligned; PyTorch wants no word of that for `nearest`."""
+    if op.mode == "nearest":
+        return ()
+    mode = Keyword("mode", Literal(op.mode))
+    return (mode, *row.option("align_corners", op.align_corners, default=False))
+
+
+def zero_pad2d(op: ZeroPad2d, row: Row) -> Spelling:
+    """`nn.ZeroPad2d`, as a function `F.pad`."""
+    around = sides(row, Plan("sides", *op.padding))
+    return Spelling(call("nn.ZeroPad2d", around), function("F.pad", around))

@@ -1,0 +1,109 @@
+"""A module's page: definitions, and everything around them, laid out by the templates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from archspec.resources import folder
+from archspec.targets.python.printer import INDENT, lines, signature, statements
+from archspec.targets.python.text import flat
+from archspec.targets.python.tree import Class, Function, List, Literal, names_in
+from archspec.targets.torch.helpers import HELPERS, WITHOUT_F
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@dataclass(frozen=True)
+class Module:
+    """What a file holds: `constants` are lines, `exported` the names in `__all__`.
+
+    `clamped` says that the padding that a helper works out might be less than none.
+    """
+
+    docstring: str
+    exported: Sequence[str]
+    constants: Sequence[str]
+    classes: Sequence[Class]
+    functions: Sequence[Function]
+    clamped: bool = False
+
+
+def render(module: Module) -> str:
+    """The text of a module, as `ruff format` leaves it."""
+    helpers = _helpers(module)
+    exported = List(tuple(map(Literal, module.exported)))
+    text = (
+        _environment()
+        .get_template("module.py.jinja")
+        .render(
+            docstring=module.docstring,
+            imports=_imports(module, helpers),
+            exported=list(lines("__all__ = ", exported, 0)),
+            constants=module.constants,
+            helpers=helpers,
+            clamped=module.clamped,
+            classes=[_class(cls) for cls in module.classes],
+            functions=[_function(function, 0) for function in module.functions],
+        )
+    )
+    return text.rstrip("\n") + "\n"
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folder("templates") / "torch"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - it is Python, not HTML; `names` makes texts harmless
+    )
+
+
+def _class(cls: Class) -> Mapping[str, object]:
+    """What the template shows of a class."""
+    return {
+        "name": cls.name,
+        "base": flat(cls.base),
+        "docstring": cls.docstring,
+        "fields": [f"{field.name}: {flat(field.annotation)}" for field in cls.fields],
+        "methods": [_function(method, INDENT) for method in cls.methods],
+    }
+
+
+def _function(function: Function, indent: int) -> Mapping[str, object]:
+    """What the template shows of a function or method."""
+    return {
+        "name": function.name,
+        "signature": list(signature(function, indent)),
+        "docstring": function.docstring,
+        "body": list(statements(function.body, indent + INDENT)),
+    }
+
+
+def _helpers(module: Module) -> list[str]:
+    """The helpers that the definitions use, and what those need themselves."""
+    names = names_in(*module.classes, *module.functions)
+    needed = set(names & HELPERS.keys())
+    needed.update(*(HELPERS[name] for name in list(needed)))
+    return [name for name in HELPERS if name in needed]
+
+
+def _imports(module: Module, helpers: Sequence[str]) -> list[list[str]]:
+    """Import statements in two groups: the standard library's and torch's."""
+    names = names_in(*module.classes, *module.functions)
+    standard = [
+        *(["import math"] if "math" in names else []),
+        *(["from collections import OrderedDict"] if "OrderedDict" in names else []),
+        *(["from functools import partial"] if "partial" in names else []),
+        *(["from typing import NamedTuple"] if "NamedTuple" in names else []),
+    ]
+    torch = ["import torch"] if "torch" in names or helpers else []
+    if "F" in names or set(helpers) - WITHOUT_F:
+        torch.append("import torch.nn.functional as F")
+    return [group for group in (standard, [*torch, "from torch import nn"]) if group]

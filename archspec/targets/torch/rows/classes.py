@@ -1,0 +1,490 @@
+"""The classes of a module: one for each block that is used, and one for the network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archspec.expressions import Reference, Value
+from archspec.graph.declared import references
+from archspec.language.model import Block, Body, Step
+from archspec.language.rows import SUGAR
+from archspec.language.source import Data
+from archspec.ops import OPS_BY_NAME, Op, channels_of
+from archspec.targets.python.arithmetic import Unknown, free_names, value_of
+from archspec.targets.python.text import flat
+from archspec.targets.python.tree import (
+    Assign,
+    Attribute,
+    Binary,
+    Call,
+    Class,
+    Evaluate,
+    Expr,
+    Field,
+    Function,
+    If,
+    Keyword,
+    Literal,
+    Name,
+    Parameter,
+    Return,
+    Statement,
+    Tuple,
+    call,
+    dotted,
+    names_in,
+)
+from archspec.targets.torch.emit import Row, spell_step
+from archspec.targets.torch.names import class_name, usable_argument
+from archspec.targets.torch.rows.arguments import bound_variables
+from archspec.targets.torch.rows.arguments import names_in as names_in_written
+from archspec.targets.torch.rows.facts import Facts
+from archspec.targets.torch.rows.graphs import Graph, is_chain
+from archspec.targets.torch.rows.init import init_statements
+from archspec.targets.torch.rows.modules import Modules
+from archspec.targets.torch.rows.unit import (
+    LONGEST,
+    OPTIONAL,
+    Argument,
+    CannotWrite,
+    TooLong,
+    Unit,
+    annotation_of,
+    holds_whole_numbers,
+)
+
+TENSOR = dotted("torch.Tensor")
+_SUPER = Attribute(Call(Name("super")), "__init__")
+_INTEGER = Name("int")
+
+
+@dataclass
+class Draft:
+    """A class before it is one: its constructor's arguments, and the statements of its methods.
+
+    `out` are the channels it gives on in terms of its arguments, None where they cannot be said;
+    `outputs` the names of what it gives back, and whether that may be None.
+    """
+
+    name: str
+    base: Expr
+    out: Expr | None
+    docstring: str = ""
+    arguments: tuple[Argument, ...] = ()
+    takes_channels: bool = False
+    init: list[Statement] = field(default_factory=list)
+    forward: list[Statement] = field(default_factory=list)
+    outputs: tuple[tuple[str, bool], ...] = ()
+    returns: Expr = TENSOR
+    title: str = ""
+    block: str = ""
+
+    def classes(self) -> list[Class]:
+        """The class, after that of what it gives back if that has a name."""
+        methods = []
+        arguments = [*self.arguments]
+        if self.takes_channels:
+            arguments.insert(0, Argument("in_channels", _INTEGER))
+        if self.init or arguments:
+            plain = self.base == dotted("nn.Module")
+            begin = [Evaluate(Call(_SUPER))] if plain else []
+            parameters = (Parameter("self"), *parameters_of(arguments))
+            body = (*begin, *self.init)
+            methods.append(Function("__init__", parameters, Literal(None), body))
+        if self.forward:
+            parameters = (Parameter("self"), Parameter("x", TENSOR))
+            methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
+        own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
+        if not self.outputs:
+            return [own]
+        return [self._outputs_class(), own]
+
+    def _outputs_class(self) -> Class:
+        fields = tuple(
+            Field(name, Binary(TENSOR, "|", Literal(None)) if optional else TENSOR)
+            for name, optional in self.outputs
+        )
+        in_training = " in training" if self.returns != Name(f"{self.name}Outputs") else ""
+        docstring = f"What {self.name} gives back{in_training}."
+        return Class(f"{self.name}Outputs", Name("NamedTuple"), docstring, fields)
+
+
+def parameters_of(arguments: Sequence[Argument]) -> tuple[Parameter, ...]:
+    """Arguments as parameters; truth values are passed by name only."""
+    found = [Parameter(a.name, a.annotation, a.default, a.is_flag) for a in arguments]
+    return tuple(sorted(found, key=lambda parameter: parameter.keyword_only))
+
+
+class Classes:
+    """Writes every class that a family of networks needs, blocks before those that use them."""
+
+    def __init__(self, facts: Facts, taken: frozenset[str]) -> None:
+        self.facts = facts
+        self.taken = taken
+        self.blocks: dict[str, Draft] = {}
+        self.names = _block_names(facts, taken)
+        self.as_values = _blocks_as_values(facts)
+        self.heads: dict[str, Expr] = {}
+
+    def class_of(self, block: str) -> Draft:
+        """The class of a block; written at its first use."""
+        if block not in self.blocks:
+            written = self.block(self.facts.spec.blocks[block])
+            self.blocks[block] = written
+        return self.blocks[block]
+
+    def spell_name(self, name: str) -> Expr:
+        """What an op or a block is called where it is handed on: with its defaults, if it has any.
+
+        `functools.partial(nn.LeakyReLU, negative_slope=0.2)`
+        """
+        if name in self.names:
+            return Name(self.names[name])
+        if name not in OPS_BY_NAME:
+            return Name(name)
+        if name not in self.heads:
+            self.heads[name] = self._head(name)
+        return self.heads[name]
+
+    def _head(self, name: str) -> Expr:
+        cls, plain = OPS_BY_NAME[name], self._made_with(name, {})
+        defaults = self.facts.spec.defaults.get(name, {})
+        own = {
+            key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR
+        }
+        if not own:
+            return plain.function
+        given = self._made_with(name, own)
+        bound = [argument for argument in given.arguments if argument not in plain.arguments]
+        if any(not isinstance(argument, Keyword) for argument in bound):
+            raise CannotWrite(("defaults", name), "its defaults cannot be handed on")
+        return call("partial", given.function, *bound) if bound else plain.function
+
+    def _default_of(self, cls: type[Op], attribute: str, written: Data) -> Value:
+        """What a spec's default for an op is worth."""
+        if isinstance(written, str) and written in cls.words.get(attribute, ()):
+            return written
+        value = self.facts.value_of(written, self.facts.environments("")[0])
+        if value is None and written is not None:
+            raise CannotWrite(("defaults", cls.op_name), "its defaults are not known everywhere")
+        return value  # type: ignore[no-any-return]  # what an expression is worth
+
+    @staticmethod
+    def _made_with(name: str, attributes: Mapping[str, Value]) -> Call:
+        """How a module of an op is made."""
+        cls = OPS_BY_NAME[name]
+        needed = {key: 4 for key, info in cls.model_fields.items() if info.is_required()}
+        made = spell_step(cls(**{**needed, **attributes}), Row(((8, 8, 8),), Literal(8))).module
+        if made is None:
+            raise CannotWrite(("blocks",), f"{name} is no module that could be handed on")
+        return made
+
+    def head_of(self, op: str) -> Expr:
+        """The class that all modules of an op belong to."""
+        return self._made_with(op, {}).function
+
+    # --- blocks ------------------------------------------------------------------------------
+
+    def block(self, block: Block) -> Draft:
+        """The class of a block."""
+        unit = self._unit(block.name)
+        own: dict[str, str] = {}
+        for name in block.args:
+            values = self.facts.arguments_of(block.name, name)
+            own[name] = name if usable_argument(name) else f"{name}_"
+            unit.bound[name] = Name(own[name])
+            if values and holds_whole_numbers(values):
+                unit.whole.add(own[name])
+        unit.bound["in_channels"] = Name("in_channels")
+        unit.whole.add("in_channels")
+        unit.taken |= {"in_channels", *own.values()}
+        self._define(unit, block.vars)
+        draft = self._write(unit, block.body, self.names[block.name], Name("in_channels"))
+        keep_all = block.name in self.as_values
+        draft.block = block.name
+        draft.takes_channels = keep_all or "in_channels" in unit.used
+        draft.arguments = tuple(self._block_arguments(block, unit, own, keep_all=keep_all))
+        draft.title = self._block_title(block, draft)
+        draft.docstring = block.description or draft.title
+        return draft
+
+    def _block_arguments(
+        self, block: Block, unit: Unit, own: Mapping[str, str], *, keep_all: bool
+    ) -> list[Argument]:
+        required, optional = [], []
+        for name, default in block.args.items():
+            if own[name] not in unit.used and not keep_all:
+                continue
+            values = self.facts.arguments_of(block.name, name)
+            annotation = annotation_of(values)
+            expr = None if default is None else self._default(unit, default)
+            if expr is None or free_names(expr) - unit.class_names or self._is_absent(expr):
+                required.append(Argument(own[name], annotation, key=name))
+            else:
+                optional.append(Argument(own[name], annotation, expr, key=name))
+        return [*required, *optional]
+
+    def _is_absent(self, expr: Expr) -> bool:
+        """Whether a block is named that no network has: it has no class."""
+        absent = {name for block, name in self.names.items() if block not in self.facts.units}
+        return bool(free_names(expr) & absent)
+
+    def _default(self, unit: Unit, default: Data) -> Expr:
+        if isinstance(default, list):
+            return Tuple(tuple(self._default(unit, item) for item in default))
+        return unit.expr(default) if isinstance(default, str) else unit.known(default)
+
+    def _block_title(self, block: Block, draft: Draft) -> str:
+        """What a block does with the channels."""
+        if draft.out is None or len(flat(draft.out)) > 40 or not draft.takes_channels:
+            return block.name
+        if draft.out == Name("in_channels"):
+            return f"{block.name}: as many channels leave as arrive"
+        return f"{block.name}: in_channels → {flat(draft.out)} channels"
+
+    # --- the network -------------------------------------------------------------------------
+
+    def network(self, name: str, closed: frozenset[str] = frozenset()) -> Draft:
+        """The class of the network, or of all networks of a family.
+
+        The variables in `closed` are no arguments, whatever they do.
+        """
+        bound = bound_variables(self.facts) | closed
+        while True:
+            try:
+                return self._network(name, bound)
+            except TooLong as error:
+                free = error.names & set(self.facts.spec.vars)
+                if not free - bound:
+                    raise CannotWrite(("vars",), "an expression is too long") from None
+                bound |= free
+                self.blocks.clear()
+
+    def _network(self, name: str, bound: frozenset[str]) -> Draft:
+        facts = self.facts
+        unit = self._unit("")
+        varying = facts.varying()
+        if len(facts.members) == 1 and facts.spec.variant is not None:
+            bound |= frozenset(facts.spec.variant.vars)  # they are what makes it this network
+        written = {n: facts.written_of(n) for n in facts.spec.vars}
+        values = facts.members[0].network.vars
+        derived: dict[str, Data] = {}
+        for variable, value in values.items():
+            if variable in bound and variable not in varying:
+                unit.values[variable] = value
+                continue
+            own = variable if usable_argument(variable) else f"{variable}_"
+            unit.bound[variable] = Name(own)
+            if facts.is_optional_op(variable):
+                unit.optional.add(own)
+            if holds_whole_numbers(m.network.vars[variable] for m in facts.members):
+                unit.whole.add(own)
+            text = written[variable]
+            is_derived = isinstance(text, str) and names_in_written(text) & set(unit.bound) - {
+                variable
+            }
+            if is_derived and facts.is_computed(variable):
+                derived[variable] = text
+                unit.bound.pop(variable)
+            else:
+                unit.taken.add(own)
+        self._define(unit, derived)
+        shapes = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
+        if len(shapes) > 1:
+            raise CannotWrite(("variants",), "variants read different numbers of channels")
+        draft = self._write(unit, facts.spec.body, name, Literal(shapes.pop()))
+        draft.init += init_statements(facts, self.names, self.head_of)
+        draft.arguments = tuple(self._network_arguments(unit, derived, varying))
+        return draft
+
+    def _network_arguments(
+        self, unit: Unit, derived: Mapping[str, Data], varying: frozenset[str]
+    ) -> list[Argument]:
+        required, optional = [], []
+        for name in self.facts.spec.vars:
+            bound = unit.bound.get(name)
+            if not isinstance(bound, Name) or name in derived or bound.id not in unit.used:
+                continue
+            own = bound.id
+            values = [member.network.vars[name] for member in self.facts.members]
+            annotation = annotation_of(list({repr(v): v for v in values}.values()))
+            if own in unit.optional:
+                annotation = OPTIONAL
+            default = self.facts.default_of(name)
+            if default is None or (name in varying and isinstance(default, list)):
+                required.append(Argument(own, annotation, key=name))
+            else:
+                value = self.value(unit, default, optional=own in unit.optional)
+                optional.append(Argument(own, annotation, value, key=name))
+        return [*required, *optional]
+
+    def value(self, unit: Unit, value: Value, *, optional: bool = False) -> Expr:
+        """A variable's value; no op at all is None."""
+        if value is False and optional:
+            return Literal(None)
+        if isinstance(value, str) and not isinstance(value, Reference):
+            return unit.expr(value)
+        return unit.known(value)
+
+    def plain_unit(self) -> Unit:
+        """A place where only ops and blocks have names."""
+        return self._unit("")
+
+    # --- both --------------------------------------------------------------------------------
+
+    def _unit(self, block: str) -> Unit:
+        unit = Unit(self.facts, block, self.spell_name)
+        unit.values.update(references(self.facts.spec))
+        unit.class_names = frozenset(self.names.values()) | self.taken
+        unit.taken |= {"in_channels"} if block else set()
+        return unit
+
+    def _define(self, unit: Unit, written: Mapping[str, Data]) -> None:
+        """Variables of the class's own: what is known is written where it is used."""
+        for name, value in written.items():
+            if not isinstance(value, str):
+                unit.values[name] = value
+                continue
+            expr = unit.expr(value)
+            if not free_names(expr) - unit.class_names:
+                unit.bound[name] = expr
+                continue
+            if not unit.block and len(f"{name} = {flat(expr)}") > LONGEST:
+                raise TooLong(free_names(expr))
+            own = (
+                name if usable_argument(name) and name not in unit.taken else unit.fresh(f"{name}_")
+            )
+            unit.taken.add(own)
+            unit.locals[own] = expr
+            unit.bound[name] = Name(own)
+            if unit.is_whole(expr):
+                unit.whole.add(own)
+
+    def _write(self, unit: Unit, body: Body, name: str, channels: Expr) -> Draft:
+        modules = Modules(unit, self.class_of)
+        steps = [step for step in body.steps if self.facts.is_there(step)]
+        if is_chain(steps) and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
+            return self._sequential(unit, modules, steps, name, channels)
+        graph = Graph(unit, modules)
+        end = graph.read_body(body)
+        outputs = self._outputs(unit, graph, end)
+        graph.write(channels, [value for _, value, _ in outputs])
+        draft = Draft(name, dotted("nn.Module"), graph.channels[outputs[0][1]])
+        draft.forward = graph.statements
+        self._return(graph, outputs, draft)
+        return self._finish(unit, draft)
+
+    def _sequential(
+        self, unit: Unit, modules: Modules, steps: Sequence[Step], name: str, channels: Expr
+    ) -> Draft:
+        module, out = modules.sequence(steps, channels, _SUPER)
+        unit.add(Evaluate(module))
+        return self._finish(unit, Draft(name, dotted("nn.Sequential"), out))
+
+    def _finish(self, unit: Unit, draft: Draft) -> Draft:
+        if draft.out is not None:
+            # A loop's running variable means nothing outside.
+            out = unit.expanded(draft.out)
+            known = {"in_channels"} | unit.class_names
+            known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
+            draft.out = self._plainer(unit, out) if free_names(out) <= known else None
+        read = names_in(*unit.statements)
+        unit.use(*(Name(name) for name in unit.locals if name in read))
+        tables: list[Statement] = [
+            Assign(Name(name), table) for name, table in unit.tables.items() if name in read
+        ]
+        own: list[Statement] = [
+            Assign(Name(name), value) for name, value in unit.locals.items() if name in unit.used
+        ]
+        draft.init = [*tables, *own, *unit.statements]
+        return draft
+
+    def _plainer(self, unit: Unit, out: Expr) -> Expr:
+        """`width` for `2 * (width // 2)`, where that is the same wherever the block is used."""
+        names = free_names(out)
+        if not unit.block or len(names) != 1 or isinstance(out, Name):
+            return out
+        (name,) = names
+        written = {e.id: known for known, e in unit.bound.items() if isinstance(e, Name)}
+        for environment in self.facts.environments(unit.block):
+            value = environment.get(written.get(name, name))
+            try:
+                if value is None or value_of(out, {name: value}) != value:
+                    return out
+            except Unknown:
+                return out
+        return Name(name)
+
+    def _needs_sequential(self, steps: Sequence[Step]) -> bool:
+        """Whether a number, or a computed name, names a module that has parameters."""
+        for step in steps:
+            named = step.name is not None
+            if named and (step.name or "").isidentifier():
+                continue
+            if named:
+                return True
+            if step.spread or self.facts.blocks_of(step) or step.body is not None:
+                if self.facts.holds_names(step):
+                    return True
+            elif self.facts.holds_tensors(step):
+                return True
+        return False
+
+    # --- what forward gives back -------------------------------------------------------------
+
+    def _outputs(self, unit: Unit, graph: Graph, end: int) -> list[tuple[str, int, bool]]:
+        """The values that forward gives back: name, value, whether in training only."""
+        if unit.block or not self.facts.spec.outputs:
+            return [("", end, False)]
+        found = []
+        for output in self.facts.spec.outputs:
+            if output.of not in graph.names or output.of in graph.dropped:
+                continue
+            value = graph.names[output.of]
+            if output.optional:
+                graph.optional.add(value)
+            found.append((output.name, value, output.training_only))
+        if not found:
+            raise CannotWrite(("outputs",), "no output is left")
+        return found
+
+    def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
+        """The last statements of forward."""
+        values = [graph.exprs[value] for _, value, _ in outputs]
+        if len(outputs) == 1:
+            draft.forward.append(Return(values[0]))
+            return
+        named = f"{draft.name}Outputs"
+        draft.outputs = tuple((name, value in graph.optional) for name, value, _ in outputs)
+        kept = [v for v, (_, _, training) in zip(values, outputs, strict=True) if not training]
+        everything = Return(Call(Name(named), tuple(values)))
+        if len(kept) == len(outputs):
+            draft.forward.append(everything)
+            draft.returns = Name(named)
+            return
+        if len(kept) > 1:
+            raise CannotWrite(("outputs",), "evaluation gives more than one output")
+        draft.forward.append(If(dotted("self.training"), (everything,)))
+        draft.forward.append(Return(kept[0]))
+        draft.returns = Binary(TENSOR, "|", Name(named))
+
+
+def _block_names(facts: Facts, taken: frozenset[str]) -> dict[str, str]:
+    """Class names for the blocks, distinct from everything the module has."""
+    names: dict[str, str] = {}
+    for block in facts.spec.blocks:
+        name = class_name(block, taken)
+        while name in names.values():
+            name = f"{name}Block"
+        names[block] = name
+    return names
+
+
+def _blocks_as_values(facts: Facts) -> frozenset[str]:
+    """Blocks that are handed on by name, so that all of them have to take the same arguments."""
+    found: set[str] = set()
+    for (_, kind), scopes in facts.scopes.items():
+        if kind == "block":
+            step = scopes[0].scope.step
+            if step is not None and step.op not in facts.spec.blocks:
+                found.update(i.scope.block.name for i in scopes if i.scope.block)
+    return frozenset(found)

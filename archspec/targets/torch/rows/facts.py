@@ -1,0 +1,354 @@
+"""What the instances of each row have in common, over all the networks that a module is for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archspec import expressions
+from archspec.analysis.results import Results
+from archspec.diagnostics import SpecPath
+from archspec.expressions import Value
+from archspec.graph.declared import references
+from archspec.graph.network import INPUT, Network, Node, Scope
+from archspec.graph.network import Value as Source
+from archspec.graph.values import evaluate
+from archspec.language.model import Spec, Step
+from archspec.language.rows import SUGAR
+from archspec.ops import Op, Shape, Tensor
+from archspec.ops.norm import BatchNorm
+from archspec.targets.python.arithmetic import Unknown, value_of
+from archspec.targets.python.tree import Expr, Name
+
+
+class Member(NamedTuple):
+    """One network of a family, under the name of its variant (or of its spec)."""
+
+    name: str
+    network: Network
+    results: Results
+
+
+class Leaf(NamedTuple):
+    """A node in its network, in the scope of the class it belongs to."""
+
+    node: Node
+    network: Network
+    owner: Scope
+
+    @property
+    def op(self) -> Op:
+        """Its op; a network that is written has no faulty row."""
+        assert self.node.op is not None
+        return self.node.op
+
+    @property
+    def arriving(self) -> Shape:
+        """The shape of its first input."""
+        shape = self.network.shape_of(self.node.inputs[0])
+        assert shape is not None
+        return shape
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of all its inputs."""
+        shapes = self.network.arriving(self.node)
+        assert shapes is not None
+        return shapes
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its module's parameters and buffers."""
+        return self.node.module.tensors or ()
+
+    @property
+    def output(self) -> Shape:
+        """The shape of its output."""
+        shape = self.network.shape_of(self.node.output)
+        assert shape is not None
+        return shape
+
+
+class Inner(NamedTuple):
+    """A scope in its network, in the scope of the class it belongs to."""
+
+    scope: Scope
+    network: Network
+    owner: Scope
+
+
+class Facts:
+    """Nodes and scopes by the row they come from.
+
+    `units` are the scopes that become objects of a class: by block name, "" being the network.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = members
+        self.spec: Spec = members[0].network.spec
+        self.leaves: dict[tuple[SpecPath, str], list[Leaf]] = defaultdict(list)
+        self.scopes: dict[tuple[SpecPath, str], list[Inner]] = defaultdict(list)
+        self.units: dict[str, list[Inner]] = defaultdict(list)
+        self._read: dict[int, list[int]] = {}
+        self._environments: dict[str, list[dict[str, Value]]] = {}
+        for member in members:
+            root = member.network.root
+            self.units[""].append(Inner(root, member.network, root))
+            self._collect(root, root, member.network)
+
+    def _collect(self, scope: Scope, owner: Scope, network: Network) -> None:
+        for child in scope.children:
+            if isinstance(child, Node):
+                assert child.step is not None
+                key = (child.step.at, child.role)
+                self.leaves[key].append(Leaf(child, network, owner))
+                continue
+            assert child.step is not None
+            inner = Inner(child, network, owner)
+            self.scopes[child.step.at, child.kind].append(inner)
+            if child.block is not None:
+                self.units[child.block.name].append(inner)
+            self._collect(child, child if child.block else owner, network)
+
+    def all_leaves(self) -> Iterator[Leaf]:
+        """Every node of every network."""
+        return (leaf for leaves in self.leaves.values() for leaf in leaves)
+
+    def nodes_of(self, step: Step, role: str = "") -> list[Leaf]:
+        """The nodes of a row, or of what it carries along as `role`."""
+        return self.leaves.get((step.at, role), [])
+
+    def is_there(self, step: Step) -> bool:
+        """Whether any network has the step, and does anything in it."""
+        kinds = ("group", "block", "repeat")
+        scopes = (inner.scope for kind in kinds for inner in self.scopes.get((step.at, kind), ()))
+        return bool(self.nodes_of(step)) or any(any(scope.nodes()) for scope in scopes)
+
+    def is_in(self, step: Step, network: Network) -> bool:
+        """Whether one network has the step, and does anything in it."""
+        if any(leaf.network is network for leaf in self.nodes_of(step)):
+            return True
+        kinds = ("group", "block", "repeat")
+        inner = (i for kind in kinds for i in self.scopes.get((step.at, kind), ()))
+        return any(i.network is network and any(i.scope.nodes()) for i in inner)
+
+    def blocks_of(self, step: Step) -> list[str]:
+        """The names of the blocks that a row stands for, in the order in which they appear."""
+        found = self.scopes.get((step.at, "block"), [])
+        return list(dict.fromkeys(i.scope.block.name for i in found if i.scope.block))
+
+    def ops_of(self, step: Step) -> list[type[Op]]:
+        """The classes of the ops that a row stands for."""
+        return list(dict.fromkeys(type(leaf.op) for leaf in self.nodes_of(step)))
+
+    def arguments_of(self, block: str, name: str) -> list[Value]:
+        """The values that an argument of a block is given, in any network."""
+        values = [i.scope.arguments[name] for i in self.units[block] if name in i.scope.arguments]
+        return list({repr(value): value for value in values}.values())
+
+    def environments(self, block: str) -> list[dict[str, Value]]:
+        """What the names of a class stand for, in each of its objects (equal ones once)."""
+        if block not in self._environments:
+            found: dict[str, dict[str, Value]] = {}
+            for inner in self.units[block]:
+                names = self._environment(inner)
+                found.setdefault(repr(names), names)
+            self._environments[block] = list(found.values())
+        return self._environments[block]
+
+    def _environment(self, inner: Inner) -> dict[str, Value]:
+        if inner.scope.block is None:
+            return dict(inner.network.vars)
+        names = dict(inner.scope.arguments)
+        for local, written in inner.scope.block.vars.items():
+            names[local] = evaluate(written, {**references(self.spec), **names}, (), [])
+        return names
+
+    def owns_input(self, leaf: Leaf) -> bool:
+        """Whether nothing else needs the values that arrive, so they may be overwritten."""
+        source = leaf.node.inputs[0].node
+        if source == INPUT or self._readers(leaf.network)[source] > 1:
+            return False
+        op = leaf.network.nodes[source].op
+        return op is not None and is_overwritable(op)
+
+    def _readers(self, network: Network) -> list[int]:
+        """How often each node is read, being an output of the network included."""
+        if id(network) not in self._read:
+            counts = [0] * len(network.nodes)
+            for node in network.nodes:
+                for index, _ in node.inputs:
+                    if index != INPUT:
+                        counts[index] += 1
+            for index, _ in network.outputs.values():
+                if index != INPUT:
+                    counts[index] += 1
+            self._read[id(network)] = counts
+        return self._read[id(network)]
+
+    def is_read_later(self, leaf: Leaf) -> bool:
+        """Whether a later step of the same object needs the number of channels."""
+        return _needs_channels(leaf.owner, leaf.node.index)
+
+    def is_used_behind(self, step: Step) -> bool:
+        """The same for a block: whether any step behind its last one needs the channels."""
+        for inner in self.scopes[step.at, "block"]:
+            last = max((node.index for node in inner.scope.nodes()), default=-1)
+            if _needs_channels(inner.owner, last):
+                return True
+        return False
+
+    def agree(self, unit: Any, when: Expr, there: Expr, absent: Expr) -> bool:
+        """Whether two widths are equal in every object in which a condition does not hold."""
+        there, absent, when = map(unit.expanded, (there, absent, when))
+        written = {expr.id: name for name, expr in unit.bound.items() if isinstance(expr, Name)}
+        for environment in self.environments(unit.block):
+            known = {
+                **environment,
+                **{own: environment[n] for own, n in written.items() if n in environment},
+            }
+            try:
+                if value_of(when, known):
+                    continue
+                if value_of(there, known) != value_of(absent, known):
+                    return False
+            except Unknown:
+                return False
+        return True
+
+    def rows_of(self, step: Step, block: str) -> list[dict[str, Any]]:
+        """The rows of a step's table, in the first object that has them."""
+        assert step.control is not None
+        for environment in self.environments(block):
+            names = {**references(self.spec), **environment}
+            rows = evaluate(step.control.each, names, (), [])
+            if isinstance(rows, list) and rows:
+                return rows
+        return []
+
+    def value_of(self, written: Any, names: Mapping[str, Value]) -> Any:
+        """What an expression is worth where these names are known, None where it is not."""
+        return evaluate(written, {**references(self.spec), **names}, (), [])
+
+    def shape(self, network: Network, source: Source) -> Shape:
+        """The shape of a node's output or of the input."""
+        return shape_at(network, source)
+
+    def varying(self) -> frozenset[str]:
+        """The variables in which the members of the family differ."""
+        return frozenset(
+            name
+            for name in self.spec.vars
+            if len({repr(member.network.vars.get(name)) for member in self.members}) > 1
+        )
+
+    def written_of(self, name: str) -> Any:
+        """A variable as the first member's spec has it written."""
+        spec = self.spec
+        own = spec.variant.vars if spec.variant else {}
+        return own.get(name, spec.vars.get(name))
+
+    def default_of(self, name: str) -> Any:
+        """A variable's value where no variant sets it; None where all have to."""
+        if name in self.varying():
+            default = self.spec.vars[name]
+            return None if isinstance(default, str | dict) else default
+        return self.members[0].network.vars[name]
+
+    def is_optional_op(self, name: str) -> bool:
+        """Whether a variable is an op in some members of the family, and false in others."""
+        values = [member.network.vars.get(name) for member in self.members]
+        missing = any(value is False for value in values)
+        return missing and any(isinstance(v, expressions.Reference) for v in values)
+
+    def is_computed(self, name: str) -> bool:
+        """Whether every member has the value that the spec's expression gives."""
+        written = self.spec.vars[name]
+        if not isinstance(written, str) or len(self.members) > 1:
+            return isinstance(written, str) and name not in self.varying()
+        values = self.members[0].network.vars
+        names = {**references(self.spec), **values}
+        return bool(evaluate(written, names, (), []) == values[name])
+
+    def spec_outputs(self, unit: Any) -> bool:
+        """Whether the network gives back several values."""
+        return unit.block == "" and bool(self.spec.outputs)
+
+    def holds_tensors(self, step: Step) -> bool:
+        """Whether a row, or what it carries along, has parameters or buffers."""
+        return any(has_parameters(self.nodes_of(step, role)) for role in ("", *SUGAR))
+
+    def holds_names(self, step: Step) -> bool:
+        """Whether the name of a step stands before any other name, or before parameters."""
+        for kind in ("group", "block", "repeat"):
+            for inner in self.scopes.get((step.at, kind), []):
+                for node in inner.scope.nodes():
+                    if node.named or node.module.tensors:
+                        return True
+        return self.holds_tensors(step)
+
+    def is_evaluated(self, step: Step) -> bool:
+        """Whether evaluation runs any node of the step."""
+        for leaf in self.nodes_of(step):
+            if leaf.network.is_evaluated(leaf.node):
+                return True
+        for kind in ("group", "block", "repeat"):
+            for inner in self.scopes.get((step.at, kind), []):
+                if any(inner.network.is_evaluated(node) for node in inner.scope.nodes()):
+                    return True
+        return False
+
+
+def _needs_channels(owner: Scope, after: int) -> bool:
+    for node in owner.nodes():
+        if node.index <= after or node.op is None:
+            continue
+        if node.module.tensors or any(
+            isinstance(value, str) and "in_channels" in value for value in node.written.values()
+        ):
+            return True
+    return False
+
+
+def shape_at(network: Network, source: Source) -> Shape:
+    """The shape of a node's output or of the input, in a network without faults."""
+    shape = network.shape_of(source)
+    assert shape is not None
+    return shape
+
+
+def is_overwritable(op: Op) -> bool:
+    """Whether the next op may work in place: on what layers put out, if no backward pass needs it.
+
+    It is nobody else's memory then. What other ops put out is left alone.
+    """
+    made = op.weighted or isinstance(op, BatchNorm)
+    return made and not op.is_view and "output" not in op.backward_needs
+
+
+def scopes_of(root: Scope) -> Iterator[Scope]:
+    """A scope and all inside."""
+    return (item for item in root.walk() if isinstance(item, Scope))
+
+
+def common(values: Iterable[Any]) -> Any:
+    """The one value that all have, or None."""
+    distinct = list({repr(value): value for value in values}.values())
+    return distinct[0] if len(distinct) == 1 else None
+
+
+def has_parameters(leaves: Iterable[Leaf]) -> bool:
+    """Whether any of the nodes holds tensors."""
+    return any(leaf.tensors for leaf in leaves)
+
+
+__all__ = [
+    "INPUT",
+    "Facts",
+    "Inner",
+    "Leaf",
+    "Member",
+    "common",
+    "has_parameters",
+    "scopes_of",
+    "shape_at",
+]

@@ -1,0 +1,376 @@
+"""Forward: the statements that apply a class's modules to each other's outputs."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TypeAlias
+
+from archspec.language.model import Step
+from archspec.ops.channels import Chunk
+from archspec.ops.merge import Add, Concat
+from archspec.targets.python.text import flat
+from archspec.targets.python.tree import (
+    Assign,
+    Attribute,
+    Augment,
+    Call,
+    Conditional,
+    Expr,
+    If,
+    Keyword,
+    Literal,
+    Name,
+    Statement,
+    Tuple,
+    call,
+    dotted,
+    names_in,
+)
+from archspec.targets.torch.rows.facts import Leaf, is_overwritable
+from archspec.targets.torch.rows.unit import Unit, When
+
+MAX_NESTED = 60
+"""A call is wrapped around the one before it where the line stays this short."""
+_COUNTED = re.compile(r"_\d+[a-z]?$")
+"""What only numbers the steps of a branch: `branch3x3_2a` is a step of `branch3x3`."""
+
+Apply: TypeAlias = Callable[[Sequence[Expr]], Expr]
+"""How forward applies a step to the expressions it reads."""
+
+
+@dataclass
+class Item:
+    """One step of the data flow: it reads values and gives one; value 0 is the body's input."""
+
+    step: Step
+    role: str
+    inputs: tuple[int, ...]
+    value: int
+    when: When = True
+    trained_only: bool = False
+
+
+class Forward:
+    """Writes the statements; a value is a variable, or an expression that waits for its reader.
+
+    `exprs` are the values so far, `left` how many readers each still has. `flags` tell whether a
+    value is there, `joined` are values under the condition of what reads them, `optional` those
+    that may be None.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.facts = unit.facts
+        self.body: list[tuple[bool, Statement]] = []  # whether in training only
+        self.items: list[Item] = []
+        self.exprs: dict[int, Expr] = {}
+        self.left: dict[int, int] = {}
+        self.flags: dict[int, Expr] = {}
+        self.joined: dict[int, int] = {}
+        self.optional: set[int] = set()
+        self.outputs: set[int] = set()
+
+    def write_forward(
+        self, items: Sequence[Item], applied: Mapping[int, Apply], outputs: Sequence[int]
+    ) -> None:
+        """Forward's statements, all but what it returns."""
+        self.outputs = set(outputs)
+        self.items = _leading_to(outputs, items)
+        ordered = _heads_early(self.items)
+        self.exprs[0] = Name("x")
+        for item in ordered:
+            for value in item.inputs:
+                self.left[value] = self.left.get(value, 0) + 1
+        for value in outputs:
+            self.left[value] = self.left.get(value, 0) + 1
+        for item, following in zip_longest(ordered, ordered[1:]):
+            if not self._write_parts(item):
+                self._write_item(item, following, applied[item.value])
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements, those that only training needs under a condition."""
+        found: list[Statement] = []
+        before = False
+        for trained_only, statement in self.body:
+            if not trained_only:
+                found.append(statement)
+            elif before and isinstance(found[-1], If):
+                found[-1] = If(found[-1].test, (*found[-1].body, statement))
+            else:
+                found.append(If(dotted("self.training"), (statement,)))
+            before = trained_only
+        return found
+
+    def leaves_of(self, item: Item) -> list[Leaf]:
+        """The nodes of an item."""
+        return self.facts.nodes_of(item.step, item.role)
+
+    def is_merge(self, item: Item) -> bool:
+        """Whether it reads several values."""
+        leaves = self.leaves_of(item)
+        return bool(leaves) and leaves[0].op.arity == "several"
+
+    # --- one step ----------------------------------------------------------------------------
+
+    def _write_item(self, item: Item, following: Item | None, apply: Apply) -> None:
+        expr = apply([self.exprs[value] for value in item.inputs])
+        for value in item.inputs:
+            self.left[value] -= 1
+        flag = self.flags.get(item.value)
+        if item.value in self.joined:
+            self.exprs[item.value] = expr
+            return
+        if flag is None and self._adds_in_place(item):
+            first, second = (self.exprs[value] for value in item.inputs)
+            self._add(Augment(first, "+", second), item)
+            self.exprs[item.value] = first
+            return
+        if flag is None and self._stays_open(item, following, expr):
+            self.exprs[item.value] = expr
+            return
+        if flag is not None:
+            self._write_condition(item, flag, expr)
+            return
+        if expr == self.exprs.get(item.inputs[0]) and self.left[item.inputs[0]] == 0:
+            self.exprs[item.value] = expr  # it passes on what arrives
+            return
+        name = self._variable(item)
+        self._add(Assign(Name(name), expr), item)
+        self.exprs[item.value] = Name(name)
+
+    def _write_parts(self, item: Item) -> bool:
+        """`left, right = x.chunk(2, dim=1)` where rows take all the parts of one value."""
+        if item.value in self.exprs:
+            return True  # written with the first part
+        leaves = self.leaves_of(item)
+        op = leaves[0].op if leaves else None
+        if not isinstance(op, Chunk) or item.when is not True:
+            return False
+        others = [other for other in self.items if other.inputs == item.inputs]
+        parts = {found.index: other for other in others if (found := self._chunk(other, op))}
+        if len(parts) != op.chunks or len(parts) < 2:
+            return False
+        argument = self.exprs[item.inputs[0]]
+        self.left[item.inputs[0]] -= op.chunks
+        names = []
+        for index in range(op.chunks):
+            part = parts[index]
+            names.append(_snake(part.step.name or "part"))
+            self.exprs[part.value] = Name(names[-1])
+        dim = Keyword("dim", Literal(1))
+        count = Literal(op.chunks)
+        cut = (
+            Call(Attribute(argument, "chunk"), (count, dim))
+            if isinstance(argument, Name)
+            else call("torch.chunk", argument, count, dim)
+        )
+        self._add(Assign(Tuple(tuple(map(Name, names))), cut), item)
+        return True
+
+    def _chunk(self, item: Item, op: Chunk) -> Chunk | None:
+        """The op of an item that takes a part of as many as `op` does."""
+        leaves = self.leaves_of(item)
+        other = leaves[0].op if leaves else None
+        same = isinstance(other, Chunk) and other.chunks == op.chunks and item.when is True
+        closed = leaves and not any(isinstance(v, str) for v in leaves[0].node.written.values())
+        named = item.step.name is not None and item.step.name.isidentifier()
+        return other if same and closed and named and isinstance(other, Chunk) else None
+
+    def _write_condition(self, item: Item, flag: Expr, expr: Expr) -> None:
+        """A value that is computed only under a condition."""
+        if item.value in self.optional:
+            name = _snake(item.step.name or "aux")
+            self._add(Assign(Name(name), Conditional(flag, expr, Literal(None))), item)
+            self.exprs[item.value] = Name(name)
+            return
+        first = self.joined.get(item.inputs[0], item.inputs[0])
+        before = self.exprs[first]
+        name = self._passing(item, first, expr)
+        if before != Name(name):
+            self._add(Assign(Name(name), before), item)
+        self._add(If(flag, (Assign(Name(name), expr),)), item)
+        self.exprs[item.value] = Name(name)
+
+    def _passing(self, item: Item, first: int, expr: Expr) -> str:
+        """The variable of a value that may go through unchanged.
+
+        What it is computed from is read under the condition, so that is not overwritten before.
+        """
+        before = self.exprs[first]
+        if isinstance(before, Name) and self.left[first] == 0:
+            return before.id
+        waiting = self._waiting() | names_in(expr)
+        base = _snake(item.step.name or item.step.op or "out")
+        names = ("out", base, *(f"out{i}" for i in range(2, len(self.items) + 3)))
+        return next(name for name in names if name not in waiting)
+
+    def _add(self, statement: Statement, item: Item) -> None:
+        self.body.append((item.trained_only, statement))
+
+    def _waiting(self) -> frozenset[str]:
+        """The names in the values that are still read."""
+        return names_in(*(e for v, e in self.exprs.items() if self.left.get(v, 0) > 0))
+
+    # --- what gets no variable ---------------------------------------------------------------
+
+    def _stays_open(self, item: Item, following: Item | None, expr: Expr) -> bool:
+        """Whether a value may wait for its only reader instead of getting a variable."""
+        if self.left.get(item.value, 0) != 1:
+            return False
+        if item.value in self.outputs:
+            return following is None and item.value not in self.flags  # it is returned
+        text = flat(expr)
+        reader = next(other for other in self.items if item.value in other.inputs)
+        apart = reader.trained_only != item.trained_only or not isinstance(reader.when, bool)
+        if len(text) > MAX_NESTED or apart:
+            return False
+        if reader is following and self._wraps(reader, expr):
+            return len(text) <= MAX_NESTED - 10
+        return self._waits_for(reader, item, text, last=reader is following)
+
+    def _waits_for(self, merge: Item, item: Item, text: str, *, last: bool) -> bool:
+        """Whether a call may stand in a merge: what it reads stays what it is until then."""
+        if not self.is_merge(merge) or len(text) > self._room(merge):
+            return False
+        plain = all(isinstance(self.exprs[value], Name) for value in item.inputs)
+        lasting = all(self.left.get(value, 0) for value in item.inputs)
+        return plain and (lasting or last)
+
+    def _room(self, merge: Item) -> int:
+        """How long a term may be; a list of branches can be broken over lines, a sum cannot."""
+        return MAX_NESTED if self._concatenates(merge) else MAX_NESTED // 2
+
+    def _concatenates(self, item: Item) -> bool:
+        leaves = self.leaves_of(item)
+        return bool(leaves) and isinstance(leaves[0].op, Concat)
+
+    def _wraps(self, item: Item, expr: Expr) -> bool:
+        """Whether an item is written around what it reads: an activation, or a norm of a call."""
+        leaves = self.leaves_of(item)
+        if leaves and leaves[0].op.role == "norm":
+            return isinstance(expr, Call) and not any(
+                isinstance(argument, Call) for argument in expr.arguments
+            )
+        return bool(leaves) and leaves[0].op.role == "activation"
+
+    def _adds_in_place(self, item: Item) -> bool:
+        """Whether a sum may take the place of its first term: nothing else needs that."""
+        leaves = self.leaves_of(item)
+        if item.role or len(item.inputs) != 2 or not leaves:
+            return False
+        if not all(isinstance(leaf.op, Add) and leaf.op.alpha == 1 for leaf in leaves):
+            return False
+        first = item.inputs[0]
+        made = next((other for other in self.items if other.value == first), None)
+        if made is None or self.left[first] or made.trained_only != item.trained_only:
+            return False
+        before = self.leaves_of(made)
+        named = self.exprs[first]
+        if not isinstance(named, Name):
+            return False
+        left, second = self.left, item.inputs[1]
+        waiting = (
+            expr
+            for value, expr in self.exprs.items()
+            if value != first and (left.get(value, 0) or value == second)
+        )
+        return (
+            named.id not in names_in(*waiting)  # what waits needs the first term as it is
+            and isinstance(made.when, bool)
+            and bool(before)
+            and all(is_overwritable(leaf.op) for leaf in before)
+            and not any("alpha" in leaf.node.written for leaf in leaves)
+            and all(leaf.output == last.output for leaf, last in zip(before, leaves, strict=False))
+            and not self._is_kept(first, item)
+        )
+
+    def _is_kept(self, value: int, reader: Item) -> bool:
+        """Whether the backward pass of anything else that reads a value needs it as it is."""
+        return any(
+            value in other.inputs and other is not reader and self._keeps_input(other)
+            for other in self.items
+        )
+
+    def _keeps_input(self, item: Item) -> bool:
+        leaves = self.leaves_of(item)
+        return not leaves or any("input" in leaf.op.backward_needs for leaf in leaves)
+
+    # --- variables ---------------------------------------------------------------------------
+
+    def _variable(self, item: Item) -> str:
+        """The variable that takes a value: that of an input which nobody needs any more."""
+        if item.trained_only and item.step.name is not None and item.step.name.isidentifier():
+            return _snake(item.step.name)
+        waiting = self._waiting()
+        joined = self._joins_branches(item)
+        for value in () if joined else item.inputs:
+            expr = self.exprs[value]
+            if isinstance(expr, Name) and self.left[value] == 0 and expr.id not in waiting:
+                return expr.id
+        branch = None if joined else self._branch_name(item)
+        for name in ("x",) if branch else ("x", "out"):
+            if name not in waiting:
+                return name
+        base = branch or item.step.name or item.step.op or "branch"
+        base = _snake(base) if base.isidentifier() else "branch"
+        numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
+        return next(name for name in numbered if name not in waiting)
+
+    def _joins_branches(self, item: Item) -> bool:
+        """Whether a value is a `concat` that is no branch of another one."""
+        readers = [other for other in self.items if item.value in other.inputs]
+        return self._concatenates(item) and not any(map(self._concatenates, readers))
+
+    def _branch_name(self, item: Item) -> str | None:
+        """What the steps up to a `concat` have in common in their names, None elsewhere."""
+        names: list[str] = []
+        current, forked = item, False
+        while not self.is_merge(current):
+            if current.step.name is not None and not forked:
+                names.append(_COUNTED.sub("", current.step.name))
+            readers = [other for other in self.items if current.value in other.inputs]
+            if not readers:
+                return None
+            forked = forked or len(readers) > 1
+            current = readers[0]
+        branches = [value for value in current.inputs if value]
+        if not self._concatenates(current) or not names or len(branches) < 2:
+            return None
+        prefix = _common_start(names).rstrip("_")
+        return prefix if len(prefix) > 2 else names[-1]
+
+
+def _leading_to(outputs: Sequence[int], items: Sequence[Item]) -> list[Item]:
+    """The items that an output follows from, in their order; nobody calls another one's module."""
+    needed = set(outputs)
+    kept = []
+    for item in reversed(items):
+        if item.value in needed:
+            needed.update(item.inputs)
+            kept.append(item)
+    return kept[::-1]
+
+
+def _heads_early(items: Sequence[Item]) -> list[Item]:
+    """The steps in forward's order: heads that only training needs stand where their input is."""
+    ordered = [item for item in items if not item.trained_only]
+    for item in items:
+        if item.trained_only:
+            places = [i for i, other in enumerate(ordered) if other.value in item.inputs]
+            ordered.insert(max(places, default=-1) + 1, item)
+    return ordered
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """The characters that all names begin with."""
+    columns = enumerate(zip(*names, strict=False))
+    return names[0][
+        : next((i for i, column in columns if len(set(column)) > 1), len(min(names, key=len)))
+    ]
+
+
+def _snake(name: str) -> str:
+    """`AuxLogits` as a variable: `aux_logits`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,336 @@
+"""A body with a forward of its own: its modules, and the data flow between them."""
+
+from collections.abc import Iterator, Sequence
+
+from archspec.graph.names import problem_with
+from archspec.language.model import Body, Step
+from archspec.language.rows import SUGAR
+from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops.merge import Concat
+from archspec.targets.python.arithmetic import add_up
+from archspec.targets.python.tree import (
+    Assign,
+    Attribute,
+    Binary,
+    Call,
+    Compare,
+    Evaluate,
+    Expr,
+    If,
+    Literal,
+    Name,
+    call,
+    dotted,
+)
+from archspec.targets.torch.emit import Row, Written, spell_step
+from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.rows.facts import has_parameters
+from archspec.targets.torch.rows.forward import Apply, Forward, Item
+from archspec.targets.torch.rows.modules import Modules, Piece
+from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
+
+_MODULE = dotted("nn.Module")
+
+
+def is_chain(steps: Sequence[Step]) -> bool:
+    """Whether every step reads just the one before it."""
+    return all(
+        step.inputs is None
+        and step.branches is None
+        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].arity == "several")
+        for step in steps
+    )
+
+
+class Graph(Forward):
+    """Writes a class's modules into its unit, and the statements of its forward."""
+
+    def __init__(self, unit: Unit, modules: Modules) -> None:
+        super().__init__(unit)
+        self.modules = modules
+        self.names: dict[str, int] = {}
+        self.count = 1
+        self.channels: dict[int, Expr] = {}
+        self.dropped: set[str] = set()  # names of steps that are not there
+        self.attributes: set[str] = set()  # names that unnamed steps were given
+        self.written: set[str] = set()  # the attributes that hold modules
+
+    # --- reading the body --------------------------------------------------------------------
+
+    def read_body(self, body: Body) -> int:
+        """Collect the steps; the value that leaves the body."""
+        return self._steps(body.steps, 0)
+
+    def _steps(self, steps: Sequence[Step], previous: int) -> int:
+        for step in steps:
+            previous = self._step(step, previous)
+        return previous
+
+    def _step(self, step: Step, previous: int) -> int:
+        inputs = self._inputs(step, previous)
+        _refuse_repetition(step)
+        when = self.modules.condition(step)
+        if when is False or not self.facts.is_there(step):
+            if step.name is not None:
+                self.names[step.name] = inputs[0]
+                if not step.spread:  # what is repeated no time is there, and passes on what arrives
+                    self.dropped.add(step.name)
+            return inputs[0]
+        if step.branches is not None:
+            inputs = tuple(
+                self._steps(branch.steps, inputs[0])
+                if isinstance(branch, Body)
+                else self._step(branch, inputs[0])
+                for branch in step.branches
+            )
+        if self._is_transparent(step) and step.body is not None:
+            return self._steps(step.body.steps, inputs[0])
+        previous = self._item(step, "", inputs, when)
+        for role in SUGAR:
+            if self.facts.nodes_of(step, role):
+                if not isinstance(when, bool):
+                    raise CannotWrite(step.at, "a step that may be left out carries another")
+                carried = self.modules.carried_when(step, role) or True
+                previous = self._item(step, role, (previous,), carried)
+        if step.name is not None:
+            self.names[step.name] = previous
+        return previous
+
+    def _is_transparent(self, step: Step) -> bool:
+        """Whether a group has no name and nothing whose name it would be part of."""
+        if step.body is None or step.name is not None or step.control is not None:
+            return False
+        inner = self.facts.scopes.get((step.at, "group"), [])
+        nodes = (node for i in inner for node in i.scope.nodes())
+        return not any(node.named or node.module.tensors for node in nodes)
+
+    def _inputs(self, step: Step, previous: int) -> tuple[int, ...]:
+        if step.inputs is None:
+            return (previous,)
+        found = []
+        for name in step.inputs:
+            if name == "input":
+                found.append(0)
+            elif name in self.names:
+                found.append(self.names[name])
+            else:
+                raise CannotWrite(step.at, f"`{name}` is no name that can be followed")
+        return tuple(found)
+
+    def _item(self, step: Step, role: str, inputs: tuple[int, ...], when: When) -> int:
+        trained_only = self.unit.block == "" and not self.facts.is_evaluated(step)
+        item = Item(step, role, inputs, self.count, when, trained_only)
+        self.items.append(item)
+        self.count += 1
+        return item.value
+
+    # --- writing it --------------------------------------------------------------------------
+
+    def write(self, channels: Expr, outputs: Sequence[int]) -> None:
+        """The constructor's modules and forward's statements, all but what it returns."""
+        self.channels[0] = channels
+        self._join_conditions()
+        applied = {}
+        for item in self.items:
+            applied[item.value], self.channels[item.value] = self._prepare(item)
+        self.write_forward(self.items, applied, outputs)
+
+    def _join_conditions(self) -> None:
+        """A module without parameters under the condition of the merge behind it joins that.
+
+        `if self.use_shortcut: out = self.stochastic_depth(out) + x` in place of two conditions.
+        """
+        for item, following in zip(self.items, self.items[1:], strict=False):
+            alone = [other for other in self.items if item.value in other.inputs] == [following]
+            same = not isinstance(item.when, bool) and item.when == following.when
+            if not (same and alone and self.is_merge(following)) or self.is_merge(item):
+                continue
+            leaves = self.leaves_of(item)
+            if leaves and not has_parameters(leaves) and following.inputs[0] == item.value:
+                item.when = True
+                self.joined[item.value] = item.inputs[0]
+
+    def _prepare(self, item: Item) -> tuple[Apply, Expr]:
+        """The constructor's part of an item: how it is applied, and the channels it gives on."""
+        apply, out = self._merge(item) if self.is_merge(item) else self._module(item)
+        if isinstance(item.when, bool):
+            return apply, out
+        flag = self._flag(item)
+        if flag is not None:
+            self.flags[item.value] = flag
+            if self.is_merge(item):
+                out = self.modules.either(item.when, out, self.channels[item.inputs[0]])
+        return apply, out
+
+    # --- merges ------------------------------------------------------------------------------
+
+    def _merge(self, item: Item) -> tuple[Apply, Expr]:
+        leaves = self.leaves_of(item)
+        leaf = leaves[0]
+        if any(type(other.op) is not type(leaf.op) for other in leaves):
+            raise CannotWrite(item.step.at, "it stands for merges of several kinds")
+        channels = [self.channels[value] for value in item.inputs]
+        attributes = {
+            name: self._kept(item, name, written)
+            for name, written in self.unit.open_attributes(leaf).items()
+        }
+        spelling = spell_step(leaf.op, Row(leaf.shapes, channels[0], attributes))
+        assert spelling.function is not None
+        if isinstance(leaf.op, Concat):
+            return spelling.function, add_up(channels)
+        widest = max(range(len(channels)), key=lambda i: channels_of(leaf.shapes[i]))
+        return spelling.function, channels[widest]
+
+    def _kept(self, item: Item, attribute: str, written: Written) -> Written:
+        """What forward needs of the constructor's arguments, kept as an attribute."""
+        if not isinstance(written, Expr):
+            raise CannotWrite(item.step.at, f"{attribute} is a list")
+        base = attribute
+        if isinstance(written, Name) and problem_with(written.id) is None:
+            base = written.id
+        taken = {other.step.name for other in self.items} | self.attributes
+        name = next(name for name in _numbered(base, len(taken) + 2) if name not in taken)
+        self.attributes.add(name)
+        self.unit.assign(f"self.{name}", written)
+        return dotted(f"self.{name}")
+
+    # --- modules -----------------------------------------------------------------------------
+
+    def _module(self, item: Item) -> tuple[Apply, Expr]:
+        """The call of a module or function, and the channels it gives on."""
+        arriving = self.channels[item.inputs[0]]
+        saved = self.unit.save()
+        piece = self._piece(item, arriving)
+        out = piece.out
+        if not isinstance(item.when, bool):
+            out = self.modules.either(item.when, piece.out, arriving)
+        if item.when is True and self._is_functional(item, piece):
+            assert piece.spelling is not None
+            assert piece.spelling.function is not None
+            return piece.spelling.function, out
+        name = self._attribute(item, piece)
+        if name in self.written:
+            raise CannotWrite(item.step.at, f"two steps are called `{name}`")
+        self.written.add(name)
+        module = piece.module
+        assert module is not None
+        if not name.isidentifier():
+            return self._numbered_module(item, piece, name), out
+        attribute = dotted(f"self.{name}")
+        if piece.is_parameter:
+            self.unit.add(Assign(attribute, module))
+            return lambda parts: times(attribute, parts[0]), out
+        bare = piece.spelling.bare if piece.spelling else None
+        padding = piece.spelling.padding if piece.spelling else None
+        closed = item.when is True and not self._is_open(piece)
+        if closed and bare is not None and padding is not None:
+            self.unit.add(Assign(attribute, bare))
+            return lambda parts: Call(attribute, (padding(parts),)), out
+        if not isinstance(item.when, bool):
+            self.unit.restore(saved)
+            self._conditional(item, name, arriving)
+        else:
+            self.unit.add(Assign(attribute, module))
+        return lambda parts: Call(attribute, (parts[0],)), out
+
+    def _is_open(self, piece: Piece) -> bool:
+        """Whether padding depends on the constructor's arguments, which forward cannot see."""
+        return piece.leaf is not None and "padding" in self.unit.open_attributes(piece.leaf)
+
+    def _piece(self, item: Item, arriving: Expr) -> Piece:
+        step = item.step
+        if step.spread:
+            module, out = self.modules.repeated(step, arriving)
+            return Piece(step.name, module, out, step)
+        if item.role:
+            return self.modules.row(step, item.role, arriving)
+        if step.body is not None or self.facts.blocks_of(step):
+            return self.modules.pieces(step, arriving)[0]
+        return self.modules.row(step, "", arriving)
+
+    def _conditional(self, item: Item, name: str, arriving: Expr) -> None:
+        """A module that may be missing: what arrives goes through then."""
+        unit, attribute = self.unit, dotted(f"self.{name}")
+        assert not isinstance(item.when, bool)
+        unit.use(item.when)
+        if item.value in self.optional:
+            unit.add(Assign(attribute, Literal(None), Binary(_MODULE, "|", Literal(None))))
+        else:
+            unit.add(Assign(attribute, call("nn.Identity"), _MODULE))
+        with unit.inside() as body:
+            module = self._piece(item, arriving).module
+            assert module is not None
+            unit.add(Assign(attribute, module))
+        unit.add(If(item.when, tuple(body)))
+
+    def _numbered_module(self, item: Item, piece: Piece, name: str) -> Apply:
+        """A module whose name is no identifier."""
+        if not isinstance(item.when, bool):
+            raise CannotWrite(item.step.at, "a step that `when` may leave out needs a name here")
+        self.modules.require_modules([piece])
+        assert piece.module is not None
+        add = call("self.add_module", Literal(name), piece.module)
+        self.unit.add(Evaluate(add))
+        return lambda parts: Call(call("self.get_submodule", Literal(name)), (parts[0],))
+
+    def _is_functional(self, item: Item, piece: Piece) -> bool:
+        if piece.spelling is None or piece.spelling.function is None:
+            return False
+        if has_parameters(self.leaves_of(item)):
+            return False
+        module = piece.module
+        of_torch = (
+            module is not None
+            and isinstance(module.function, Attribute)
+            and module.function.value == Name("nn")
+        )
+        return item.step.name is None or bool(item.role) or not of_torch
+
+    def _attribute(self, item: Item, piece: Piece) -> str:
+        """The name of a module among the class's attributes."""
+        if piece.name is not None:
+            return piece.name
+        leaves = self.leaves_of(item)
+        paths = [leaf.node.name for leaf in leaves] or [
+            i.scope.name
+            for kind in ("group", "block", "repeat")
+            for i in self.facts.scopes.get((item.step.at, kind), [])
+        ]
+        if not leaves or has_parameters(leaves):
+            return paths[0]
+        base = leaves[0].op.op_name
+        if (item.step.op or "").isidentifier() and not item.role and item.step.op:
+            base = item.step.op  # what stands for several ops has a name of its own
+        taken = {other.step.name for other in self.items} | self.attributes
+        name = next(name for name in _numbered(base, len(taken) + 2) if name not in taken)
+        self.attributes.add(name)
+        return name
+
+    # --- conditions --------------------------------------------------------------------------
+
+    def _flag(self, item: Item) -> Expr | None:
+        """What tells forward whether a merge is there; None for other items."""
+        assert not isinstance(item.when, bool)
+        if item.value in self.optional:
+            attribute = dotted(f"self.{item.step.name}")
+            return Compare((attribute, Literal(None)), ("is not",))
+        if not self.is_merge(item):
+            return None
+        base = item.step.name or ("shortcut" if 0 in item.inputs else f"{item.step.op}")
+        names = _numbered(f"use_{base}", 99)
+        name = next(name for name in names if name not in self.attributes)
+        self.attributes.add(name)
+        self.unit.use(item.when)
+        self.unit.assign(f"self.{name}", item.when)
+        return dotted(f"self.{name}")
+
+
+def _numbered(base: str, most: int) -> Iterator[str]:
+    """A name, and the same with numbers behind it."""
+    return (base if i == 1 else f"{base}{i}" for i in range(1, most + 1))
+
+
+def _refuse_repetition(step: Step) -> None:
+    """What is repeated beside other paths is a group of its own, and that has a plain name."""
+    if step.spread and (step.name is None or "{" in step.name or step.branches is not None):
+        raise CannotWrite(step.at, "a repeated step beside other paths has no name of its own")

@@ -1,0 +1,359 @@
+"""One class while it is written: its statements, its names, and what expressions are in it."""
+
+import keyword
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, count
+from typing import Any, TypeAlias
+
+from archspec.expressions import Reference, Value
+from archspec.language.source import Data
+from archspec.ops import Op
+from archspec.targets.base import CannotWrite
+from archspec.targets.python.arithmetic import free_names, is_whole, substituted
+from archspec.targets.python.language import Translator
+from archspec.targets.python.text import flat
+from archspec.targets.python.tree import (
+    Assign,
+    Binary,
+    Call,
+    Expr,
+    Literal,
+    Name,
+    Statement,
+    Subscript,
+    Tuple,
+    dotted,
+)
+from archspec.targets.torch.emit import Written
+from archspec.targets.torch.names import TAKEN
+from archspec.targets.torch.rows.arguments import RATES
+from archspec.targets.torch.rows.facts import Facts, Leaf
+
+OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
+"""The annotation of an op that may be missing."""
+When: TypeAlias = Expr | bool
+"""A condition, or its truth where that is known."""
+LONGEST = 59
+"""A longer expression gets a name of its own."""
+
+
+class TooLong(Exception):
+    """An expression would not fit on a line; `names` are the variables in it."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self.names = names
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A parameter of a constructor: name, annotation, and default, None where it is required.
+
+    `key` is what the spec calls it, where Python needs another name.
+    """
+
+    name: str
+    annotation: Expr
+    default: Expr | None = None
+    key: str = ""
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is passed by name only."""
+        return self.annotation == Name("bool")
+
+
+@dataclass
+class Saved:
+    """What a trial leaves behind, to be undone."""
+
+    statements: list[Statement]
+    taken: set[str]
+    used: set[str]
+    widths: dict[str, Expr]
+    annotated: set[str]
+
+
+@dataclass
+class Unit:
+    """The state of a class that is being written.
+
+    `values` are names of the language with a known value, `bound` those that something in Python
+    stands for. `locals` define such names, in order, wanted only where they are used; `tables` are
+    lists with a name. `whole` are Python names that are certainly integers, `optional` those of
+    ops that may be missing. `spell_name` is what ops and blocks are called.
+    """
+
+    facts: Facts
+    block: str
+    spell_name: Callable[[str], Expr]
+    values: dict[str, Value] = field(default_factory=dict)
+    bound: dict[str, Expr] = field(default_factory=dict)
+    locals: dict[str, Expr] = field(default_factory=dict)
+    tables: dict[str, Expr] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    statements: list[Statement] = field(default_factory=list)
+    taken: set[str] = field(default_factory=lambda: set(TAKEN))
+    used: set[str] = field(default_factory=set)
+    widths: dict[str, Expr] = field(default_factory=dict)
+    annotated: set[str] = field(default_factory=set)
+    class_names: frozenset[str] = frozenset()
+    optional: set[str] = field(default_factory=set)
+
+    # --- statements --------------------------------------------------------------------------
+
+    def add(self, statement: Statement) -> None:
+        """A statement of the constructor."""
+        self.statements.append(statement)
+
+    def assign(self, name: str, value: Expr, annotation: Expr | None = None) -> None:
+        """`name = value`; a dotted name is an attribute."""
+        self.add(Assign(dotted(name), value, annotation))
+
+    @contextmanager
+    def inside(self) -> Iterator[list[Statement]]:
+        """Statements of a loop or a condition, which are collected apart."""
+        outer, self.statements = self.statements, []
+        inner = self.statements
+        try:
+            yield inner
+        finally:
+            self.statements = outer
+
+    def save(self) -> Saved:
+        """What has to be remembered to undo what follows."""
+        return Saved(
+            list(self.statements),
+            set(self.taken),
+            set(self.used),
+            dict(self.widths),
+            set(self.annotated),
+        )
+
+    def restore(self, saved: Saved) -> None:
+        """Undo everything since `saved`."""
+        self.statements[:] = saved.statements
+        self.taken = set(saved.taken)
+        self.used = set(saved.used)
+        self.widths = dict(saved.widths)
+        self.annotated = set(saved.annotated)
+
+    def fresh(self, *bases: str) -> str:
+        """A local name that nothing has yet; the first of `bases` that is free, or numbered."""
+        names = (*bases, *(f"{bases[0]}{i}" for i in range(2, len(self.taken) + 3)))
+        name = next(name for name in names if name not in self.taken)
+        self.taken.add(name)
+        return name
+
+    # --- expressions -------------------------------------------------------------------------
+
+    def expr(self, written: str, *, truth: bool = False) -> Expr:
+        """An expression, what is known being computed; with `truth`, whether it holds."""
+        return self._translator(self.bound, self._hoisted).translate(written, truth=truth)
+
+    def expr_with(self, written: str, bound: Mapping[str, Expr]) -> Expr:
+        """An expression of another body, `bound` standing for its names."""
+        return self._translator(bound, None).translate(written)
+
+    def _translator(
+        self, bound: Mapping[str, Expr], hoisted: Callable[[str], Expr] | None
+    ) -> Translator:
+        return Translator(self.values, bound, self.spell_name, hoisted, self.whole.__contains__)
+
+    def _hoisted(self, name: str) -> Expr:
+        """A known list gets a name in the class where a loop looks into it."""
+        own = f"{name}_" if keyword.iskeyword(name) else name
+        if own not in self.tables:
+            self.tables[own] = self.table(self.values[name])
+            self.taken.add(own)
+            if holds_whole_numbers([self.values[name]]):
+                self.whole.add(own)
+        return Name(own)
+
+    def known(self, value: Value) -> Expr:
+        """A known value: a number, the name of an op or block, a tuple of such."""
+        return self._translator({}, None).known(value)
+
+    def table(self, value: Value) -> Expr:
+        """A known value, the rows of a table each on a line."""
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        if isinstance(value, list | tuple):
+            rows = any(isinstance(item, list | tuple | Mapping) for item in value)
+            return Tuple(tuple(self.table(item) for item in value), spread=rows)
+        if isinstance(value, str) and not isinstance(value, Reference):
+            return self.expr(value)
+        return self.known(value)
+
+    def argument(self, value: Data) -> Expr:
+        """A written value that is handed on."""
+        if isinstance(value, str) and not isinstance(value, Reference):
+            return self.expr(value)
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        if isinstance(value, list | tuple):
+            return Tuple(tuple(self.argument(item) for item in value))
+        return self.known(value)
+
+    def use(self, *exprs: Expr) -> None:
+        """Note which names expressions need."""
+        pending = set(free_names(*exprs))
+        while pending:
+            name = pending.pop()
+            if name in self.used:
+                continue
+            self.used.add(name)
+            if name in self.locals:
+                pending |= free_names(self.locals[name])
+
+    def is_open(self, expr: Expr) -> bool:
+        """Whether an expression depends on anything that the class is given."""
+        return bool(free_names(expr) - self.class_names)
+
+    def is_whole(self, expr: Expr) -> bool:
+        """Whether an expression is certainly an integer."""
+        return is_whole(expr, self.whole.__contains__)
+
+    def condition(self, written: Data) -> When:
+        """A `when`, or its truth where that is known."""
+        if not isinstance(written, str):
+            return bool(written)
+        expr = self.expr(written, truth=True)
+        return bool(expr.value) if isinstance(expr, Literal) else expr
+
+    def open_attributes(self, leaf: Leaf) -> dict[str, Written]:
+        """The attributes of a node that depend on something the class is given."""
+        found: dict[str, Written] = {}
+        for attribute, written in leaf.node.written.items():
+            if attribute in ("op", "init") or not isinstance(written, str | list | dict):
+                continue
+            if self._depends(leaf.op, attribute, written):
+                found[attribute] = self._attribute(leaf.op, attribute, written)
+        return found
+
+    def _depends(self, op: Op, attribute: str, written: Data) -> bool:
+        if isinstance(written, str):
+            return not _is_word(op, attribute, written) and self.is_open(self.expr(written))
+        if isinstance(written, list | dict):
+            parts = written.values() if isinstance(written, dict) else written
+            return any(self._depends(op, attribute, part) for part in parts)
+        return False
+
+    def _attribute(self, op: Op, attribute: str, written: Data) -> Written:
+        if isinstance(written, dict):
+            return {key: self._attribute(op, attribute, part) for key, part in written.items()}
+        if isinstance(written, list):
+            return [self._attribute(op, attribute, part) for part in written]
+        if not isinstance(written, str):
+            return self.known(written)
+        expr = self.expr(written)
+        whole = attribute not in RATES and _is_integral(getattr(op, attribute, None))
+        if whole and not self.is_whole(expr):
+            expr = Call(Name("int"), (expr,))
+        self.use(expr)
+        if len(flat(expr)) > LONGEST:
+            raise TooLong(free_names(expr))
+        return expr
+
+    def named(self, expr: Expr, kind: str) -> Name:
+        """A local name for an expression: the one it has, or a new one, `channels1`."""
+        for name, expression in self.widths.items():
+            if expression == expr:
+                return Name(name)
+        first = () if kind in ("channels", "features") else (kind,)
+        numbered = (f"{kind}{i}" for i in count(len(first) + 1))
+        name = next(name for name in chain(first, numbered) if name not in self.taken)
+        self.taken.add(name)
+        self.widths[name] = expr
+        self.whole.add(name)
+        self.assign(name, expr)
+        return Name(name)
+
+    def expanded(self, expr: Expr) -> Expr:
+        """An expression with the class's own local names written out."""
+        known = {**self.locals, **self.widths}
+        for _ in range(len(known) + 1):
+            inner = {name: known[name] for name in free_names(expr) if name in known}
+            if not inner:
+                return expr
+            expr = substituted(expr, inner)
+        return expr
+
+
+def _is_word(op: Op, attribute: str, written: str) -> bool:
+    return written in type(op).words.get(attribute, ())
+
+
+def holds_whole_numbers(values: Iterable[Value]) -> bool:
+    """Whether values are integers, or lists with nothing but integers in them."""
+    return all(
+        holds_whole_numbers(value) if isinstance(value, list | tuple) else type(value) is int
+        for value in values
+    )
+
+
+def _is_integral(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_integral(part) for part in value)
+    return type(value) is int
+
+
+# --- annotations ----------------------------------------------------------------------------------
+
+_ANY_LENGTH = Literal(...)
+
+
+def annotation_of(values: Sequence[Value]) -> Expr:
+    """The annotation for an argument that takes these values."""
+    kinds = list(dict.fromkeys(_annotation(value) for value in values)) or [Name("int")]
+    texts = [flat(kind) for kind in kinds]
+    if set(texts) == {"int", "float"}:
+        return Name("float")
+    sizes = {len(value) for value in values if isinstance(value, list | tuple)}
+    if sizes == {2} and "tuple[int, ...]" in texts:  # a height and a width
+        pair = Subscript(Name("tuple"), (Name("int"), Name("int")))
+        kinds = [
+            pair if text == "tuple[int, ...]" else kind
+            for kind, text in zip(kinds, texts, strict=True)
+        ]
+        texts = list(map(flat, kinds))
+    tuples = [text for text in texts if text.startswith("tuple[")]
+    if len(tuples) > 1 and len(tuples) == len(kinds):
+        inner = Name("float") if set(tuples) == _NUMBERS else Name("tuple")
+        return Subscript(Name("tuple"), (inner, _ANY_LENGTH))
+    ordered = [kind for _, kind in sorted(zip(texts, kinds, strict=True), key=lambda pair: pair[0])]
+    joined = ordered[0]
+    for kind in ordered[1:]:
+        joined = Binary(joined, "|", kind)
+    return joined
+
+
+_NUMBERS = {"tuple[int, ...]", "tuple[float, ...]"}
+
+
+def _annotation(value: Value) -> Expr:
+    if isinstance(value, Reference):
+        return Subscript(Name("type"), dotted("nn.Module"))
+    if isinstance(value, list | tuple):
+        inner = list(dict.fromkeys(_annotation(item) for item in value))
+        if set(inner) == {Name("int"), Name("float")}:
+            inner = [Name("float")]
+        return Subscript(
+            Name("tuple"), (inner[0] if len(inner) == 1 else Name("tuple"), _ANY_LENGTH)
+        )
+    if isinstance(value, Mapping):
+        return Subscript(Name("tuple"), tuple(_annotation(item) for item in value.values()))
+    return Name(type(value).__name__)
+
+
+__all__ = [
+    "LONGEST",
+    "Argument",
+    "CannotWrite",
+    "Saved",
+    "TooLong",
+    "Unit",
+    "annotation_of",
+]

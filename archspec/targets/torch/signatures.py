@@ -1,0 +1,279 @@
+"""The arguments of PyTorch's layers and functions, so that equal calls are known to be equal.
+
+`nn.Conv2d(3, 8, 3)` and `nn.Conv2d(3, 8, kernel_size=(3, 3), stride=1)` make the same layer. A
+signature gives the names in order, `=` a default, and `:` a kind: `pair` is one number for both
+axes or two, `number` an int or a float, `float` certainly a float (it becomes a tensor's), `flag` a
+truth value.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from archspec.targets.python.machine import MachineError
+
+_CONVOLUTION = (
+    "in_channels out_channels kernel_size:pair stride:pair=1 padding:pair=0 dilation:pair=1 "
+    "groups=1 bias:flag=True"
+)
+_POOL = "kernel_size:pair stride:pair=kernel_size padding:pair=0"
+_NORM = "num_features eps:number=1e-5 momentum:number=0.1 affine:flag=True "
+_LAYERS: Mapping[str, str] = {
+    "nn.Conv2d": _CONVOLUTION,
+    "Conv2dSame": (
+        "in_channels out_channels kernel_size:pair stride:pair=1 padding:pair=0 dilation:pair=1 "
+        "groups=1 bias:flag=True"
+    ),
+    "PaddedConv2d": (
+        "in_channels out_channels kernel_size:pair pad stride:pair=1 dilation:pair=1 groups=1 "
+        "bias:flag=True"
+    ),
+    "nn.ConvTranspose2d": (
+        "in_channels out_channels kernel_size:pair stride:pair=1 padding:pair=0 "
+        "output_padding:pair=0 groups=1 bias:flag=True dilation:pair=1"
+    ),
+    "PartialConv2d": (
+        "in_channels table kernel_size:pair pad=(0,0,0,0) stride:pair=1 bias:flag=True"
+    ),
+    "nn.Linear": "in_features out_features bias:flag=True",
+    "RBF": "in_features out_features trainable:flag=True",
+    "nn.MaxPool2d": f"{_POOL} dilation:pair=1 return_indices=False ceil_mode:flag=False",
+    "MaxPool2dSame": f"{_POOL} dilation:pair=1 return_indices=False ceil_mode:flag=False",
+    "PaddedMaxPool2d": (
+        "kernel_size:pair pad stride:pair=kernel_size dilation:pair=1 ceil_mode:flag=False"
+    ),
+    "nn.AvgPool2d": f"{_POOL} ceil_mode:flag=False count_include_pad:flag=True",
+    "AvgPool2dSame": f"{_POOL} ceil_mode:flag=False count_include_pad:flag=True",
+    "PaddedAvgPool2d": (
+        "kernel_size:pair pad stride:pair=kernel_size ceil_mode:flag=False "
+        "count_include_pad:flag=True"
+    ),
+    "ScaledAvgPool2d": "channels kernel_size:pair stride:pair=kernel_size",
+    "nn.AdaptiveAvgPool2d": "output_size:pair",
+    "nn.AdaptiveMaxPool2d": "output_size:pair",
+    "Mean": "dim keepdim:flag=False",
+    "nn.LocalResponseNorm": "size alpha:number=1e-4 beta:number=0.75 k:number=1.0",
+    "nn.BatchNorm1d": f"{_NORM} track_running_stats:flag=True",
+    "nn.BatchNorm2d": f"{_NORM} track_running_stats:flag=True",
+    "nn.InstanceNorm2d": (
+        "num_features eps:number=1e-5 momentum:number=0.1 affine:flag=False "
+        "track_running_stats:flag=False"
+    ),
+    "nn.GroupNorm": "num_groups num_channels eps:number=1e-5 affine:flag=True",
+    "nn.LayerNorm": (
+        "normalized_shape:sizes eps:number=1e-5 elementwise_affine:flag=True bias:flag=True"
+    ),
+    "LayerNorm2d": "normalized_shape:sizes eps:number=1e-5 elementwise_affine:flag=True",
+    "nn.Dropout": "p:number=0.5 inplace=False",
+    "StochasticDepth": "p:number mode='row'",
+    "LayerScale": "shape init_value:float=1e-6",
+    "nn.Flatten": "start_dim=1 end_dim=-1",
+    "nn.Identity": "",
+    "Permute": "*dims",
+    "Chunk": "chunks index",
+    "Slice": "start stop",
+    "nn.ZeroPad1d": "padding",
+    "nn.ZeroPad2d": "padding",
+    "nn.ZeroPad3d": "padding",
+    "nn.ConstantPad2d": "padding value:number",
+    "nn.ChannelShuffle": "groups",
+    "nn.PixelShuffle": "upscale_factor",
+    "nn.PixelUnshuffle": "downscale_factor",
+    "nn.Upsample": ("size:pair=None scale_factor:pair=None mode='nearest' align_corners=False "),
+    "nn.ReLU": "inplace=False",
+    "nn.ReLU6": "inplace=False",
+    "nn.LeakyReLU": "negative_slope:number=0.01 inplace=False",
+    "nn.PReLU": "num_parameters=1 init:number=0.25",
+    "nn.ELU": "alpha:number=1.0 inplace=False",
+    "nn.SiLU": "inplace=False",
+    "nn.Hardswish": "inplace=False",
+    "nn.Hardsigmoid": "inplace=False",
+    "nn.Mish": "inplace=False",
+    "nn.Softplus": "beta:number=1.0 threshold:number=20.0",
+    "nn.Hardtanh": "min_val:number=-1.0 max_val:number=1.0 inplace=False",
+    "nn.GELU": "approximate='none'",
+    "nn.Sigmoid": "",
+    "nn.Tanh": "",
+    "ScaledTanh": "",
+    "nn.Softmax": "dim=None",
+    "nn.LogSoftmax": "dim=None",
+    "torch.full": "size fill_value:float",
+}
+_FUNCTIONS: Mapping[str, str] = {
+    "F.pad": "pad mode='constant' value:number=0.0",
+    "F.max_pool2d": f"{_POOL} dilation:pair=1 ceil_mode:flag=False",
+    "F.avg_pool2d": f"{_POOL} ceil_mode:flag=False count_include_pad:flag=True",
+    "F.adaptive_avg_pool2d": "output_size:pair",
+    "F.adaptive_max_pool2d": "output_size:pair",
+    "F.local_response_norm": "size alpha:number=1e-4 beta:number=0.75 k:number=1.0",
+    "F.dropout": "p:number=0.5 training=True inplace=False",
+    "torch.flatten": "start_dim=0 end_dim=-1",
+    "torch.mean": "dim keepdim:flag=False",
+    "torch.narrow": "dim start length",
+    "torch.permute": "dims",
+    "F.channel_shuffle": "groups",
+    "F.pixel_shuffle": "upscale_factor",
+    "F.pixel_unshuffle": "downscale_factor",
+    "F.interpolate": "size:pair=None scale_factor:pair=None mode='nearest' align_corners=False",
+    "F.relu": "inplace=False",
+    "F.relu6": "inplace=False",
+    "F.leaky_relu": "negative_slope:number=0.01 inplace=False",
+    "F.elu": "alpha:number=1.0 inplace=False",
+    "F.silu": "inplace=False",
+    "F.hardswish": "inplace=False",
+    "F.hardsigmoid": "inplace=False",
+    "F.mish": "inplace=False",
+    "F.softplus": "beta:number=1.0 threshold:number=20.0",
+    "F.hardtanh": "min_val:number=-1.0 max_val:number=1.0 inplace=False",
+    "F.gelu": "approximate='none'",
+    "F.softmax": "dim=None",
+    "F.log_softmax": "dim=None",
+    "torch.sigmoid": "",
+    "torch.tanh": "",
+}
+
+
+class _Parameter(NamedTuple):
+    name: str
+    kind: str
+    default: Any
+    is_required: bool
+
+
+class BadCall(MachineError):
+    """A call that PyTorch would refuse, or that nothing is known about."""
+
+
+def is_layer(head: str) -> bool:
+    """Whether calling this makes a module (or a tensor, with `torch.full`)."""
+    return head in _LAYERS
+
+
+def is_function(head: str) -> bool:
+    """Whether this is a function of a tensor."""
+    return head in _FUNCTIONS
+
+
+def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Every argument by name, in one form each; raises `BadCall` where they do not fit."""
+    parameters = _parameters(head)
+    if parameters is None:
+        return {"dims": tuple(arguments)}
+    if len(arguments) > len(parameters):
+        raise BadCall(f"{head} takes at most {len(parameters)} arguments")
+    given = dict(zip((p.name for p in parameters), arguments, strict=False))
+    for name, value in keywords.items():
+        if name in given or all(p.name != name for p in parameters):
+            raise BadCall(f"{head} takes no {name} here")
+        given[name] = value
+    bound: dict[str, Any] = {}
+    for parameter in parameters:
+        if parameter.name in given:
+            value = given[parameter.name]
+        elif parameter.is_required:
+            raise BadCall(f"{head} needs {parameter.name}")
+        else:
+            value = parameter.default
+        if value is None and parameter.name == "stride":
+            value = "kernel_size"
+        bound[parameter.name] = _normal(parameter.kind, value, head)
+    if bound.get("stride") == "kernel_size":
+        bound["stride"] = bound["kernel_size"]
+    return bound
+
+
+def _normal(kind: str, value: Any, head: str) -> Any:
+    """A value in the one form that its kind has."""
+    if isinstance(value, list):
+        value = tuple(_normal("", item, head) for item in value)
+    if kind == "pair" and type(value) is int:
+        return (value, value)
+    if kind == "sizes" and type(value) is int:
+        return (value,)
+    if kind == "number" and value is not None:
+        if not isinstance(value, int | float):
+            raise BadCall(f"{head} takes a number, not {type(value).__name__}")
+        return float(value)
+    if kind == "float" and type(value) is not float:
+        raise BadCall(f"{head} has to be given a float, not {value!r}: it fills a tensor of floats")
+    if kind == "flag":
+        if not isinstance(value, bool):
+            raise BadCall(f"{head} takes True or False, not {value!r}")
+        return value
+    whole = kind in ("", "pair", "sizes")
+    if whole and isinstance(value, float):
+        raise BadCall(f"{head} takes a whole number, not {value!r}")
+    return value
+
+
+_PLAIN: Mapping[str, str] = {
+    "Conv2dSame": "nn.Conv2d",
+    "PaddedConv2d": "nn.Conv2d",
+    "MaxPool2dSame": "nn.MaxPool2d",
+    "PaddedMaxPool2d": "nn.MaxPool2d",
+    "AvgPool2dSame": "nn.AvgPool2d",
+    "PaddedAvgPool2d": "nn.AvgPool2d",
+}
+"""Helpers that pad, and the layers that do the same where the padding is one these know."""
+
+
+def plainest(head: str, bound: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a layer is known by: a helper that pads as PyTorch's own layer would is that layer."""
+    plain = _PLAIN.get(head, head)
+    if plain in _PLAIN.values():
+        padding = _padding(head, bound)
+        if padding is not None:
+            defaults = {p.name: p.default for p in _parameters(plain) or ()}
+            known = {**defaults, **bound, "padding": padding}
+            dilation = known.get("dilation", 1)
+            known["dilation"] = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+            known.pop("pad", None)
+            known.pop("ceil_mode", None) if head.endswith("Same") else None
+            return (plain, *sorted(known.items()))
+    return (head, *bound.values())
+
+
+def _padding(head: str, bound: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The same padding at both ends of either axis, None where it is of another kind."""
+    dilation = bound.get("dilation", (1, 1))
+    pairs = zip(bound["kernel_size"], dilation, strict=True)
+    reach = tuple(dilated * (kernel - 1) for kernel, dilated in pairs)
+    if head.endswith("Same") or bound.get("padding") == "same":
+        if reach == (0, 0):
+            return (0, 0)
+        symmetric = bound["stride"] == (1, 1) and all(size % 2 == 0 for size in reach)
+        return (reach[0] // 2, reach[1] // 2) if symmetric else None
+    if "pad" not in bound:
+        return bound["padding"]  # type: ignore[no-any-return]  # a pair
+    left, right, top, bottom = bound["pad"]
+    return (top, left) if left == right and top == bottom else None
+
+
+@cache
+def _parameters(head: str) -> tuple[_Parameter, ...] | None:
+    text = _LAYERS.get(head, _FUNCTIONS.get(head))
+    if text is None:
+        raise BadCall(f"nothing is known of {head}")
+    if text.startswith("*"):
+        return None
+    return tuple(map(_parameter, text.split()))
+
+
+def _parameter(text: str) -> _Parameter:
+    name, equals, default = text.partition("=")
+    name, _, kind = name.partition(":")
+    return _Parameter(name, kind, _default(default), not equals)
+
+
+def _default(text: str) -> Any:
+    known = {"True": True, "False": False, "None": None, "(0,0,0,0)": (0, 0, 0, 0)}
+    if text in known:
+        return known[text]
+    if text.startswith("'"):
+        return text.strip("'")
+    if text.lstrip("-").isdigit():
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the name of another argument

@@ -1,0 +1,439 @@
+"""PyTorch on symbols: layers that are known by how they were made, tensors by what made them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from archspec.targets.python.machine import (
+    Bound,
+    External,
+    Instance,
+    MachineError,
+    Names,
+)
+from archspec.targets.torch.signatures import BadCall, bind, is_function, is_layer, plainest
+
+Callee: TypeAlias = tuple[Any, ...]
+"""What was applied, with its constants: `("F.relu",)`, `("module", "conv1", …)`."""
+
+_CONTAINERS = {"nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
+_BASES: Mapping[str, str] = {
+    "Conv2dSame": "nn.Conv2d",
+    "PaddedConv2d": "nn.Conv2d",
+    "LayerNorm2d": "nn.LayerNorm",
+    "MaxPool2dSame": "nn.MaxPool2d",
+    "PaddedMaxPool2d": "nn.MaxPool2d",
+    "AvgPool2dSame": "nn.AvgPool2d",
+    "PaddedAvgPool2d": "nn.AvgPool2d",
+    "ScaledAvgPool2d": "nn.AvgPool2d",
+}
+"""Helpers that are kinds of PyTorch's own layers."""
+
+
+class Made:
+    """A layer of PyTorch or of a helper: what made it, and with which arguments."""
+
+    __slots__ = ("arguments", "head", "in_place", "key", "path")
+
+    def __init__(self, head: str, arguments: dict[str, Any]) -> None:
+        self.in_place = bool(arguments.pop("inplace", False))
+        self.head = head
+        self.arguments = arguments
+        self.key: Callee = plainest(head, arguments)
+        self.path: str | None = None
+
+
+class Container:
+    """`nn.Sequential`, `nn.ModuleList` or `nn.ModuleDict`, and what is in it by name."""
+
+    __slots__ = ("children", "head", "path")
+
+    def __init__(self, head: str, children: dict[str, Any]) -> None:
+        self.head = head
+        self.children = children
+        self.path: str | None = None
+
+
+class Parameter:
+    """An `nn.Parameter` of a size, filled with a number."""
+
+    __slots__ = ("arguments", "path")
+
+    def __init__(self, arguments: tuple[Any, ...]) -> None:
+        self.arguments = arguments
+        self.path: str | None = None
+
+
+class Owned:
+    """A parameter of a layer, by its name: `module.weight`."""
+
+    __slots__ = ("name", "owner")
+
+    def __init__(self, owner: Made, name: str) -> None:
+        self.owner = owner
+        self.name = name
+
+
+class Tensor:
+    """What a call gives: known by what was applied to what."""
+
+    __slots__ = ("callee", "index", "operands")
+
+    def __init__(self, index: int, callee: Callee, operands: tuple["Tensor", ...]) -> None:
+        self.index = index
+        self.callee = callee
+        self.operands = operands
+
+
+class Event:
+    """A call that was executed; `overwrites` is the tensor whose memory it writes to."""
+
+    __slots__ = ("overwrites", "tensor")
+
+    def __init__(self, tensor: Tensor, overwrites: Tensor | None) -> None:
+        self.tensor = tensor
+        self.overwrites = overwrites
+
+
+class NotThere(Exception):
+    """A call that was not executed is looked for."""
+
+
+class Torch:
+    """What the names that a module imports stand for, and the calls that were made.
+
+    `training` is what `self.training` is. With `looking` calls are not executed but looked up
+    among those that were, and raise `NotThere`; those found are `used`.
+    """
+
+    def __init__(self) -> None:
+        self.training = False
+        self.looking = False
+        self.terms: dict[Any, Tensor] = {}
+        self.events: list[Event] = []
+        self.used: set[int] = set()
+        self.inits: dict[tuple[int, str], tuple[Any, ...]] = {}
+        self.kept: list[Any] = []  # keeps alive what `inits` knows by its identity
+        self.run: Callable[[Any, Sequence[Any], Names], Any] = _unset
+
+    # --- calls -------------------------------------------------------------------------------
+
+    def apply(
+        self, callee: Callee, operands: tuple[Tensor, ...], overwrites: Tensor | None = None
+    ) -> Tensor:
+        """The tensor that a call gives: the same one for the same call of the same tensors."""
+        key = (callee, *(operand.index for operand in operands))
+        tensor = self.terms.get(key)
+        if self.looking:
+            if tensor is None:
+                raise NotThere(callee)
+            self.used.add(tensor.index)
+            return tensor
+        if tensor is None:
+            tensor = self.terms[key] = Tensor(len(self.terms), callee, operands)
+        self.events.append(Event(tensor, overwrites))
+        return tensor
+
+    def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
+        """A layer made, a layer applied, or a function applied."""
+        if isinstance(function, Made):
+            return self._apply_layer(function, *arguments)
+        if isinstance(function, Container) or (
+            isinstance(function, Instance) and _base(function) == "nn.Sequential"
+        ):
+            return self._apply_chain(function, *arguments)
+        if not isinstance(function, External):
+            raise MachineError(f"{type(function).__name__} cannot be called")
+        return self._call_external(function.path, arguments, keywords)
+
+    def _call_external(self, path: str, arguments: Sequence[Any], keywords: Names) -> Any:
+        if path.startswith("nn.init."):
+            return self._begin(path, arguments, keywords)
+        if path in _CONTAINERS:
+            return Container(path, _children(path, arguments))
+        if path == "nn.Parameter":
+            return Parameter(arguments[0])
+        if path == "torch.full":
+            return (path, *bind(path, arguments, keywords).values())
+        if is_layer(path):
+            return Made(path, bind(path, arguments, keywords))
+        return self._call_function(path, arguments, keywords)
+
+    def _call_function(self, path: str, arguments: Sequence[Any], keywords: Names) -> Any:
+        if path == "torch.cat":
+            given = {**dict(zip(("tensors", "dim"), arguments, strict=False)), **keywords}
+            return self.apply((path, given.get("dim", 0)), tuple(given["tensors"]))
+        if path == "torch.chunk":
+            return self.chunk(arguments[0], *arguments[1:], **keywords)
+        if is_function(path):
+            return self._function(path, arguments[0], bind(path, arguments[1:], keywords))
+        raise BadCall(f"nothing is known of {path}")
+
+    def _function(self, path: str, tensor: Any, bound: dict[str, Any]) -> Tensor:
+        _require(tensor)
+        in_place = bound.pop("inplace", False)
+        if path == "torch.narrow":
+            bound = {"slice": (bound["start"], bound["start"] + bound["length"])}
+            path = "slice"
+        callee = (path, *bound.values())
+        return self.apply(callee, (tensor,), tensor if in_place else None)
+
+    def _apply_layer(self, layer: Made, tensor: Any) -> Any:
+        _require(tensor)
+        if layer.head == "nn.Identity":
+            return tensor
+        overwrites = tensor if layer.in_place else None
+        return self.apply(("module", layer.path, layer.key), (tensor,), overwrites)
+
+    def _apply_chain(self, container: Any, tensor: Any) -> Any:
+        for child in self.iterate(container):
+            tensor = self.run(child, (tensor,), {})
+        return tensor
+
+    def chunk(self, tensor: Any, chunks: int, dim: int = 0) -> tuple[Tensor | None, ...]:
+        """`torch.chunk`: equal parts; while looking, None for one that is not there."""
+        _require(tensor)
+        if not 1 <= chunks <= 4096:
+            raise MachineError(f"a tensor is cut into {chunks} parts")
+        found: list[Tensor | None] = []
+        for index in range(chunks):
+            try:
+                found.append(self.apply(("torch.chunk", chunks, dim, index), (tensor,)))
+            except NotThere:
+                found.append(None)
+        return tuple(found)
+
+    # --- parameters --------------------------------------------------------------------------
+
+    def _begin(self, path: str, arguments: Sequence[Any], keywords: Names) -> None:
+        """`nn.init.…_(parameter, …)`: how a parameter begins, the last time it is said."""
+        parameter, *values = arguments
+        scheme = (path.removeprefix("nn.init.").rstrip("_"), *values, *sorted(keywords.items()))
+        if isinstance(parameter, Owned):
+            self.inits[id(parameter.owner), parameter.name] = scheme
+            self.kept.append(parameter.owner)
+        elif isinstance(parameter, Parameter):
+            self.inits[id(parameter), ""] = scheme
+            self.kept.append(parameter)
+        else:
+            raise MachineError(f"{path} of something that is no parameter")
+
+    def attribute(self, value: Any, name: str) -> Any:
+        """`self.training`, `module.weight`, `x.chunk`, and what modules have."""
+        if isinstance(value, Tensor):
+            return Bound(value, self._method(value, name))
+        if isinstance(value, Made):
+            return self._of_layer(value, name)
+        if isinstance(value, Container) and name in value.children:
+            return value.children[name]
+        if name == "training":
+            return self.training
+        methods: dict[str, Callable[..., Any]] = {
+            "modules": self._modules,
+            "add_module": self._add_module,
+            "register_parameter": self._add_module,
+            "get_submodule": self._get_submodule,
+            "get_parameter": self._get_parameter,
+            "append": self._append,
+        }
+        if isinstance(value, Instance | Container) and name in methods:
+            return Bound(value, lambda *arguments: methods[name](value, *arguments))
+        raise MachineError(f"there is no attribute {name}")
+
+    @staticmethod
+    def _of_layer(layer: Made, name: str) -> Any:
+        if name == "bias" and layer.arguments.get("bias") is False:
+            return None
+        affine = layer.arguments.get("affine", layer.arguments.get("elementwise_affine", True))
+        if name in ("weight", "bias") and affine is False:
+            return None
+        if name in ("weight", "bias"):
+            return Owned(layer, name)
+        raise MachineError(f"there is no attribute {name}")
+
+    def _modules(self, root: Any) -> list[Any]:
+        """The module and all inside, in PyTorch's order."""
+        found = [root]
+        for child in children_of(root).values():
+            found += self._modules(child)
+        return found
+
+    def _add_module(self, owner: Any, name: str, module: Any) -> None:
+        _named_children(owner)[name] = module
+
+    def _append(self, owner: Any, module: Any) -> None:
+        children = _named_children(owner)
+        children[str(len(children))] = module
+
+    @staticmethod
+    def _get_submodule(owner: Any, path: str) -> Any:
+        for name in path.split("."):
+            owner = _named_children(owner)[name]
+        return owner
+
+    @classmethod
+    def _get_parameter(cls, owner: Any, path: str) -> Any:
+        *before, name = path.split(".")
+        if before:
+            owner = cls._get_submodule(owner, ".".join(before))
+        return Owned(owner, name) if isinstance(owner, Made) else _named_children(owner)[name]
+
+    def assign(self, instance: Instance, name: str, value: Any) -> None:
+        """An attribute; a module that takes another's place takes its name with it."""
+        instance.attributes[name] = value
+
+    def initialise(self, instance: Instance, arguments: Sequence[Any], keywords: Names) -> None:
+        """`super().__init__()` of a class derived from a module."""
+        base = _base(instance)
+        if keywords or (arguments and base != "nn.Sequential"):
+            raise MachineError(f"{base} takes no arguments here")
+        instance.attributes.update(_children(base, arguments))
+
+    # --- operators ---------------------------------------------------------------------------
+
+    def operate(self, op: str, left: Any, right: Any, *, in_place: bool = False) -> Any:
+        """`a + b` of tensors, and `0.2 * b`; `A | B` of classes."""
+        if op == "|":
+            kinds = left if isinstance(left, tuple) else (left,)
+            return (*kinds, right)
+        sides = tuple(self._side(side) for side in (left, right))
+        tensors = tuple(side for side in sides if isinstance(side, Tensor))
+        if not tensors:
+            return NotImplemented
+        if op == "*" and len(tensors) == 1:
+            return self._scale(tensors[0], float(sides[0] if sides[1] is tensors[0] else sides[1]))
+        if len(tensors) < 2 or op not in "+-*":
+            raise MachineError(f"{op} with a number")
+        if op == "-":
+            op, tensors = "+", (tensors[0], self._scale(tensors[1], -1.0))
+        return self.apply((op,), tensors, left if in_place else None)
+
+    def _scale(self, tensor: Tensor, factor: float) -> Tensor:
+        """A number times a tensor: `-(0.5 * x)` is `-0.5 * x`, and `1 * x` is `x`."""
+        if tensor.callee[0] == "scale":
+            factor *= tensor.callee[1]
+            (tensor,) = tensor.operands
+        return tensor if factor == 1 else self.apply(("scale", factor), (tensor,))
+
+    def _side(self, value: Any) -> Any:
+        if isinstance(value, Parameter):
+            looking, self.looking = self.looking, False
+            key = ("parameter", value.path, value.arguments)
+            tensor = self.terms.get((key,))
+            if tensor is None:
+                tensor = self.terms[(key,)] = Tensor(len(self.terms), key, ())
+            self.looking = looking
+            return tensor
+        if isinstance(value, Tensor | int | float):
+            return value
+        raise MachineError(f"{type(value).__name__} cannot be computed with")
+
+    def index(self, value: Any, index: Any) -> Any:
+        """`x[:, 16:32]`, and a module of a container."""
+        if isinstance(value, Tensor):
+            batch, channels = index
+            if batch != slice(None, None) or not isinstance(channels, slice):
+                raise MachineError("only channels are cut out")
+            return self.apply(("slice", (channels.start or 0, channels.stop)), (value,))
+        return list(self.iterate(value))[index]
+
+    def iterate(self, value: Any) -> Iterable[Any]:
+        """The modules of a container, in order."""
+        if isinstance(value, Container) or (
+            isinstance(value, Instance) and _base(value) == "nn.Sequential"
+        ):
+            return children_of(value).values()
+        raise MachineError(f"{type(value).__name__} cannot be gone through")
+
+    def is_instance(self, value: Any, kind: Any) -> bool:
+        """Whether a module is of a class, or of one of several."""
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if isinstance(value, Made):
+            heads = {value.head, _BASES.get(value.head)}
+            return any(isinstance(k, External) and k.path in heads for k in kinds)
+        if isinstance(value, Container):
+            return any(isinstance(k, External) and k.path == value.head for k in kinds)
+        return isinstance(value, Instance) and any(value.cls is k for k in kinds)
+
+    # --- methods of tensors ------------------------------------------------------------------
+
+    def _method(self, tensor: Tensor, name: str) -> Callable[..., Any]:
+        """`x.permute(0, 2, 3, 1)` and the like, as the functions that they are."""
+        if name == "chunk":
+            return lambda *arguments, **keywords: self.chunk(tensor, *arguments, **keywords)
+        if name == "permute":
+            return lambda *dims: self._function("torch.permute", tensor, {"dims": dims})
+        if name == "mean":
+            return lambda *arguments, **keywords: self._function(
+                "torch.mean", tensor, bind("torch.mean", arguments, keywords)
+            )
+        raise MachineError(f"tensors have no method {name} here")
+
+
+def _unset(*_: Any) -> Any:
+    raise MachineError("no machine runs this")
+
+
+def _require(tensor: Any) -> None:
+    if not isinstance(tensor, Tensor):
+        raise MachineError(f"{type(tensor).__name__} is no tensor")
+
+
+def _base(instance: Instance) -> str:
+    base = instance.cls.base
+    return base.path if isinstance(base, External) else ""
+
+
+def _children(head: str, arguments: Sequence[Any]) -> dict[str, Any]:
+    """The modules of a container by name."""
+    if len(arguments) == 1 and isinstance(arguments[0], dict):
+        children = dict(arguments[0])
+    elif head == "nn.ModuleList":
+        children = {str(i): child for i, child in enumerate(arguments[0] if arguments else ())}
+    else:
+        children = {str(i): child for i, child in enumerate(arguments)}
+    for child in children.values():
+        if isinstance(child, Parameter) or not is_module(child):
+            raise MachineError(f"{type(child).__name__} is no module of a container")
+    return children
+
+
+def is_module(value: Any) -> bool:
+    """Whether a value is a module; a parameter counts as part of one."""
+    if isinstance(value, Instance):
+        return _base(value) != "NamedTuple"
+    return isinstance(value, Made | Container | Parameter)
+
+
+def _named_children(owner: Any) -> dict[str, Any]:
+    if isinstance(owner, Container):
+        return owner.children
+    if isinstance(owner, Instance):
+        return owner.attributes
+    raise MachineError(f"{type(owner).__name__} has no modules in it")
+
+
+def children_of(module: Any) -> dict[str, Any]:
+    """The modules and parameters in a module, by name."""
+    if isinstance(module, Container):
+        return module.children
+    if isinstance(module, Instance):
+        return {name: value for name, value in module.attributes.items() if is_module(value)}
+    return {}
+
+
+def place(root: Any) -> dict[str, Any]:
+    """Give every layer and parameter its path, and collect them by it."""
+    found: dict[str, Any] = {}
+    pending = [("", root)]
+    while pending:
+        path, module = pending.pop()
+        for name, child in children_of(module).items():
+            inner = f"{path}.{name}" if path else name
+            if isinstance(child, Made | Parameter):
+                if child.path is not None:
+                    raise MachineError(f"{inner} is {child.path} already")
+                child.path = inner
+                found[inner] = child
+            else:
+                pending.append((inner, child))
+    return found

@@ -1,0 +1,395 @@
+"""Is the code the network? It is executed on symbols and compared, before it is written.
+
+Compilers call this translation validation: whatever rules made the code, what came out is what was
+meant. Every module is where it belongs and was made with the values that the network has, every
+step reads what it should, nothing else is computed, and nothing is overwritten that is needed once
+more, by a later step or by the backward pass.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archspec.graph.network import INPUT, Module, Network, Node, Value
+from archspec.ops import Op, Shape, channels_of
+from archspec.targets.python import tree
+from archspec.targets.python.machine import External, Instance, Machine, MachineError
+from archspec.targets.torch.emit import Row, Spelling, spell_step
+from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.helpers import HELPERS
+from archspec.targets.torch.symbols import (
+    Event,
+    Made,
+    NotThere,
+    Parameter,
+    Tensor,
+    Torch,
+    place,
+)
+
+
+class Mismatch(Exception):
+    """The code is not the network, and where not."""
+
+
+class Expected(NamedTuple):
+    """The ways in which a step may have been written, ready to be looked up."""
+
+    key: Any
+    parameter: tuple[Any, ...] | None
+    bare: Any
+    function: Callable[[Sequence[Tensor], Any], Any] | None
+    padding: Callable[[Sequence[Tensor], Any], Any] | None
+
+
+class Validator:
+    """Compares what a module makes with networks; its classes are made ready once."""
+
+    def __init__(self, definitions: Iterable[tree.Definition | tree.Assign]) -> None:
+        self.torch = Torch()
+        self.machine = Machine(definitions, self.torch, _FUNCTIONS, IMPORTED)
+        self.torch.run = self.machine.call
+        self.expected: dict[Any, Expected] = {}
+        self.kept: list[Any] = []
+
+    def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
+        """Raise `Mismatch` unless calling `name` makes the network."""
+        try:
+            self._validate(network, name, dict(arguments))
+        except NotThere as error:  # pragma: no cover - every lookup is caught where it is made
+            raise Mismatch(str(error)) from error
+        except Mismatch:
+            raise
+        except (MachineError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise Mismatch(f"{type(error).__name__}: {error}") from error
+        except (ZeroDivisionError, RecursionError, OverflowError) as error:
+            raise Mismatch(f"{type(error).__name__}: {error}") from error
+
+    def _validate(self, network: Network, name: str, arguments: dict[str, Any]) -> None:
+        torch = self.torch
+        torch.inits.clear()
+        torch.kept.clear()
+        root = self.machine.call(self.machine.globals[name], (), arguments)
+        if not isinstance(root, Instance):
+            raise Mismatch(f"{name} makes no module")
+        placed = place(root)
+        self._compare_modules(network, placed)
+        for training in (True, False):
+            torch.training = training
+            torch.terms, torch.events, torch.used = {}, [], set()
+            x = torch.apply(("input",), ())
+            torch.events.clear()
+            result = self.machine.call(root, (x,), {})
+            _Run(self, network, x, placed, training=training).compare(result)
+
+    # --- modules -----------------------------------------------------------------------------
+
+    def _compare_modules(self, network: Network, placed: Mapping[str, Any]) -> None:
+        """Every module with tensors at its path; none that the network has not."""
+        wanted = {}
+        for node in network.nodes:
+            assert node.op is not None
+            if node.module.tensors:
+                wanted[node.path] = (node.module, self.expect(node.op, _shapes(network, node)))
+        for path, (module, expected) in wanted.items():
+            made = placed.get(path)
+            if made is None:
+                raise Mismatch(f"there is no {path}")
+            keys = (expected.key, expected.bare)
+            found = made.arguments if isinstance(made, Parameter) else made.key
+            if found not in (expected.parameter if isinstance(made, Parameter) else None, *keys):
+                raise Mismatch(f"{path} is {found}, not {expected.key or expected.parameter}")
+            self._compare_inits(module, made)
+        for path, made in placed.items():
+            if path not in wanted and (isinstance(made, Parameter) or made.head in _WEIGHTED):
+                raise Mismatch(f"the network has no {path}")
+
+    def _compare_inits(self, module: Module, made: Any) -> None:
+        """How its parameters begin."""
+        schemes = module.init or {}
+        alone = isinstance(made, Parameter)
+        for (owner, name), scheme in self.torch.inits.items():
+            if owner == id(made) and ("weight" if alone else name) not in schemes:
+                raise Mismatch(f"{name} of {module.path} begins as {scheme}")
+        for name, wanted in schemes.items():
+            found = self.torch.inits.get((id(made), "" if alone else name))
+            options = dict(wanted.options)
+            first = (options.pop("value"),) if wanted.name == "constant" else ()
+            if found is None or not _equal(found, (wanted.name, *first, *sorted(options.items()))):
+                raise Mismatch(f"{name} of {module.path} begins as {found}, not {wanted.name}")
+
+    # --- steps -------------------------------------------------------------------------------
+
+    def expect(self, op: Op, shapes: tuple[Shape, ...]) -> Expected:
+        """The ways to write an op that reads these shapes."""
+        key = (id(op), shapes, *map(type, shapes))
+        if key not in self.expected:
+            self.kept.append(op)
+            row = Row(shapes, tree.Literal(channels_of(shapes[0])))
+            self.expected[key] = self._ready(spell_step(op, row), len(shapes))
+        return self.expected[key]
+
+    def _ready(self, spelling: Spelling, count: int) -> Expected:
+        made = None if spelling.module is None else self.machine.evaluate(spelling.module)
+        bare = None if spelling.bare is None else self.machine.evaluate(spelling.bare)
+        return Expected(
+            made.key if isinstance(made, Made) else None,
+            made.arguments if isinstance(made, Parameter) else None,
+            None if bare is None else bare.key,
+            self._closure(spelling.function, count),
+            self._closure(spelling.padding, count),
+        )
+
+    def _closure(
+        self, wrap: Callable[[Sequence[tree.Expr]], tree.Expr] | None, count: int
+    ) -> Callable[[Sequence[Tensor], Any], Any] | None:
+        """A function of the tensors that a step reads, and of what `self` is."""
+        if wrap is None:
+            return None
+        names = [f"x{i}" for i in range(count)]
+        evaluation = self.machine.expression(wrap([tree.Name(name) for name in names]))
+        return lambda tensors, self_: evaluation(
+            {**dict(zip(names, tensors, strict=True)), "self": self_}
+        )
+
+
+class _Run:
+    """One run of `forward`, in training or in evaluation, beside the steps of the network."""
+
+    def __init__(
+        self,
+        validator: Validator,
+        network: Network,
+        x: Tensor,
+        placed: Mapping[str, Any],
+        *,
+        training: bool,
+    ) -> None:
+        self.validator = validator
+        self.torch = validator.torch
+        self.network = network
+        self.placed = placed
+        self.training = training
+        self.values: dict[Value, Tensor] = {Value(INPUT): x}
+        self.nodes: dict[int, list[Node]] = {}  # by the index of the tensor that they give
+        self.made: dict[Any, list[Tensor]] = {}
+        for tensor in self.torch.terms.values():
+            if tensor.callee[0] == "module":
+                key = (tensor.callee[2], *(operand.index for operand in tensor.operands))
+                self.made.setdefault(key, []).append(tensor)
+
+    def compare(self, result: Any) -> None:
+        """Raise `Mismatch` unless the run is that of the network."""
+        runs = self.network.is_run if self.training else self.network.is_evaluated
+        for node in self.network.nodes:
+            if runs(node):
+                found = self._find(node)
+                self.values[node.output] = found
+                self.nodes.setdefault(found.index, []).append(node)
+                self.torch.used.add(found.index)
+        self._compare_outputs(result)
+        self._compare_events()
+        _Memory(self, result).check()
+
+    def _find(self, node: Node) -> Tensor:
+        """The tensor that a step gives, in one of the ways to write it."""
+        assert node.op is not None
+        shapes = _shapes(self.network, node)
+        expected = self.validator.expect(node.op, shapes)
+        operands = [self.values[value] for value in node.inputs]
+        self.torch.looking = True
+        try:
+            if node.module.tensors:
+                return self._find_module(node, expected, operands)
+            for way in (self._function, self._any_module):
+                found = way(expected, operands)
+                if found is not None:
+                    return found
+        finally:
+            self.torch.looking = False
+        raise Mismatch(f"{node.path} is not computed from what it reads")
+
+    def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
+        made = self.placed[node.path]
+        try:
+            if isinstance(made, Parameter):
+                names = {"p": made, "x": operands[0]}
+                value = times(tree.Name("p"), tree.Name("x"))
+                return self.validator.machine.evaluate(value, names)  # type: ignore[no-any-return]  # a tensor
+            if made.key == expected.bare:
+                assert expected.padding is not None
+                operands = [expected.padding(operands, self)]
+            return self.torch.apply(("module", made.path, made.key), tuple(operands))
+        except NotThere:
+            raise Mismatch(f"{node.path} is not applied to what it reads") from None
+
+    def _function(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
+        if expected.function is None:
+            return None
+        try:
+            found = expected.function(operands, self)
+        except NotThere:
+            return None
+        return found if isinstance(found, Tensor) else None
+
+    def _any_module(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
+        """A module without tensors, whatever it is called; one that is not taken comes first."""
+        for key, before in ((expected.key, False), (expected.bare, True)):
+            if key is None:
+                continue
+            read = operands
+            if before:
+                assert expected.padding is not None
+                try:
+                    read = [expected.padding(operands, self)]
+                except NotThere:
+                    continue
+            found = self.made.get((key, *(operand.index for operand in read)), [])
+            free = [tensor for tensor in found if tensor.index not in self.nodes]
+            if found:
+                return (free or found)[0]
+        return None
+
+    def _compare_outputs(self, result: Any) -> None:
+        network = self.network
+        wanted = {
+            name: self.values[value]
+            for name, value in network.outputs.items()
+            if self.training or name not in network.training_only
+        }
+        if isinstance(result, Instance):
+            for name, value in result.attributes.items():
+                if value is not wanted.pop(name, None):
+                    raise Mismatch(f"the output {name} is another one")
+            if wanted:
+                raise Mismatch(f"the output {next(iter(wanted))} is missing")
+        elif len(wanted) != 1 or result is not next(iter(wanted.values())):
+            raise Mismatch("what is returned is not the network's output")
+
+    def _compare_events(self) -> None:
+        """Nothing is computed that the network has not; what is random is drawn for each step."""
+        counts: dict[int, int] = {}
+        for event in self.torch.events:
+            index = event.tensor.index
+            counts[index] = counts.get(index, 0) + 1
+            if index not in self.torch.used:
+                raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
+        for index, nodes in self.nodes.items():
+            op = nodes[0].op
+            is_random = op is not None and op.role == "dropout"
+            if is_random and index in counts and counts[index] != len(nodes):
+                raise Mismatch(f"{nodes[0].path} is drawn {counts[index]} times")
+
+
+class _Memory:
+    """What is overwritten, beside what is still needed."""
+
+    def __init__(self, run: _Run, result: Any) -> None:
+        self.run = run
+        self.storage: dict[int, int] = {}
+        self.saved: dict[int, str] = {}  # by storage: who needs it for the backward pass
+        self.stale: set[int] = set()
+        self.returned = (
+            [v for v in result.attributes.values() if isinstance(v, Tensor)]
+            if isinstance(result, Instance)
+            else [result]
+        )
+
+    def check(self) -> None:
+        """Raise `Mismatch` where something that is needed was overwritten."""
+        self.storage[self.run.values[Value(INPUT)].index] = -1
+        for event in self.run.torch.events:
+            self._execute(event)
+        for tensor in self.returned:
+            self._read(tensor)
+
+    def _execute(self, event: Event) -> None:
+        tensor = event.tensor
+        for operand in tensor.operands:
+            self._read(operand)
+        needs = self._needs(tensor)
+        if event.overwrites is not None:
+            self._overwrite(event.overwrites, tensor)
+            needs = needs - {"input"}  # what works in place keeps a copy where it needs one
+        else:
+            aliased = "view" in needs and tensor.operands
+            self.storage[tensor.index] = self._of(tensor.operands[0]) if aliased else tensor.index
+        if self.run.training:
+            for operand in tensor.operands if "input" in needs else ():
+                self.saved.setdefault(self._of(operand), str(tensor.callee[:2]))
+            if "output" in needs:
+                self.saved.setdefault(self._of(tensor), str(tensor.callee[:2]))
+
+    def _of(self, tensor: Tensor) -> int:
+        return self.storage.get(tensor.index, tensor.index)
+
+    def _read(self, tensor: Tensor) -> None:
+        if tensor.index in self.stale:
+            raise Mismatch(f"{tensor.callee[:2]} is overwritten and read again")
+
+    def _overwrite(self, target: Tensor, result: Tensor) -> None:
+        storage = self._of(target)
+        if storage == -1:
+            raise Mismatch("the network's input is overwritten")
+        if storage in self.saved:
+            raise Mismatch(f"{self.saved[storage]} needs what is overwritten, to go backward")
+        self.stale |= {index for index, place in self.storage.items() if place == storage}
+        self.stale.discard(result.index)
+        self.storage[result.index] = storage
+
+    def _needs(self, tensor: Tensor) -> frozenset[str]:
+        nodes = self.run.nodes.get(tensor.index)
+        if nodes and nodes[0].op is not None:
+            op = nodes[0].op
+            return op.backward_needs | {"view"} if op.is_view else op.backward_needs
+        return _NEEDS.get(tensor.callee[0], frozenset({"input", "output"}))
+
+
+_NEEDS: Mapping[str, frozenset[str]] = {
+    "F.pad": frozenset(),
+    "torch.cat": frozenset(),
+    "torch.chunk": frozenset({"view"}),
+    "slice": frozenset({"view"}),
+    "+": frozenset(),
+    "scale": frozenset(),
+    "*": frozenset({"input"}),
+}
+"""The same of what is no step of its own."""
+
+
+def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
+    shapes = network.arriving(node)
+    assert shapes is not None
+    return shapes
+
+
+def _equal(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
+    return len(found) == len(wanted) and all(a == b for a, b in zip(found, wanted, strict=True))
+
+
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """As the helper of that name in generated code."""
+    from archspec.expressions import make_divisible as of_the_language
+
+    return of_the_language(value, divisor)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"_make_divisible": make_divisible}
+IMPORTED = frozenset({"nn", "F", "torch", "math", "NamedTuple", "partial", *HELPERS})
+"""The names that a module imports, or defines as helpers."""
+_WEIGHTED = frozenset(
+    {
+        "nn.Conv2d",
+        "Conv2dSame",
+        "PaddedConv2d",
+        "nn.ConvTranspose2d",
+        "PartialConv2d",
+        "nn.Linear",
+        "RBF",
+        "ScaledAvgPool2d",
+        "nn.PReLU",
+        "LayerScale",
+    }
+)
+"""Layers that have tensors whatever their arguments are."""
+
+__all__ = ["External", "Mismatch", "Validator"]

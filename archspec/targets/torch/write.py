@@ -1,0 +1,221 @@
+"""Networks as the text of a module: as a person would write it where that is right, else plain."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from archspec.graph.build import build
+from archspec.graph.network import Network
+from archspec.language.model import Spec
+from archspec.targets.base import CannotWrite
+from archspec.targets.python.tree import (
+    Argument,
+    Call,
+    Class,
+    Function,
+    Keyword,
+    Literal,
+    Name,
+    Return,
+)
+from archspec.targets.torch import describe
+from archspec.targets.torch.emit.padding import leaps
+from archspec.targets.torch.helpers import HELPERS
+from archspec.targets.torch.module import Module, render
+from archspec.targets.torch.names import class_name, usable_argument
+from archspec.targets.torch.plain import Plain
+from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
+from archspec.targets.torch.rows.facts import Facts, Member
+from archspec.targets.torch.rows.unit import OPTIONAL
+from archspec.targets.torch.validate import Mismatch, Validator
+
+
+class Written(NamedTuple):
+    """A module's text; where it is the plain form, why nothing else came out right."""
+
+    text: str
+    reason: str = ""
+
+
+class Form(NamedTuple):
+    """Classes, the functions of a family, and what each member is made by."""
+
+    classes: Sequence[Class]
+    functions: Sequence[Function]
+    makers: Sequence[str]
+    exported: Sequence[str]
+
+
+def write_module(members: Sequence[Member], family: str | None = None) -> Written:
+    """The text of a module for networks without errors.
+
+    One network is a class; the members of a family, called `family`, are one class and a function
+    each. Nothing is written that was not compared with the networks, node by node.
+    """
+    closed: frozenset[str] = frozenset()
+    while True:
+        try:
+            form = _from_rows(members, family, closed)
+            _validate(form, members)
+        except _WrongOtherwise as error:
+            closed |= {error.argument}
+        except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
+            form = _plain(members, family)
+            _validate(form, members)
+            expected = isinstance(error, CannotWrite | Mismatch)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            return Written(_text(form, members, family), reason)
+        else:
+            return Written(_text(form, members, family))
+
+
+class _WrongOtherwise(Exception):
+    """The code is right, but not with another value of an argument."""
+
+    def __init__(self, argument: str) -> None:
+        super().__init__(argument)
+        self.argument = argument
+
+
+# --- comparing ------------------------------------------------------------------------------------
+
+
+def _validate(form: Form, members: Sequence[Member]) -> None:
+    """Raise `Mismatch`, or `_WrongOtherwise`, unless the code makes the networks."""
+    written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
+    definitions = {definition.name: definition for definition in written}
+    validator = Validator(definitions.values())
+    for member, maker in zip(members, form.makers, strict=True):
+        validator.validate(member.network, maker, {})
+        for argument, value in _open(definitions[maker]):
+            for other in _others(value):
+                network = _built(member.network.spec, {argument: other})
+                if network is not None:
+                    try:
+                        validator.validate(network, maker, {argument: other})
+                    except Mismatch:
+                        raise _WrongOtherwise(argument) from None
+                    break
+
+
+def _open(made: "Class | Function") -> Iterator[tuple[str, Any]]:
+    """The arguments of a class or function that have a number as their default."""
+    function = made.method("__init__") if isinstance(made, Class) else made
+    for parameter in function.parameters if function is not None else ():
+        if isinstance(parameter.default, Literal):
+            yield parameter.name, parameter.default.value
+
+
+def _others(value: Any) -> list[Any]:
+    """Other values to try, the first of which the spec takes."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value * 2, value * 4, value // 2]
+    return [value / 2 + 0.125] if isinstance(value, float) else []
+
+
+def _built(spec: Spec, overrides: Mapping[str, Any]) -> Network | None:
+    """The network with another value of a variable, None where the spec does not take that."""
+    if any(name not in spec.vars for name in overrides):
+        return None
+    network, faults = build(spec, overrides)
+    return None if any(fault.severity == "error" for fault in faults) else network
+
+
+# --- the forms ------------------------------------------------------------------------------------
+
+
+def _from_rows(members: Sequence[Member], family: str | None, closed: frozenset[str]) -> Form:
+    """What a person would write: a block is a class, a repetition a loop, a condition an `if`."""
+    facts = Facts(members)
+    taken = frozenset(HELPERS) | {member.name for member in members if family}
+    name = class_name(family or members[0].network.spec.name, taken)
+    classes = Classes(facts, taken | {name})
+    network = classes.network(name, closed)
+    network.docstring = describe.network_docstring(members, family)
+    drafts = [*classes.blocks.values(), network]
+    functions = [_function(classes, network, member) for member in members] if family else []
+    return Form(
+        [cls for draft in drafts for cls in _documented(draft)],
+        functions,
+        [function.name for function in functions] or [name],
+        [name, *sorted((function.name for function in functions), key=_natural)],
+    )
+
+
+def _documented(draft: Draft) -> list[Class]:
+    *before, own = draft.classes()
+    return [*before, replace(own, docstring=describe.docstring(draft.docstring, draft.title))]
+
+
+def _function(classes: Classes, network: Draft, member: Member) -> Function:
+    """The function that makes a member: what it sets is fixed, the rest stays an argument."""
+    unit = classes.plain_unit()
+    varying = classes.facts.varying()
+    stays = [argument for argument in network.arguments if argument.key not in varying]
+    items: list[Argument] = []
+    for argument in network.arguments:
+        if argument.key in varying:
+            value = member.network.vars[argument.key]
+            missing = value is False and argument.annotation == OPTIONAL
+            expr = Literal(None) if missing else unit.table(value)
+            if argument.default is None or expr != argument.default:
+                items.append(Keyword(argument.name, expr))
+        else:
+            items.append(Keyword(argument.name, Name(argument.name)))
+    return Function(
+        _function_name(member),
+        parameters_of(stays),
+        Name(network.name),
+        (Return(Call(Name(network.name), tuple(items))),),
+        describe.function_docstring(member),
+    )
+
+
+def _plain(members: Sequence[Member], family: str | None) -> Form:
+    """The plain form: a class for each network, and for each of its parts."""
+    plain = Plain({*HELPERS, *(member.name for member in members if family)})
+    makers = []
+    for member in members:
+        name = plain.fresh(member.name if family else member.network.spec.name)
+        plain.write(member.network, name, describe.network_docstring([member], None))
+        makers.append(name)
+    if not family:
+        return Form(plain.definitions, [], makers, makers)
+    functions = [
+        Function(
+            _function_name(member),
+            (),
+            Name(name),
+            (Return(Call(Name(name))),),
+            describe.function_docstring(member),
+        )
+        for member, name in zip(members, makers, strict=True)
+    ]
+    names = [function.name for function in functions]
+    return Form(plain.definitions, functions, names, [*makers, *names])
+
+
+def _function_name(member: Member) -> str:
+    return member.name if usable_argument(member.name) else f"{member.name}_net"
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """The order of people, `resnet18` before `resnet152`."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
+def _text(form: Form, members: Sequence[Member], family: str | None) -> str:
+    return render(
+        Module(
+            docstring=describe.module_docstring(members, family),
+            exported=form.exported,
+            constants=describe.constants(members, family),
+            classes=form.classes,
+            functions=form.functions,
+            clamped=any(leaps(node.op) for m in members for node in m.network.nodes),
+        )
+    )
