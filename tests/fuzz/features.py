@@ -53,6 +53,9 @@ def _conditions(draft: Draft, site: Site) -> list[str]:
 def repetition(draft: Draft) -> bool:
     """A row is repeated, or not there at all."""
     rng, site = draft.rng, _some(draft)
+    merging = [s for s in sites(draft.data) if "branches" in s.row]
+    if merging and rng.random() < 0.2:
+        site = rng.choice(merging)
     if site.place.kind == "single":
         return False
     times = rng.choice((0, 1, 2, 2, 3))

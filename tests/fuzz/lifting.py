@@ -1,5 +1,6 @@
 """Values become expressions: of variables, arguments of blocks, columns of `each`, or `i`."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
@@ -78,7 +79,49 @@ def _to_variable(draft: Draft, site: Site, here: Holder, state: float) -> bool:
         draft.data["vars"] = {**draft.data.get("vars", {}), name: form.value}
     else:
         block = draft.data["blocks"][site.place.block]
-        block["vars"] = {**block.get("vars", {}), name: form.value}
+        value = form.value
+        if type(value) is int and draft.rng.random() < 0.6:
+            value = _computed(draft, site, block.get("args", {}), value)
+        block["vars"] = {**block.get("vars", {}), name: value}
+    return True
+
+
+def _computed(draft: Draft, site: Site, args: Mapping[str, Any], value: int) -> str:
+    """A number as an expression of what a block sees."""
+    known = {"in_channels": _channels(draft, site), **args}
+    numbers = {name: number for name, number in known.items() if type(number) is int}
+    name = draft.rng.choice(list(numbers) or ["in_channels"])
+    return _in_terms_of(draft.rng, name, numbers.get(name, 1), value)
+
+
+def _channels(draft: Draft, site: Site) -> int | None:
+    """What `in_channels` is in a row: that of the block, or what arrives at the row."""
+    block = site.place.block
+    found = [site] if block is None else uses(draft.data, block)[:1]
+    shapes = [draft.arriving(place.path) for place in found]
+    return facts.channels(shapes[0]) if shapes and shapes[0] is not None else None
+
+
+def _in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
+    """An expression of a name, which is `number`, that gives `value`."""
+    difference = value - number
+    forms = [f"{name} + {difference}" if difference >= 0 else f"{name} - {-difference}"]
+    if number and value % number == 0:
+        forms.append(f"{value // number} * {name}" if value != number else name)
+    if value and number % value == 0:
+        forms.append(f"{name} // {number // value}")
+    if value > number:
+        forms.append(f"max({name}, {value})")
+    return rng.choice(forms)
+
+
+def _to_channels(draft: Draft, site: Site, here: Holder, state: float) -> bool:
+    """An expression of `in_channels`."""
+    del state
+    number = _channels(draft, site)
+    if number is None or type(here.value) is not int:
+        return False
+    here.holder[here.key] = _in_terms_of(draft.rng, "in_channels", number, here.value)
     return True
 
 
@@ -111,7 +154,7 @@ def _to_argument(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     form = form_of(rng, name, here.value)
     here.holder[here.key] = form.text
     add_argument(draft, site.place.block, name, form)
-    if rng.random() < 0.3 and "args" in block:
+    if rng.random() < 0.7 and "args" in block:
         numbers = [other for other, value in block["args"].items() if type(value) is int]
         if numbers and type(form.value) is int:
             other = rng.choice(numbers[:1])
@@ -128,9 +171,6 @@ def add_argument(draft: Draft, block_name: str, name: str, form: Form) -> None:
     block["args"] = {**block.get("args", {}), name: None if is_required else form.value}
     block_keys = ("description", "args", "vars", "columns", "layers")
     draft.data["blocks"][block_name] = {key: block[key] for key in block_keys if key in block}
-    if not is_required and rng.random() < 0.04:  # a default that no use takes may be anything
-        block["args"][name] = rng.choice(("5×5", "1 +", "unknown + 1", "in_channels"))
-        is_required = True
     for use in uses(draft.data, block_name):
         if is_required or rng.random() < 0.5:
             use.row[name] = form.value
@@ -207,6 +247,7 @@ LIFTERS = {
     "argument": _to_argument,
     "column": _to_column,
     "i": _to_index,
+    "in_channels": _to_channels,
 }
 
 
@@ -307,7 +348,8 @@ def lift_any(draft: Draft) -> bool:
     rng = draft.rng
     site = rng.choice(sites(draft.data))
     names = attributes_of(site.row)
-    kinds = ("variable", "column", "i", *(("argument",) * 3 if site.place.block else ()))
+    kinds = ["variable", "column", "i", "in_channels"]
+    kinds += ["argument", "argument", "argument", "variable"] if site.place.block else []
     return bool(names) and lift(draft, site, rng.choice(names), rng.choice(kinds))
 
 
@@ -317,7 +359,8 @@ def lift_op(draft: Draft) -> bool:
     found = [s for s in sites(draft.data) if is_op(s.row) or s.row.get("op") in _blocks(draft)]
     if not found:
         return False
-    site = rng.choice(found)
+    inner = [s for s in found if s.place.block and s.row["op"] in _blocks(draft)]
+    site = rng.choice(inner if inner and rng.random() < 0.3 else found)
 
     def change() -> bool:
         now = growth.site_now(draft, site)
