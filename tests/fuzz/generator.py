@@ -121,6 +121,8 @@ def _plant(draft: Draft, aim: Aim) -> bool:
     before = draft.data
     if not _put(draft, aim):
         return False
+    if aim.kind == "literal":
+        return True
     if aim.kind == "argument":
         _into_block(draft, aim)
     for _ in range(6):

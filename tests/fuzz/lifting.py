@@ -236,13 +236,7 @@ def _to_index(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     return True
 
 
-def _to_literal(draft: Draft, site: Site, here: Holder, state: float) -> bool:
-    del draft, site, here, state
-    return True
-
-
 LIFTERS = {
-    "literal": _to_literal,
     "variable": _to_variable,
     "argument": _to_argument,
     "column": _to_column,
