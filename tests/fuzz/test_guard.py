@@ -11,7 +11,8 @@ from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import Check, SpecError, check_text
 from archspec.diagnostics.generation import CannotBeWritten
 from archspec.ops import OPS
-from tests.fuzz.coverage import CONSTRUCTS, Coverage, attributes_in, constructs
+from tests.fuzz.constructs import CONSTRUCTS, constructs
+from tests.fuzz.coverage import Coverage, attributes_in
 from tests.fuzz.draft import CheckCrashed
 from tests.fuzz.failure import Failure
 from tests.fuzz.fields import compare_fields
