@@ -71,6 +71,8 @@ def _evaluation(
             return
     if not torch.equal(given, x):
         yield Failure("input overwritten", "in evaluation")
+    if any(not torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items()):
+        yield Failure("statistics differ", "in evaluation, which leaves them as they are")
     yield from _outputs("in evaluation", got, list(expected.outputs.values()))
 
 

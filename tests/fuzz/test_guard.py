@@ -11,6 +11,7 @@ from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import Check, SpecError, check_text
 from archspec.diagnostics.generation import CannotBeWritten
 from archspec.ops import OPS
+from tests.fuzz import workers
 from tests.fuzz.constructs import CONSTRUCTS, constructs
 from tests.fuzz.coverage import Coverage, attributes_in
 from tests.fuzz.draft import CheckCrashed
@@ -195,6 +196,11 @@ BROKEN = {
     "input overwritten": ("x = self.act1(", "x.data.add_(1); x = self.act1(", "input overwritten"),
     "gradient of the input": ("self.conv1(x)", "self.conv1(x.detach())", "gradient differs"),
     "gradient of a parameter": ("* self.scale", "* self.scale.detach()", "gradient differs"),
+    "statistics in evaluation": (
+        "self.norm1(self.conv1(x))",
+        "self.norm1.train()(self.conv1(x))",
+        "statistics differ",
+    ),
     "in training only": ("alpha=0.5", "alpha=0.5 if self.training else 0.25", "output differs"),
     "operations for nothing": (
         "return self.fc",
@@ -333,6 +339,13 @@ def test_a_faulty_spec_is_made_small() -> None:
     assert len(to_yaml(small)) < len(made.text)
     assert len(small["layers"]) <= 2
     assert check_text(to_yaml(small)).ok
+
+
+def test_a_process_that_dies_is_reported_with_its_spec() -> None:
+    (lost,) = workers.of_one_process(SEED, 3, "none", work=print)  # which ends without a report
+    assert [failure.kind for failure in lost.failures] == ["process lost"]
+    assert lost.number == 3
+    assert lost.examples[0].text == make(SEED, 3).text
 
 
 def test_failures_that_differ_in_names_and_numbers_are_one() -> None:
