@@ -75,7 +75,7 @@ class Validator:
         self._compare_modules(network, placed)
         built = (form_of(root), self._topology(network))
         if built in self.alike:
-            return  # only numbers differ, which the modules were compared for: `forward` is the same
+            return  # only numbers differ, for which the modules were compared
         self._run(network, root, placed, training=True)
         if self.torch.asked or network.training_only:
             self._run(network, root, placed, training=False)
