@@ -100,6 +100,7 @@ def _imports(module: Module, helpers: Sequence[str]) -> list[list[str]]:
     standard = [
         *(["import math"] if "math" in names else []),
         *(["from collections import OrderedDict"] if "OrderedDict" in names else []),
+        *(["from collections.abc import Callable"] if "Callable" in names else []),
         *(["from functools import partial"] if "partial" in names else []),
         *(["from typing import NamedTuple"] if "NamedTuple" in names else []),
     ]

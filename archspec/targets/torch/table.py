@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from archspec.analysis.results import Results
 from archspec.graph.network import Network, Node, Scope
-from archspec.ops import show, thousands
+from archspec.ops import show
 from archspec.ops.fields import Pair
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.printer import WIDTH
+from archspec.targets.torch.names import commas
 from archspec.targets.torch.rows.facts import Member
 
 HEADER = ("layer", "op", "kernel", "stride", "padding", "output", "params")
@@ -21,7 +22,7 @@ def layer_table(network: Network, results: Results) -> list[str]:
     rows = list(_rows(network, results))
     total = results.totals(network.nodes).num_params
     assert total is not None
-    last = ("total", *[""] * (len(HEADER) - 2), thousands(total))
+    last = ("total", *[""] * (len(HEADER) - 2), commas(total))
     columns = [
         column for column in zip(HEADER, *rows, last, strict=True) if any(map(str, column[1:]))
     ]
@@ -46,7 +47,7 @@ def _rows(network: Network, results: Results) -> Iterator[tuple[str, ...]]:
             continue
         totals = results.totals(child.nodes())
         output = network.shape_of(child.output)
-        params = thousands(totals.num_params) if totals.num_params else ""
+        params = commas(totals.num_params) if totals.num_params else ""
         yield (child.path, _what(child), "", "", "", show(output or ()), params)
 
 
@@ -81,7 +82,7 @@ def family_table(members: Sequence[Member]) -> list[str]:
         totals = member.results.totals(member.network.nodes)
         output = member.network.shape_of(member.network.output)
         counts = (totals.weighted_layers, totals.num_params, totals.macs)
-        shown = ["unknown" if n is None else thousands(n) for n in counts]
+        shown = ["unknown" if n is None else commas(n) for n in counts]
         rows.append((member.name, *shown, show(output or ())))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = "  ".join("-" * width for width in widths)
@@ -101,7 +102,7 @@ def _row(network: Network, results: Results, node: Node) -> tuple[str, ...]:
     output, held = network.shape_of(node.output), results.parameters[node.index]
     assert output is not None
     assert held is not None
-    params = thousands(held.trainable) if held.trainable else ""
+    params = commas(held.trainable) if held.trainable else ""
     return (node.path, node.op_name, *_window(node), show(output), params)
 
 

@@ -83,7 +83,8 @@ def _module(layer: str, op: MaxPool2d | AvgPool2d, row: Row, options: Options) -
 def _either(
     layer: str, name: str, op: MaxPool2d | AvgPool2d, row: Row, options: Options
 ) -> Spelling:
-    kernel, stride = row.size("kernel_size", op.kernel_size), row.sizes("stride", op.stride, None)
+    kernel = Keyword("kernel_size", row.size("kernel_size", op.kernel_size))
+    stride = row.sizes("stride", op.stride, None)
     return Spelling(_module(layer, op, row, options), function(name, kernel, *stride, *options))
 
 
