@@ -464,13 +464,13 @@ def children_of(module: Any) -> dict[str, Any]:
 
 def form_of(module: Any) -> Any:
     """How a module is built, whatever the numbers of its layers are."""
-    if isinstance(module, Instance):
-        parts = tuple((name, form_of(value)) for name, value in module.attributes.items())
-        return (module.cls.name, parts)
-    if isinstance(module, Container):
-        return (module.head, tuple((name, form_of(v)) for name, v in module.children.items()))
     if isinstance(module, Made):
         return (module.head, module.in_place)
+    if isinstance(module, Instance):
+        parts = module.attributes
+        return (module.cls.name, *parts, *map(form_of, parts.values()))
+    if isinstance(module, Container):
+        return (module.head, *module.children, *map(form_of, module.children.values()))
     return module if isinstance(module, int | float | str) else type(module).__name__
 
 
