@@ -56,6 +56,7 @@ CATALOGUE: tuple[type[Diagnostic], ...] = (
     shapes.NotDivisible,
     shapes.NoSuchChannel,
     shapes.NeitherMapNorVector,
+    shapes.NormOfOneNumber,
     claims.ClaimFails,
     claims.UnknownMetric,
     claims.ClaimUnverifiable,
