@@ -6,10 +6,10 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from archspec.targets.torch.page import HELPERS
 
 import archspec
 from archspec.language import loader
+from archspec.targets.torch.helpers import HELPERS
 from tests.targets.networks import members_of
 
 SPECS = [file.name for file in loader.list_specs()]
