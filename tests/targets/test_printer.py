@@ -2,28 +2,28 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from itertools import cycle
+from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archspec
 from archspec.language import loader
 from archspec.targets.python import tree
-from archspec.targets.python.printer import lines, signature, statements
+from archspec.targets.python.printer import lines, statements
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Expr, call, dotted
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.module import Module, render
-from tests.targets import trees
 from tests.targets.forms import made
 from tests.targets.reader import read, read_expression
+from tests.targets.trees import Grower
 
 SPECS = [file.name for file in loader.list_specs()]
 LONG = "a_name_of_just_the_length_that_a_name_may_have_and_no_letter_more"[:64]
-MANY = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=500, deadline=None)
 
 
 # --- read back ------------------------------------------------------------------------------------
@@ -55,42 +55,44 @@ def test_a_module_read_back_is_its_tree(spec: str, *, plain: bool) -> None:
     assert [without_texts(definition) for definition in definitions(module.text)] == wanted
 
 
-@given(trees.expressions)
+growers = st.integers(0, 2**32).map(lambda seed: Grower(Random(seed)))  # noqa: S311 - a test
+
+
+@given(growers)
 @MANY
-def test_an_expression_read_back_is_its_tree(expr: Expr) -> None:
+def test_an_expression_read_back_is_its_tree(grower: Grower) -> None:
+    expr = grower.expression()
     assert read_expression(flat(expr)) == expr
 
 
-@given(trees.expressions)
+@given(growers, st.sampled_from(["x = ", f"self.{LONG} = "]), st.integers(0, 8))
 @MANY
-def test_on_several_lines_it_is_the_same_expression(expr: Expr) -> None:
-    broken = "\n".join(lines(f"self.{LONG} = ", expr, 16))
-    (assign,) = read("if x:\n" + broken)[0].body  # type: ignore[union-attr]  # an `if`
+def test_on_several_lines_it_is_the_same_expression(
+    grower: Grower, prefix: str, indent: int
+) -> None:
+    expr = grower.expression()
+    (condition,) = read("\n".join(["if x:", *lines(prefix, expr, 8 + 8 * indent)]))
+    assert isinstance(condition, tree.If)
+    (assign,) = condition.body
+    assert isinstance(assign, tree.Assign)
     assert assign.value == expr
 
 
-@given(trees.bodies)
+@given(growers)
 @MANY
-def test_statements_read_back_are_their_trees(body: Sequence[tree.Statement]) -> None:
-    text = "\n".join(["def f():", *statements(body, 4)])
-    (function,) = read(text)
+def test_statements_read_back_are_their_trees(grower: Grower) -> None:
+    body = grower.body()
+    (function,) = read("\n".join(["def f():", *statements(body, 4)]))
     assert isinstance(function, tree.Function)
     assert function.body == body
 
 
-@given(trees.functions)
+@given(growers)
 @MANY
-def test_a_signature_read_back_is_its_tree(function: tree.Function) -> None:
-    text = "\n".join([*signature(function, 0), "    return x"])
-    (found,) = read(text)
-    assert isinstance(found, tree.Function)
-    assert (found.parameters, found.returns) == (function.parameters, function.returns)
-
-
-@given(trees.classes)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_class_read_back_is_its_tree(cls: tree.Class) -> None:
-    assert definitions(render(Module("Text.", ["Net"], [], [cls], []))) == [cls]
+def test_a_definition_read_back_is_its_tree(grower: Grower) -> None:
+    function, cls = grower.function(), grower.cls()
+    text = render(Module("Text.", ["Net"], [], [cls], [function]))
+    assert definitions(text) == [cls, function]
 
 
 # --- as the formatter has it ----------------------------------------------------------------------
