@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.graph.network import INPUT, Module, Network, Node, Value
+from archspec.language.init import Scheme
 from archspec.ops import Op, Shape, channels_of
 from archspec.targets.python import tree
 from archspec.targets.python.machine import External, Instance, Machine, MachineError
@@ -23,6 +24,7 @@ from archspec.targets.torch.symbols import (
     Parameter,
     Tensor,
     Torch,
+    form_of,
     place,
 )
 
@@ -50,6 +52,7 @@ class Validator:
         self.torch.run = self.machine.call
         self.expected: dict[Any, Expected] = {}
         self.kept: list[Any] = []
+        self.alike: dict[str, Any] = {}  # what was compared before, by what made it
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `Mismatch` unless calling `name` makes the network."""
@@ -65,21 +68,37 @@ class Validator:
             raise Mismatch(f"{type(error).__name__}: {error}") from error
 
     def _validate(self, network: Network, name: str, arguments: dict[str, Any]) -> None:
-        torch = self.torch
-        torch.inits.clear()
-        torch.kept.clear()
         root = self.machine.call(self.machine.globals[name], (), arguments)
         if not isinstance(root, Instance):
             raise Mismatch(f"{name} makes no module")
         placed = place(root)
         self._compare_modules(network, placed)
-        for training in (True, False):
-            torch.training = training
-            torch.terms, torch.events, torch.used = {}, [], set()
-            x = torch.apply(("input",), ())
-            torch.events.clear()
-            result = self.machine.call(root, (x,), {})
-            _Run(self, network, x, placed, training=training).compare(result)
+        if not self._is_alike(name, root, network):
+            self._run(network, root, placed, training=True)
+            if self.torch.asked or network.training_only:
+                self._run(network, root, placed, training=False)
+            self.alike[name] = (form_of(root), _topology(network))
+
+    def _is_alike(self, name: str, root: Instance, network: Network) -> bool:
+        """Whether objects and network are built as those that were compared before.
+
+        Then only numbers differ, which the modules have been compared for: `forward` does the same.
+        """
+        before = self.alike.get(name)
+        return before is not None and before == (form_of(root), _topology(network))
+
+    def _run(
+        self, network: Network, root: Instance, placed: Mapping[str, Any], *, training: bool
+    ) -> None:
+        torch = self.torch
+        torch.training, torch.asked = training, False
+        torch.terms, torch.events, torch.used = {}, [], set()
+        x = torch.apply(("input",), ())
+        torch.events.clear()
+        result = self.machine.call(root, (x,), {})
+        asked = torch.asked
+        _Run(self, network, x, placed, training=training).compare(result)
+        torch.asked = asked
 
     # --- modules -----------------------------------------------------------------------------
 
@@ -105,17 +124,14 @@ class Validator:
 
     def _compare_inits(self, module: Module, made: Any) -> None:
         """How its parameters begin."""
-        schemes = module.init or {}
-        alone = isinstance(made, Parameter)
-        for (owner, name), scheme in self.torch.inits.items():
-            if owner == id(made) and ("weight" if alone else name) not in schemes:
-                raise Mismatch(f"{name} of {module.path} begins as {scheme}")
-        for name, wanted in schemes.items():
-            found = self.torch.inits.get((id(made), "" if alone else name))
-            options = dict(wanted.options)
-            first = (options.pop("value"),) if wanted.name == "constant" else ()
-            if found is None or not _equal(found, (wanted.name, *first, *sorted(options.items()))):
-                raise Mismatch(f"{name} of {module.path} begins as {found}, not {wanted.name}")
+        schemes, found = module.init, self.torch.inits.get(id(made))
+        if not schemes and not found:
+            return
+        wanted = {name: _scheme(scheme) for name, scheme in (schemes or {}).items()}
+        if isinstance(made, Parameter):
+            wanted = dict(zip([""], wanted.values(), strict=False))
+        if wanted != (found or {}):
+            raise Mismatch(f"{module.path} begins as {found}, not as {wanted}")
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -274,7 +290,6 @@ class _Run:
             if index not in self.torch.used:
                 raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
         for index, nodes in self.nodes.items():
-            # an identity behind a dropout gives the same tensor, and draws nothing
             drawn = [node for node in nodes if node.op is not None and node.op.role == "dropout"]
             if drawn and index in counts and counts[index] != len(drawn):
                 raise Mismatch(f"{drawn[0].path} is drawn {counts[index]} times")
@@ -356,14 +371,24 @@ _NEEDS: Mapping[str, frozenset[str]] = {
 """The same of what is no step of its own."""
 
 
+def _topology(network: Network) -> tuple[Any, ...]:
+    """The steps of a network, whatever their numbers are."""
+    steps = tuple((type(node.op), node.path, node.inputs) for node in network.nodes)
+    runs = tuple((network.is_run(node), network.is_evaluated(node)) for node in network.nodes)
+    return steps, runs, tuple(network.outputs.items()), network.training_only
+
+
 def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
     shapes = network.arriving(node)
     assert shapes is not None
     return shapes
 
 
-def _equal(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
-    return len(found) == len(wanted) and all(a == b for a, b in zip(found, wanted, strict=True))
+def _scheme(scheme: Scheme) -> tuple[Any, ...]:
+    """How a parameter begins, as a call of `nn.init` is noted."""
+    options = dict(scheme.options)
+    first = (options.pop("value"),) if scheme.name == "constant" else ()
+    return (scheme.name, *first, *sorted(options.items()))
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
