@@ -212,9 +212,28 @@ def path(expr: tree.Expr) -> str:
     return ""
 
 
+def without_annotations(*nodes: tree.Node) -> Iterator[tree.Node]:
+    """Nodes and everything in them that is executed."""
+    for node in nodes:
+        yield node
+        said: list[object] = []
+        match node:
+            case tree.Parameter(annotation=annotation) | tree.Assign(annotation=annotation):
+                said = [annotation]
+            case tree.Function(returns=returns):
+                said = [returns]
+            case tree.Field():
+                return
+        inner = (part for part in tree.children(node) if not any(part is other for other in said))
+        yield from without_annotations(*inner)
+
+
 def mutant(rng: Random, definitions: Definitions, change: Changes) -> Definitions | None:
-    """The definitions with one change of a kind, None where there is nothing to change so."""
-    nodes = list(tree.walk(*definitions))
+    """The definitions with one change of a kind, None where there is nothing to change so.
+
+    Annotations are left alone: what they say is the type checker's to find.
+    """
+    nodes = list(without_annotations(*definitions))
     candidates = list(nodes)
     rng.shuffle(candidates)
     for node in candidates:
