@@ -462,7 +462,9 @@ class Machine:
                 value = self.expression(operand)
                 if op == "not":
                     return lambda names: not value(names)
-                return (lambda names: -value(names)) if op == "-" else value
+                if op == "-":
+                    return lambda names: -value(names)
+                return lambda names: +value(names)
             case tree.Compare(operands=operands, ops=ops):
                 return self._compare([self.expression(o) for o in operands], ops)
             case tree.Boolean(op=op, values=values):

@@ -453,7 +453,7 @@ def is_module(value: Any) -> bool:
 def _named_children(owner: Any) -> dict[str, Any]:
     if isinstance(owner, Container):
         return owner.children
-    if isinstance(owner, Instance):
+    if isinstance(owner, Instance) and owner.begun:
         return owner.attributes
     raise MachineError(f"{type(owner).__name__} has no modules in it")
 
