@@ -244,7 +244,8 @@ def write(checked: Check, target: str = "torch") -> str:
         assert member.results is not None
         networks.append((member.variant or member.name, member.network, member.results))
     try:
-        return TARGETS[target].generate(networks, checked.name if checked.family else None)
+        with _collector_paused():
+            return TARGETS[target].generate(networks, checked.name if checked.family else None)
     except CannotWrite as error:
         fault = CannotBeWritten(error.where, problem=error.problem)
         raise SpecError(checked.document, (fault,)) from None

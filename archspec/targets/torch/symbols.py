@@ -17,6 +17,8 @@ Callee: TypeAlias = tuple[Any, ...]
 """What was applied, with its constants: `("F.relu",)`, `("module", "conv1", …)`."""
 
 _CONTAINERS = {"nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
+_PADDING = {"nn.ZeroPad1d", "nn.ZeroPad2d", "nn.ZeroPad3d", "nn.ConstantPad2d"}
+"""Layers that are `F.pad` with constants."""
 _BASES: Mapping[str, str] = {
     "Conv2dSame": "nn.Conv2d",
     "PaddedConv2d": "nn.Conv2d",
@@ -204,6 +206,9 @@ class Torch:
         _require(tensor)
         if layer.head == "nn.Identity":
             return tensor
+        if layer.head in _PADDING:
+            value = layer.arguments.get("value", 0.0)
+            return self.apply(("F.pad", layer.arguments["padding"], "constant", value), (tensor,))
         overwrites = tensor if layer.in_place else None
         return self.apply(("module", layer.path, layer.key), (tensor,), overwrites)
 
@@ -469,13 +474,13 @@ def children_of(module: Any) -> dict[str, Any]:
 
 def form_of(module: Any) -> Any:
     """How a module is built, whatever the numbers of its layers are."""
-    if isinstance(module, Instance):
-        parts = tuple((name, form_of(value)) for name, value in module.attributes.items())
-        return (module.cls.name, parts)
-    if isinstance(module, Container):
-        return (module.head, tuple((name, form_of(v)) for name, v in module.children.items()))
     if isinstance(module, Made):
         return (module.head, module.in_place)
+    if isinstance(module, Instance):
+        parts = module.attributes
+        return (module.cls.name, *parts, *map(form_of, parts.values()))
+    if isinstance(module, Container):
+        return (module.head, *module.children, *map(form_of, module.children.values()))
     return module if isinstance(module, int | float | str) else type(module).__name__
 
 

@@ -52,7 +52,7 @@ class Validator:
         self.torch.run = self.machine.call
         self.expected: dict[Any, Expected] = {}
         self.kept: list[Any] = []
-        self.alike: dict[str, Any] = {}  # what was compared before, by what made it
+        self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `Mismatch` unless calling `name` makes the network."""
@@ -73,19 +73,27 @@ class Validator:
             raise Mismatch(f"{name} makes no module")
         placed = place(root)
         self._compare_modules(network, placed)
-        if not self._is_alike(name, root, network):
-            self._run(network, root, placed, training=True)
-            if self.torch.asked or network.training_only:
-                self._run(network, root, placed, training=False)
-            self.alike[name] = (form_of(root), _topology(network))
+        built = (form_of(root), self._topology(network))
+        if built in self.alike:
+            return  # only numbers differ, for which the modules were compared
+        self._run(network, root, placed, training=True)
+        if self.torch.asked or network.training_only:
+            self._run(network, root, placed, training=False)
+        self.alike.add(built)
 
-    def _is_alike(self, name: str, root: Instance, network: Network) -> bool:
-        """Whether objects and network are built as those that were compared before.
-
-        Then only numbers differ, which the modules have been compared for: `forward` does the same.
-        """
-        before = self.alike.get(name)
-        return before is not None and before == (form_of(root), _topology(network))
+    def _topology(self, network: Network) -> tuple[Any, ...]:
+        """The steps of a network; with their numbers where `forward` may say those itself."""
+        steps: list[Any] = []
+        for node in network.nodes:
+            assert node.op is not None
+            shapes = _shapes(network, node)
+            expected = self.expect(node.op, shapes)
+            if expected.function is None and expected.padding is None:
+                steps.append((type(node.op), node.path, node.inputs))
+            else:
+                steps.append((node.op, shapes, node.path, node.inputs))
+        runs = tuple((network.is_run(node), network.is_evaluated(node)) for node in network.nodes)
+        return tuple(steps), runs, tuple(network.outputs.items()), network.training_only
 
     def _run(
         self, network: Network, root: Instance, placed: Mapping[str, Any], *, training: bool
@@ -290,6 +298,8 @@ class _Run:
             if index not in self.torch.used:
                 raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
         for index, nodes in self.nodes.items():
+            if counts.get(index, 0) > len(nodes):
+                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
             drawn = [node for node in nodes if node.op is not None and node.op.role == "dropout"]
             once = drawn or [
                 node for node in nodes if node.module.tensors
@@ -304,7 +314,8 @@ class _Memory:
     def __init__(self, run: _Run, result: Any) -> None:
         self.run = run
         self.storage: dict[int, int] = {}
-        self.saved: dict[int, str] = {}  # by storage: who needs it for the backward pass
+        self.sharing: dict[int, list[int]] = {}  # the tensors in each place of memory
+        self.saved: dict[int, Any] = {}  # by storage: who needs it for the backward pass
         self.stale: set[int] = set()
         self.returned = (
             [v for v in result.attributes.values() if isinstance(v, Tensor)]
@@ -314,7 +325,7 @@ class _Memory:
 
     def check(self) -> None:
         """Raise `Mismatch` where something that is needed was overwritten."""
-        self.storage[self.run.values[Value(INPUT)].index] = -1
+        self._keep(self.run.values[Value(INPUT)], -1)
         for event in self.run.torch.events:
             self._execute(event)
         for tensor in self.returned:
@@ -330,12 +341,16 @@ class _Memory:
             needs = needs - {"input"}  # what works in place keeps a copy where it needs one
         else:
             aliased = "view" in needs and tensor.operands
-            self.storage[tensor.index] = self._of(tensor.operands[0]) if aliased else tensor.index
+            self._keep(tensor, self._of(tensor.operands[0]) if aliased else tensor.index)
         if self.run.training:
             for operand in tensor.operands if "input" in needs else ():
-                self.saved.setdefault(self._of(operand), str(tensor.callee[:2]))
+                self.saved.setdefault(self._of(operand), tensor.callee)
             if "output" in needs:
-                self.saved.setdefault(self._of(tensor), str(tensor.callee[:2]))
+                self.saved.setdefault(self._of(tensor), tensor.callee)
+
+    def _keep(self, tensor: Tensor, storage: int) -> None:
+        self.storage[tensor.index] = storage
+        self.sharing.setdefault(storage, []).append(tensor.index)
 
     def _of(self, tensor: Tensor) -> int:
         return self.storage.get(tensor.index, tensor.index)
@@ -349,10 +364,10 @@ class _Memory:
         if storage == -1:
             raise Mismatch("the network's input is overwritten")
         if storage in self.saved:
-            raise Mismatch(f"{self.saved[storage]} needs what is overwritten, to go backward")
-        self.stale |= {index for index, place in self.storage.items() if place == storage}
+            raise Mismatch(f"{self.saved[storage][:2]} needs what is overwritten, to go backward")
+        self.stale.update(self.sharing.get(storage, (storage,)))
         self.stale.discard(result.index)
-        self.storage[result.index] = storage
+        self._keep(result, storage)
 
     def _needs(self, tensor: Tensor) -> frozenset[str]:
         nodes = self.run.nodes.get(tensor.index)
@@ -372,13 +387,6 @@ _NEEDS: Mapping[str, frozenset[str]] = {
     "*": frozenset({"input"}),
 }
 """The same of what is no step of its own."""
-
-
-def _topology(network: Network) -> tuple[Any, ...]:
-    """The steps of a network, whatever their numbers are."""
-    steps = tuple((type(node.op), node.path, node.inputs) for node in network.nodes)
-    runs = tuple((network.is_run(node), network.is_evaluated(node)) for node in network.nodes)
-    return steps, runs, tuple(network.outputs.items()), network.training_only
 
 
 def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
