@@ -126,9 +126,9 @@ def _expr(node: ast.expr) -> tree.Expr:
         case ast.Subscript(value=value, slice=index):
             return tree.Subscript(_expr(value), _index(index))
         case ast.Tuple(elts=items):
-            return tree.Tuple(tuple(map(_expr, items)))
+            return tree.Tuple(tuple(map(_item, items)))
         case ast.List(elts=items):
-            return tree.List(tuple(map(_expr, items)))
+            return tree.List(tuple(map(_item, items)))
         case ast.Dict(keys=keys, values=values):
             pairs = zip((k for k in keys if k is not None), values, strict=True)
             return tree.Dict(tuple((_expr(key), _expr(value)) for key, value in pairs))
@@ -163,6 +163,11 @@ def _part(node: ast.expr) -> tree.Expr:
 
 def _argument(node: ast.expr) -> tree.Argument:
     return tree.Starred(_expr(node.value)) if isinstance(node, ast.Starred) else _expr(node)
+
+
+def _item(node: ast.expr) -> tree.Expr:
+    """An item of a tuple or list; one with a star is an argument like those of calls."""
+    return _argument(node)  # type: ignore[return-value]  # the tree's items are wider than typed
 
 
 def _index(node: ast.expr) -> "tree.Expr | tree.Slice | tuple[tree.Expr | tree.Slice, ...]":

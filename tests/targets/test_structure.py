@@ -6,10 +6,10 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from archspec.targets.torch.page import HELPERS
 
 import archspec
 from archspec.language import loader
+from archspec.targets.torch.helpers import HELPERS
 from tests.targets.networks import members_of
 
 SPECS = [file.name for file in loader.list_specs()]
@@ -97,3 +97,61 @@ def test_only_torch_and_the_standard_library_are_imported(spec: str) -> None:
         for name in names:
             head = name.partition(".")[0]
             assert head == "torch" or head in sys.stdlib_module_names
+
+
+STATEMENTS = {
+    "alexnet": 28,
+    "alexnet_half": 26,
+    "alexnet_merged": 12,
+    "alexnet_one_tower": 12,
+    "alexnet_two_gpu": 34,
+    "convnext": 69,
+    "densenet": 60,
+    "efficientnet": 98,
+    "efficientnet_v2": 94,
+    "flower_net": 9,
+    "flower_resnet": 49,
+    "googlenet": 95,
+    "googlenet_2014": 94,
+    "googlenet_cbr": 73,
+    "inception_bn": 104,
+    "inception_resnet_v2": 105,
+    "inception_v3": 193,
+    "inception_v4": 119,
+    "lenet5": 20,
+    "lenet5_1998": 82,
+    "mnasnet": 49,
+    "mobilenet_v1": 60,
+    "mobilenet_v2": 60,
+    "mobilenet_v3": 72,
+    "nin_cifar10": 25,
+    "nin_imagenet": 27,
+    "preresnet": 84,
+    "regnet": 106,
+    "resnet": 82,
+    "resnet_cbr": 89,
+    "resnet_cifar": 67,
+    "resnet_slim": 70,
+    "resnet_v1": 61,
+    "resnet_v2": 99,
+    "shufflenet_v1": 79,
+    "shufflenet_v2": 45,
+    "squeezenet": 45,
+    "vgg": 75,
+    "vgg16_cbr": 50,
+    "xception": 62,
+}
+"""How many each module had at most when it was written: forms may become shorter, not longer."""
+
+
+def statements_in(module: ast.Module) -> int:
+    """Statements in classes and functions, definitions included and docstrings not."""
+    defined = (n for n in module.body if isinstance(n, ast.ClassDef | ast.FunctionDef))
+    found = (node for item in defined for node in ast.walk(item) if isinstance(node, ast.stmt))
+    return sum(not is_text(statement) for statement in found)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_modules_do_not_grow(spec: str) -> None:
+    assert spec in STATEMENTS, "a new spec: put its number of statements into the table"
+    assert statements_in(tree_of(spec)) <= STATEMENTS[spec]

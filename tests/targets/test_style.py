@@ -2,17 +2,16 @@
 
 import subprocess
 import sys
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
-from archspec.targets.torch.layout import Bracketed, Expr, Keyword, lines, tuple_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.api import Check
 from tests.targets.networks import Row, chains, generate, source
+from tests.targets.test_printer import assert_formatted
 
 CONV: Row = {"op": "conv2d", "out_channels": 4, "kernel_size": 3}
 LONG = "a_name_of_just_the_length_that_a_name_may_have_and_no_letter_more"[:64]
@@ -169,46 +168,6 @@ def test_the_formatter_changes_nothing_in_random_networks(networks: list[Check])
     assert_formatted("\n\n\n".join(part.rstrip("\n") for part in classes) + "\n")
 
 
-def assert_formatted(text: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", "-"],
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-words = st.sampled_from(["x", "width", "nn.functional", "256 * 6 * 6", "1", '"text"', "a" * 30])
-
-
-def brackets(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-    keywords = st.builds(Keyword, st.sampled_from(["kernel_size", "p", "padding"]), inner)
-    calls = st.builds(
-        # Python wants keywords last, and each once.
-        lambda head, items, last, spread: Bracketed(
-            head, (*items, *last), spread=spread and len(items) + len(last) > 1
-        ),
-        st.sampled_from(["nn.Conv2d", "F.pad", "OrderedDict"]),
-        st.lists(inner, max_size=5),
-        st.lists(keywords, max_size=2, unique_by=lambda keyword: keyword.name),
-        st.booleans(),
-    )
-    tuples = st.lists(inner, max_size=4).map(lambda items: tuple_of(*items))
-    listed = st.lists(inner, max_size=4).map(lambda items: Bracketed("", tuple(items), "[]"))
-    return calls | tuples | listed
-
-
-@given(st.lists(st.recursive(words, brackets, max_leaves=14), min_size=300, max_size=300))
-@settings(max_examples=1)
-def test_calls_break_as_the_formatter_breaks_them(expressions: list[Expr]) -> None:
-    text = ["class Net:", "    def __init__(self) -> None:"]
-    for target, expression in zip(cycle(["layer", LONG]), expressions, strict=False):
-        text += lines(f"self.{target} = ", expression, 8)
-    assert_formatted("\n".join(text) + "\n")
-
-
 SPELLINGS: list[tuple[Row, str]] = [
     (
         CONV | {"stride": [2, 1], "padding": {"height": 1}, "groups": 2},
@@ -255,28 +214,6 @@ SPELLINGS: list[tuple[Row, str]] = [
 def test_what_is_the_default_is_left_out_and_the_rest_is_not(row: Row, spelling: str) -> None:
     text = source([{"name": "group", "layers": [{"op": "identity"}, row]}], (4, 9, 8))
     assert f"            nn.Identity(),\n            {spelling},\n        )\n" in text
-
-
-def test_how_calls_break() -> None:
-    short = Bracketed("nn.Linear", ("512", "10"))
-    long = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(6)))
-    longer = Bracketed("nn.Conv2d", tuple(f"argument_{i}" for i in range(9)))
-    assert list(lines("self.fc = ", short, 8)) == ["        self.fc = nn.Linear(512, 10)"]
-    assert list(lines("self.conv = ", long, 8)) == [
-        "        self.conv = nn.Conv2d(",
-        f"            {', '.join(f'argument_{i}' for i in range(6))}",
-        "        )",
-    ]
-    assert list(lines("self.conv = ", longer, 8)) == [
-        "        self.conv = nn.Conv2d(",
-        *(f"            argument_{i}," for i in range(9)),
-        "        )",
-    ]
-    assert list(lines("x = ", Bracketed("f", (short, short), spread=True), 0)) == [
-        "x = f(",
-        *["    nn.Linear(512, 10),"] * 2,
-        ")",
-    ]
 
 
 def test_steps_in_a_group_stand_one_to_a_line() -> None:

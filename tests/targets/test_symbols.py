@@ -1,10 +1,7 @@
 """Which variables become arguments, how widths are spelt with them, and that they work."""
 
-from typing import Any
-
 import pytest
 import torch
-from archspec.targets.torch.text import is_whole, product, spell
 
 from archspec.targets.torch.run import instantiate, load_module
 from tests.targets.networks import Row, body, source
@@ -165,60 +162,3 @@ def test_make_divisible_is_the_language_s() -> None:
     for value in (1, 3.5, 12, 13, 20, 100.1, 1000):
         for divisor in (1, 4, 8, 12):
             assert rounded(value, divisor) == make_divisible(value, divisor)
-
-
-@pytest.mark.parametrize(
-    ("text", "whole"),
-    [
-        ("n * 2 + 1", True),
-        ("n / 2", False),
-        ("n // 2", True),
-        ("f // 2", False),
-        ("f * 2", False),
-        ("math.ceil(f)", True),
-        ("round(f)", True),
-        ("round(f, 1)", False),
-        ("max(n, 3)", True),
-        ("max(n, f)", False),
-        ("_make_divisible(f)", True),
-        ("n if f > 1 else 2", True),
-        ("n if n else 0.5", False),
-        ("f < 1", True),
-        ("-n", True),
-        ("-f", False),
-        ("not f", True),
-        ("n or f", False),
-        ("len([f])", True),
-        ("sum([n, 1])", True),
-        ("[1, 2.5][n]", False),
-    ],
-)
-def test_whole_numbers_are_recognised(text: str, whole: bool) -> None:  # noqa: FBT001 - a table
-    assert is_whole(text, lambda name: name == "n") is whole
-
-
-@pytest.mark.parametrize(
-    ("text", "sizes", "expected"),
-    [
-        ("256", (6, 6), "256 * 6 * 6"),
-        ("256", (1, 1), "256"),
-        ("1", (28, 28), "28 * 28"),
-        ("a + b", (6, 1), "(a + b) * 6"),
-        ("a // b", (6, 2), "a // b * 6 * 2"),
-        ("a if b else c", (2, 2), "(a if b else c) * 2 * 2"),
-    ],
-)
-def test_products(text: str, sizes: Any, expected: str) -> None:
-    assert product(text, sizes) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        *((1e-05, "1e-5"), (0.0005, "5e-4"), (0.00015, "1.5e-4"), (-0.0004, "-4e-4")),
-        *((0.001, "0.001"), (0.5, "0.5"), (2, "2"), (True, "True"), (1e20, "1e20"), (0.0, "0.0")),
-    ],
-)
-def test_numbers_are_spelt_as_people_do(value: float, text: str) -> None:
-    assert spell(value) == text
-    assert float(text if text != "True" else "1") == value

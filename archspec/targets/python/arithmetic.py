@@ -95,7 +95,7 @@ def _value(expr: Any, names: Mapping[str, Any]) -> Any:
         case Unary(op="not", operand=operand):
             return not _value(operand, names)
         case Unary(op=op, operand=operand):
-            return -_value(operand, names) if op == "-" else _value(operand, names)
+            return -_value(operand, names) if op == "-" else +_value(operand, names)
         case Binary(left=left, op=op, right=right) if op in _BINARY:
             return _bounded(_BINARY[op](_number(left, names), _number(right, names)))
         case Compare(operands=operands, ops=ops):
@@ -210,15 +210,13 @@ def simplify(expr: Expr, is_whole_name: IsWhole = lambda _: True) -> Expr:
     parts = rebuild_children(expr, lambda part: simplify(part, is_whole_name))
     if isinstance(parts, Literal | Name | Tuple | Attribute):
         return parts
-    plainer = _plainer(parts, is_whole_name)
-    if plainer is not None:
+    plainer = _plainer(parts, is_whole_name) or parts
+    if not is_known(plainer):
         return plainer
-    if not is_known(parts):
-        return parts
     try:
-        return literal(value_of(parts))
+        return literal(value_of(plainer))
     except (Unknown, AssertionError):
-        return parts
+        return plainer
 
 
 def rebuild_children(expr: Expr, changed: Callable[[Expr], Expr]) -> Expr:
@@ -279,14 +277,24 @@ def _divided(left: Expr, right: Expr) -> Expr | None:
     """A whole number over another where that leaves nothing over: `width * 4 // 4`."""
     if right == Literal(1):
         return left
-    if not isinstance(right, Literal) or not isinstance(left, Binary) or left.op != "*":
+    divisor = _count(right)
+    if not divisor or not isinstance(left, Binary) or left.op != "*":
         return None
     for factor, other in ((left.right, left.left), (left.left, left.right)):
-        if isinstance(factor, Literal) and isinstance(factor.value, int) and factor.value:
-            assert isinstance(right.value, int)
-            if right.value and factor.value % right.value == 0:
-                rest = Literal(factor.value // right.value)
-                return product(other, rest) if factor is left.right else product(rest, other)
+        count = _count(factor)
+        if count and count % divisor == 0:
+            rest = literal(count // divisor)
+            return product(other, rest) if factor is left.right else product(rest, other)
+    return None
+
+
+def _count(expr: Expr) -> int | None:
+    """The whole number that stands there, with its sign; None where it is anything else."""
+    match expr:
+        case Literal(value=value) if type(value) is int:
+            return value
+        case Unary(op="-", operand=Literal(value=value)) if type(value) is int:
+            return -value
     return None
 
 
@@ -347,10 +355,10 @@ def product(left: Expr, right: Expr) -> Expr:
     match left, right:
         case Literal(value=int() as one), Literal(value=int() as other):
             return Literal(one * other)
-        case Literal(value=1), _:
-            return right
-        case _, Literal(value=1):
-            return left
+    if left == Literal(1):
+        return right
+    if right == Literal(1):
+        return left
     return Binary(left, "*", right)
 
 
@@ -362,12 +370,13 @@ def times_sizes(expr: Expr, sizes: Iterable[int]) -> Expr:
     return expr
 
 
-def terms_of(expr: Expr) -> Terms:
-    """An expression as a sum."""
+def terms_of(*exprs: Expr) -> Terms:
+    """The sum of expressions; what comes to nothing is left out."""
     counts: Terms = {}
-    for term, count in _terms(expr):
-        counts[term] = counts.get(term, 0) + count
-    return counts
+    for expr in exprs:
+        for term, count in _terms(expr):
+            counts[term] = counts.get(term, 0) + count
+    return {term: count for term, count in counts.items() if count}
 
 
 def _terms(expr: Expr) -> list[tuple[Expr | None, int]]:
@@ -380,19 +389,18 @@ def _terms(expr: Expr) -> list[tuple[Expr | None, int]]:
             return [(term, -count) for term, count in _terms(operand)]
         case Literal(value=int() as number) if not isinstance(number, bool):
             return [(None, number)]
-        case Binary(left=Literal(value=int() as count), op="*", right=right):
-            return [(term, count * inner) for term, inner in _terms(right)]
+        case Binary(left=left, op="*", right=right):
+            match _terms(left):
+                case [(None, count)]:
+                    return [(term, count * inner) for term, inner in _terms(right)]
     return [(expr, 1)]
 
 
 def add_up(exprs: Iterable[Expr]) -> Expr:
     """The sum of expressions, equal terms collected: `a + b + a - b` is `2 * a`."""
-    terms: Terms = {}
-    for expr in exprs:
-        for term, count in _terms(expr):
-            terms[term] = terms.get(term, 0) + count
+    terms = terms_of(*exprs)
     number = terms.pop(None, 0)
-    counted = [(term, count) for term, count in terms.items() if count]
+    counted = list(terms.items())
     # `3 - a` and `b - a`, not `-a + 3` and `-a + b`; but `a - 3` and `a + 3`
     falling = number > 0 and all(count < 0 for _, count in counted)
     counted.sort(key=lambda pair: pair[1] < 0)
@@ -408,8 +416,8 @@ def add_up(exprs: Iterable[Expr]) -> Expr:
 def _times(count: int, term: Expr | None) -> Expr:
     if term is None:
         return literal(count)
-    if count == 1:
-        return term
+    if abs(count) == 1:
+        return term if count == 1 else Unary("-", term)
     return Binary(literal(count), "*", term)
 
 

@@ -8,6 +8,7 @@ because a class is executed once for each of its objects.
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from archspec.targets.python import tree
@@ -50,12 +51,16 @@ class Partial:
 
 
 class Instance:
-    """An object of a class of the module: its attributes, modules and parameters among them."""
+    """An object of a class of the module: its attributes, modules and parameters among them.
 
-    __slots__ = ("attributes", "cls", "training")
+    `begun` says that the constructor of the framework's class has run, before which it holds none.
+    """
+
+    __slots__ = ("attributes", "begun", "cls")
 
     def __init__(self, cls: "ClassValue") -> None:
         self.cls = cls
+        self.begun = False
         self.attributes: dict[str, Any] = {}
 
 
@@ -76,13 +81,21 @@ class ClassValue:
 
 
 class Method:
-    """A function, ready to run."""
+    """A function, ready to run: `names` are given by position, `accepted` by name."""
 
-    __slots__ = ("body", "defaults", "name", "names")
+    __slots__ = ("accepted", "body", "defaults", "name", "names")
 
-    def __init__(self, name: str, names: Sequence[str], defaults: Names, body: Execution) -> None:
+    def __init__(
+        self,
+        name: str,
+        names: Sequence[str],
+        accepted: frozenset[str],
+        defaults: Names,
+        body: Execution,
+    ) -> None:
         self.name = name
         self.names = names
+        self.accepted = accepted
         self.defaults = defaults
         self.body = body
 
@@ -250,14 +263,18 @@ class Machine:
             p.name: self.evaluate(p.default) for p in definition.parameters if p.default is not None
         }
         names = [p.name for p in definition.parameters if not p.keyword_only]
-        return Method(definition.name, names, defaults, self.block(definition.body))
+        accepted = frozenset(p.name for p in definition.parameters)
+        return Method(definition.name, names, accepted, defaults, self.block(definition.body))
 
     def _run(self, method: Method, arguments: Sequence[Any], keywords: Names) -> Any:
         if len(arguments) > len(method.names):
             raise MachineError(f"{method.name} takes fewer arguments than {len(arguments)}")
         names = dict(method.defaults)
         names.update(zip(method.names, arguments, strict=False))
-        names.update(keywords)
+        for name, value in keywords.items():
+            if name not in method.accepted or name in method.names[: len(arguments)]:
+                raise MachineError(f"{method.name} does not take {name} by name")
+            names[name] = value
         result = method.body(names)
         return None if result is _NOTHING else result
 
@@ -280,13 +297,20 @@ class Machine:
             fields = [field.name for field in cls.definition.fields]
             instance.attributes.update(zip(fields, arguments, strict=False))
             instance.attributes.update(keywords)
-        elif "__init__" in cls.methods:
+            return instance
+        if "__init__" in cls.methods:
             self.depth += 1
             self._run(cls.methods["__init__"], (instance, *arguments), keywords)
             self.depth -= 1
         else:
-            self.framework.initialise(instance, arguments, keywords)
+            self._begin(instance, *arguments, **keywords)
+        if not instance.begun:
+            raise MachineError(f"{cls.name} never calls super().__init__()")
         return instance
+
+    def _begin(self, instance: Instance, *arguments: Any, **keywords: Any) -> None:
+        self.framework.initialise(instance, arguments, keywords)
+        instance.begun = True
 
     # --- statements --------------------------------------------------------------------------
 
@@ -361,7 +385,7 @@ class Machine:
 
         def run(names: Names) -> Any:
             left, right = read(names), value(names)
-            if isinstance(left, list):
+            if isinstance(left, list) and op == "+":
                 left += right
                 return _NOTHING
             assign(names, self._operate(op, left, right, in_place=True))
@@ -438,7 +462,9 @@ class Machine:
                 value = self.expression(operand)
                 if op == "not":
                     return lambda names: not value(names)
-                return (lambda names: -value(names)) if op == "-" else value
+                if op == "-":
+                    return lambda names: -value(names)
+                return lambda names: +value(names)
             case tree.Compare(operands=operands, ops=ops):
                 return self._compare([self.expression(o) for o in operands], ops)
             case tree.Boolean(op=op, values=values):
@@ -483,8 +509,7 @@ class Machine:
             if isinstance(found, Instance) and name in found.cls.methods:
                 return Bound(found, found.cls.methods[name])
             if isinstance(found, Super) and name == "__init__":
-                initialise = self.framework.initialise
-                return Bound(found, lambda *a, **k: initialise(found.instance, a, k))
+                return Bound(found, partial(self._begin, found.instance))
             return attribute(found, name)
 
         return read

@@ -181,11 +181,13 @@ def _elements(expr: Generator, indent: int) -> Iterator[str]:
         yield " " * indent + text
         return
     yield from lines("", expr.element, indent)
-    bound = target(expr.target)
+    head = f"for {target(expr.target)} in "
     if len(clause(expr)) + indent <= WIDTH:
         yield " " * indent + clause(expr)
+    elif isinstance(expr.iterable, Conditional):
+        yield from _operation(head, expr.iterable, indent, "")  # in parentheses even where it fits
     else:
-        yield from lines(f"for {bound} in ", expr.iterable, indent)
+        yield from lines(head, expr.iterable, indent)
 
 
 def _bracketed(
@@ -221,7 +223,8 @@ def _items(
     if inside and whole and indent + len(inside) <= WIDTH:
         yield " " * indent + inside
         return
-    comma = "" if whole and _wraps_one(items, indent) else ","
+    one_index = isinstance(expr, Subscript) and not isinstance(expr.index, tuple)
+    comma = "" if one_index or (whole and _wraps_one(items, indent)) else ","
     for item in items:
         if isinstance(item, _Pair):
             yield from lines(f"{flat(item.key)}: ", item.value, indent, comma)

@@ -308,6 +308,8 @@ class Torch:
 
     def assign(self, instance: Instance, name: str, value: Any) -> None:
         """An attribute; a module that takes another's place takes its name with it."""
+        if not instance.begun and is_module(value):
+            raise MachineError("a module is kept before super().__init__() was called")
         instance.attributes[name] = value
 
     def copy(self, value: Any) -> Any:
@@ -320,6 +322,7 @@ class Torch:
             return other
         if isinstance(value, Instance):
             instance = Instance(value.cls)
+            instance.begun = value.begun
             instance.attributes = {name: self.copy(v) for name, v in value.attributes.items()}
             return instance
         if isinstance(value, Container):
@@ -330,6 +333,8 @@ class Torch:
     def initialise(self, instance: Instance, arguments: Sequence[Any], keywords: Names) -> None:
         """`super().__init__()` of a class derived from a module."""
         base = _base(instance)
+        if base not in ("nn.Module", "nn.Sequential"):
+            raise MachineError(f"nothing is known of classes derived from {base or 'others'}")
         if keywords or (arguments and base != "nn.Sequential"):
             raise MachineError(f"{base} takes no arguments here")
         instance.attributes.update(_children(base, arguments))
@@ -453,7 +458,7 @@ def is_module(value: Any) -> bool:
 def _named_children(owner: Any) -> dict[str, Any]:
     if isinstance(owner, Container):
         return owner.children
-    if isinstance(owner, Instance):
+    if isinstance(owner, Instance) and owner.begun:
         return owner.attributes
     raise MachineError(f"{type(owner).__name__} has no modules in it")
 

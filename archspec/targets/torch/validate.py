@@ -301,8 +301,11 @@ class _Run:
             if counts.get(index, 0) > len(nodes):
                 raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
             drawn = [node for node in nodes if node.op is not None and node.op.role == "dropout"]
-            if drawn and index in counts and counts[index] != len(drawn):
-                raise Mismatch(f"{drawn[0].path} is drawn {counts[index]} times")
+            once = drawn or [
+                node for node in nodes if node.module.tensors
+            ]  # it may keep statistics
+            if once and index in counts and counts[index] != len(once):
+                raise Mismatch(f"{once[0].path} is run {counts[index]} times")
 
 
 class _Memory:

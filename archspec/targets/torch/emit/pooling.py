@@ -126,7 +126,10 @@ def mean(op: Mean, row: Row) -> Spelling:
     dims: Expr = List(tuple(map(Literal, op.axes(row.shape))))
     if row.is_open("dim"):
         dims = row.value("dim", None)
-        dims = List(dims.items) if isinstance(dims, Tuple) else dims
+        if isinstance(dims, Tuple):
+            dims = List(dims.items)
+        elif len(op.dim or ()) == 1:  # one number, and no list that has a name
+            dims = List((dims,))
     keepdim = row.option("keepdim", op.keepdim, default=False)
     return Spelling(call("Mean", dims, *keepdim), method("mean", dims, *keepdim))
 

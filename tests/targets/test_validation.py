@@ -1,0 +1,236 @@
+"""Nothing wrong passes: code with a fault put in is refused, or computes what the network does."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+
+import archspec
+from archspec.api import Check, check_text
+from archspec.targets.python.machine import MachineError
+from archspec.targets.torch.module import render
+from archspec.targets.torch.run import load_module
+from archspec.targets.torch.validate import Mismatch, Validator
+from tests.fuzz import numbers
+from tests.fuzz.trial import _beginnings, _state
+from tests.targets.forms import Made, made
+from tests.targets.mutants import CHANGES, Changes, Definitions, mutant
+
+PER_CHANGE = 6
+CONV = {"op": "conv2d", "kernel_size": 3, "padding": 1}
+NORMED = CONV | {"norm": "batch_norm", "activation": "relu", "bias": False}
+RESIDUAL: dict[str, Any] = {
+    "args": {"width": None, "stride": 1, "act": "relu"},
+    "layers": [
+        {"name": "conv1", **CONV, "out_channels": "width", "stride": "stride"},
+        {"name": "bn1", "op": "batch_norm", "eps": 0.01},
+        {"op": "act"},
+        {"name": "conv2", **CONV, "out_channels": "width"},
+        {"name": "bn2", "op": "batch_norm"},
+        {
+            "name": "downsample",
+            "from": "input",
+            "when": "stride != 1 or in_channels != width",
+            "layers": [
+                {"op": "conv2d", "out_channels": "width", "kernel_size": 1, "stride": "stride"},
+                {"op": "batch_norm"},
+            ],
+        },
+        {"op": "add", "from": ["bn2", "downsample"]},
+        {"op": "act"},
+    ],
+}
+SPECIMENS: dict[str, dict[str, Any]] = {
+    "residual blocks": {
+        "blocks": {"Basic": RESIDUAL},
+        "vars": {"classes": 5},
+        "init": {"conv2d": {"weight": "ones"}, "batch_norm": {"bias": {"constant": {"value": 2}}}},
+        "layers": [
+            {"name": "stem", **NORMED, "out_channels": 4},
+            {"name": "layer1", "op": "Basic", "repeat": 2, "width": 4},
+            {
+                "name": "layer2",
+                "op": "Basic",
+                "repeat": 2,
+                "width": 6,
+                "stride": "2 if i == 0 else 1",
+                "act": "silu",
+            },
+            {"op": "adaptive_avg_pool", "output_size": 1},
+            {"op": "flatten"},
+            {"name": "fc", "op": "linear", "out_features": "classes"},
+        ],
+    },
+    "branches": {
+        "layers": [
+            {"name": "stem", **CONV, "out_channels": 4, "activation": "relu"},
+            {
+                "name": "cat",
+                "op": "concat",
+                "branches": {
+                    "one": [{**CONV, "out_channels": 2}, {"op": "relu"}],
+                    "two": [{"op": "max_pool", "kernel_size": 3, "stride": 1, "padding": 1}],
+                    "three": [{**CONV, "out_channels": 3, "dilation": 2, "padding": 2}],
+                },
+            },
+            {"op": "relu"},
+            {"name": "last", **CONV, "out_channels": 2},
+        ]
+    },
+    "outputs of training": {
+        "outputs": {"main": "fc", "aux": {"from": "aux_fc", "training_only": True}},
+        "layers": [
+            {"name": "conv", **NORMED, "out_channels": 4},
+            {"name": "pool", "op": "adaptive_avg_pool", "output_size": 2},
+            {"name": "flat", "op": "flatten"},
+            {"name": "aux_fc", "op": "linear", "out_features": 3},
+            {"name": "drop", "op": "dropout", "p": 0.25, "from": "flat"},
+            {"name": "fc", "op": "linear", "out_features": 3},
+        ],
+    },
+    "gates and sums": {
+        "layers": [
+            {"name": "a", **CONV, "out_channels": 4},
+            {"name": "act", "op": "relu"},
+            {"name": "squeeze", "op": "adaptive_avg_pool", "output_size": 1},
+            {"name": "fc", "op": "conv2d", "out_channels": 4, "kernel_size": 1},
+            {"name": "gate", "op": "sigmoid"},
+            {"name": "scaled", "op": "mul", "from": ["gate", "act"]},
+            {"name": "b", **CONV, "out_channels": 4},
+            {"name": "scale", "op": "layer_scale", "init_value": 0.5},
+            {"name": "drop", "op": "stochastic_depth", "p": 0.25},
+            {"name": "sum", "op": "add", "alpha": 0.5, "from": ["scaled", "drop"]},
+            {"op": "relu"},
+        ]
+    },
+    "a table": {
+        "layers": [
+            {
+                "name": "stages",
+                "each": [
+                    {"c": 4, "k": 3, "d": True, "f": "relu"},
+                    {"c": 4, "k": 5, "d": False, "f": "silu"},
+                    {"c": 8, "k": 3, "d": True, "f": "relu"},
+                ],
+                "layers": [
+                    {
+                        "op": "conv2d",
+                        "out_channels": "c",
+                        "kernel_size": "k",
+                        "padding": "k // 2",
+                        "bias": "d",
+                    },
+                    {"op": "f"},
+                    {"op": "max_pool", "kernel_size": 2, "when": "d"},
+                ],
+            }
+        ]
+    },
+    "a family": {
+        "vars": {"width": None, "depth": 1, "wide": False},
+        "variants": {"small": {"width": 4}, "large": {"width": 6, "depth": 2, "wide": True}},
+        "layers": [
+            {"name": "stem", **NORMED, "out_channels": "width"},
+            {"name": "body", **NORMED, "out_channels": "width * 2", "repeat": "depth"},
+            {"name": "more", **CONV, "out_channels": "width", "when": "wide"},
+            {"op": "leaky_relu", "negative_slope": 0.2},
+        ],
+    },
+    "cut and turned": {
+        "layers": [
+            {"name": "conv", **CONV, "out_channels": 4},
+            {"name": "left", "op": "chunk", "chunks": 2, "index": 0},
+            {"name": "right", "op": "chunk", "chunks": 2, "index": 1, "from": "conv"},
+            {"name": "act", "op": "relu"},
+            {"name": "part", "op": "slice", "start": 1, "stop": 3, "from": "conv"},
+            {"name": "cat", "op": "concat", "from": ["left", "act", "part"]},
+            {"name": "shuffle", "op": "channel_shuffle", "groups": 3},
+            {"name": "norm", "op": "group_norm", "num_groups": 2},
+            {"name": "up", "op": "upsample", "scale_factor": 2},
+            {"name": "pad", "op": "zero_pad2d", "padding": [1, 2]},
+            {"name": "pool", "op": "avg_pool", "kernel_size": 3, "padding": "same"},
+        ]
+    },
+}
+
+
+def checked(name: str) -> Check:
+    """A specimen, or a spec of the project."""
+    if name not in SPECIMENS:
+        return archspec.check(name)
+    spec = {"archspec": 1, "name": "Net", "input": [3, 8, 8], **SPECIMENS[name]}
+    found = check_text(json.dumps(spec))
+    found.raise_for_errors()
+    return found
+
+
+@cache
+def specimen(name: str, *, plain: bool) -> Made:
+    """Its module."""
+    return made(checked(name), plain=plain)
+
+
+def makers(form: Made) -> list[str]:
+    """What makes each member: a function of a family, or the class."""
+    functions = [function.name for function in form.page.functions]
+    return functions or [form.page.exported[0]]
+
+
+def refused(form: Made, definitions: Definitions) -> bool:
+    """Whether the validator finds a fault."""
+    try:
+        validator = Validator(definitions)
+        for member, maker in zip(form.members, makers(form), strict=True):
+            validator.validate(member.network, maker, {})
+    except (Mismatch, MachineError):
+        return True
+    return False
+
+
+def differences(form: Made, definitions: Definitions) -> Iterator[str]:
+    """How the code is another network, when PyTorch runs it."""
+    count = len(form.page.classes)
+    page = replace(form.page, classes=definitions[:count], functions=definitions[count:])  # type: ignore[arg-type]  # in order
+    try:
+        module = load_module(render(page))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it cannot be used
+        yield f"not imported: {error}"
+        return
+    for member, maker in zip(form.members, makers(form), strict=True):
+        torch.manual_seed(0)
+        try:
+            network = getattr(module, maker)()
+        except Exception as error:  # noqa: BLE001 - the same
+            yield f"not built: {error}"
+            return
+        found = [*_state(member.network, network), *_beginnings(member.network, network)]
+        found = found or list(numbers.compare(member.network, network))
+        yield from map(str, found)
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["rows", "plain"])
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_without_a_fault_it_passes_and_is_the_network(name: str, *, plain: bool) -> None:
+    form = specimen(name, plain=plain)
+    assert bool(form.reason) is plain
+    assert not refused(form, form.definitions)
+    assert list(differences(form, form.definitions)) == []
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["rows", "plain"])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_fault_is_found_or_is_none(name: str, change: Changes, *, plain: bool) -> None:
+    form = specimen(name, plain=plain)
+    rng = Random(f"{name} {change.__name__}")  # noqa: S311 - a test
+    for _ in range(PER_CHANGE):
+        other = mutant(rng, form.definitions, change)
+        if other is None:
+            return
+        if not refused(form, other):
+            assert list(differences(form, other)) == []
