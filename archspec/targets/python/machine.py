@@ -219,7 +219,7 @@ class Machine:
             return self.call(function.function, arguments, {**function.keywords, **keywords})
         if isinstance(function, External) and function.path in self.functions:
             return self.functions[function.path](*arguments, **keywords)
-        if isinstance(function, External) and function.path == "functools.partial":
+        if isinstance(function, External) and function.path == "partial":
             return Partial(arguments[0], keywords)
         if isinstance(function, Instance) and "forward" in function.cls.methods:
             return self._run(function.cls.methods["forward"], (function, *arguments), keywords)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from archspec.graph.build import build
 from archspec.graph.network import Network
 from archspec.language.model import Spec
+from archspec.ops import channels_of
 from archspec.targets.python.tree import (
     Argument,
     Call,
@@ -177,6 +178,9 @@ def _function(classes: Classes, network: Draft, member: Member) -> Function:
     varying = classes.facts.varying()
     stays = [argument for argument in network.arguments if argument.key not in varying]
     items: list[Argument] = []
+    if network.takes_channels:
+        channels = channels_of(member.network.input_shape or (0,))
+        items.append(Keyword("in_channels", Literal(channels)))
     for argument in network.arguments:
         if argument.key in varying:
             value = member.network.vars[argument.key]

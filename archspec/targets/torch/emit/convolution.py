@@ -35,18 +35,19 @@ def _convolution(op: Convolution, row: Row, width: Expr, groups: Options) -> Spe
     )
     follows = op.padding == "same" and row.is_open("kernel_size", "dilation")
     if is_dynamic(op, row, padding) or (follows and padding.kind == "sides"):
-        return Spelling(call("Conv2dSame", *given, kernel, *stride, *rest))
+        return Spelling(call("Conv2dSame", *given, kernel, *stride, *rest), width=width)
     if has_sides(row, padding) and not follows:
         pad = sides(row, padding)
         return Spelling(
             module=call("PaddedConv2d", *given, kernel, Keyword("pad", pad), *stride, *rest),
             padding=function("F.pad", pad),
             bare=call("nn.Conv2d", *given, kernel, *stride, *rest),
+            width=width,
         )
     amount = row.sizes("padding", padding.pair, (0, 0))
     if follows or (amount and op.padding == "same" and op.stride == (1, 1)):
         amount = (Keyword("padding", Literal("same")),)  # torch knows it without a stride
-    return Spelling(call("nn.Conv2d", *given, kernel, *stride, *amount, *rest))
+    return Spelling(call("nn.Conv2d", *given, kernel, *stride, *amount, *rest), width=width)
 
 
 def is_dynamic(op: Sliding, row: Row, padding: Plan) -> bool:
@@ -63,11 +64,12 @@ def has_sides(row: Row, padding: Plan) -> bool:
 
 def conv_transpose2d(op: ConvTranspose2d, row: Row) -> Spelling:
     """`nn.ConvTranspose2d`."""
+    width = row.value("out_channels", op.out_channels)
     return Spelling(
         call(
             "nn.ConvTranspose2d",
             row.channels,
-            row.value("out_channels", op.out_channels),
+            width,
             Keyword("kernel_size", row.size("kernel_size", op.kernel_size)),
             *row.sizes("stride", op.stride, (1, 1)),
             *row.sizes("padding", op.padding, (0, 0)),
@@ -75,7 +77,8 @@ def conv_transpose2d(op: ConvTranspose2d, row: Row) -> Spelling:
             *row.option("groups", op.groups, 1),
             *row.option("bias", op.bias, default=True),
             *row.sizes("dilation", op.dilation, (1, 1)),
-        )
+        ),
+        width=width,
     )
 
 

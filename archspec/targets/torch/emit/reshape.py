@@ -14,8 +14,10 @@ from archspec.ops.lenet import RBF, ScaledTanh
 from archspec.ops.linear import Linear
 from archspec.ops.reshape import Flatten, Identity, Permute
 from archspec.ops.resize import Upsample, ZeroPad2d
+from archspec.targets.python.arithmetic import add_up, product, simplify
 from archspec.targets.python.tree import (
     Attribute,
+    Binary,
     Call,
     Expr,
     Keyword,
@@ -23,6 +25,7 @@ from archspec.targets.python.tree import (
     Name,
     Subscript,
     Tuple,
+    Unary,
     call,
     literal,
 )
@@ -34,16 +37,15 @@ from archspec.targets.torch.emit.row import Options, Row, Spelling, function
 def linear(op: Linear, row: Row) -> Spelling:
     """`nn.Linear`."""
     width = row.value("out_features", op.out_features)
-    return Spelling(
-        call("nn.Linear", row.channels, width, *row.option("bias", op.bias, default=True))
-    )
+    bias = row.option("bias", op.bias, default=True)
+    return Spelling(call("nn.Linear", row.channels, width, *bias), width=width)
 
 
 def rbf(op: RBF, row: Row) -> Spelling:
     """A module of its own; PyTorch has none."""
     trainable = row.option("trainable", op.trainable, default=True)
     width = row.value("out_features", op.out_features)
-    return Spelling(call("RBF", row.channels, width, *trainable))
+    return Spelling(call("RBF", row.channels, width, *trainable), width=width)
 
 
 def scaled_tanh(op: ScaledTanh, row: Row) -> Spelling:
@@ -87,7 +89,8 @@ def chunk(op: Chunk, row: Row) -> Spelling:
             return Subscript(Call(Attribute(values[0], "chunk"), (chunks, dim)), index)
         return Subscript(call("torch.chunk", values[0], chunks, dim), index)
 
-    return Spelling(call("Chunk", chunks, index), wrap)
+    width = simplify(Binary(row.channels, "//", chunks))
+    return Spelling(call("Chunk", chunks, index), wrap, width=width)
 
 
 def slice_(op: Slice, row: Row) -> Spelling:
@@ -101,7 +104,8 @@ def slice_(op: Slice, row: Row) -> Spelling:
         width = literal(op.stop - op.start)
         return call("torch.narrow", values[0], Literal(1), start, width)
 
-    return Spelling(call("Slice", start, stop), wrap)
+    width = add_up([stop, Unary("-", start)])
+    return Spelling(call("Slice", start, stop), wrap, width=width)
 
 
 def pad_channels(op: PadChannels, row: Row) -> Spelling:
@@ -109,7 +113,10 @@ def pad_channels(op: PadChannels, row: Row) -> Spelling:
     dimensions = len(row.shape)
     ends = (row.value("before", op.before), row.value("after", op.after))
     around = Tuple(((Literal(0),) * (2 * dimensions - 2)) + ends)
-    return Spelling(call(f"nn.ZeroPad{dimensions}d", around), function("F.pad", around))
+    width = add_up([row.channels, *ends])
+    return Spelling(
+        call(f"nn.ZeroPad{dimensions}d", around), function("F.pad", around), width=width
+    )
 
 
 def channel_shuffle(op: ChannelShuffle, row: Row) -> Spelling:
@@ -121,13 +128,17 @@ def channel_shuffle(op: ChannelShuffle, row: Row) -> Spelling:
 def pixel_shuffle(op: PixelShuffle, row: Row) -> Spelling:
     """`nn.PixelShuffle`."""
     factor = row.value("upscale_factor", op.upscale_factor)
-    return Spelling(call("nn.PixelShuffle", factor), function("F.pixel_shuffle", factor))
+    width = simplify(Binary(row.channels, "//", product(factor, factor)))
+    module = call("nn.PixelShuffle", factor)
+    return Spelling(module, function("F.pixel_shuffle", factor), width=width)
 
 
 def pixel_unshuffle(op: PixelUnshuffle, row: Row) -> Spelling:
     """`nn.PixelUnshuffle`."""
     factor = row.value("downscale_factor", op.downscale_factor)
-    return Spelling(call("nn.PixelUnshuffle", factor), function("F.pixel_unshuffle", factor))
+    width = product(row.channels, product(factor, factor))
+    module = call("nn.PixelUnshuffle", factor)
+    return Spelling(module, function("F.pixel_unshuffle", factor), width=width)
 
 
 def upsample(op: Upsample, row: Row) -> Spelling:

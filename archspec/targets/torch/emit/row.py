@@ -78,7 +78,8 @@ class Spelling:
     `module` is right wherever a module stands: the call that makes it. `function` applies the step
     to what it reads, without any state. `padding`, where it is given, pads what arrives by hand;
     `bare` is then the module that takes what was padded. `overwrites` says that the module can work
-    in place.
+    in place. `width` are the channels that leave, where they are not those that arrive in a ratio
+    that the op knows.
     """
 
     module: Call | None
@@ -86,6 +87,7 @@ class Spelling:
     padding: Wrap | None = None
     bare: Call | None = None
     overwrites: bool = False
+    width: Expr | None = None
 
 
 def function(name: str, *options: Argument) -> Wrap:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from archspec.expressions import Reference, Value
 from archspec.graph.declared import references
@@ -34,13 +35,14 @@ from archspec.targets.python.tree import (
     names_in,
 )
 from archspec.targets.torch.emit import Row, spell_step
+from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Facts
-from archspec.targets.torch.rows.graphs import Graph, is_chain
+from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.init import init_statements
-from archspec.targets.torch.rows.modules import Modules
+from archspec.targets.torch.rows.modules import Modules, is_chain
 from archspec.targets.torch.rows.unit import (
     LONGEST,
     OPTIONAL,
@@ -55,6 +57,7 @@ from archspec.targets.torch.rows.unit import (
 TENSOR = dotted("torch.Tensor")
 _SUPER = Attribute(Call(Name("super")), "__init__")
 _INTEGER = Name("int")
+_NONE: Mapping[str, Value] = MappingProxyType({})
 
 
 @dataclass
@@ -124,6 +127,7 @@ class Classes:
         self.names = _block_names(facts, taken)
         self.as_values = _blocks_as_values(facts)
         self.heads: dict[str, Expr] = {}
+        self.groups: dict[str, Draft] = {}
 
     def class_of(self, block: str) -> Draft:
         """The class of a block; written at its first use."""
@@ -146,16 +150,18 @@ class Classes:
         return self.heads[name]
 
     def _head(self, name: str) -> Expr:
-        cls, plain = OPS_BY_NAME[name], self._made_with(name, {})
+        cls = OPS_BY_NAME[name]
         defaults = self.facts.spec.defaults.get(name, {})
         own = {
             key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR
         }
+        plain = self._made_with(name, {}, own)
         if not own:
             return plain.function
         given = self._made_with(name, own)
         bound = [argument for argument in given.arguments if argument not in plain.arguments]
-        if any(not isinstance(argument, Keyword) for argument in bound):
+        first = [argument for argument in bound if not isinstance(argument, Keyword)]
+        if tuple(first) != given.arguments[: len(first)]:
             raise CannotWrite(("defaults", name), "its defaults cannot be handed on")
         return call("partial", given.function, *bound) if bound else plain.function
 
@@ -169,10 +175,15 @@ class Classes:
         return value  # type: ignore[no-any-return]  # what an expression is worth
 
     @staticmethod
-    def _made_with(name: str, attributes: Mapping[str, Value]) -> Call:
-        """How a module of an op is made."""
+    def _made_with(
+        name: str,
+        attributes: Mapping[str, Value],
+        other: Mapping[str, Value] = MappingProxyType({}),
+    ) -> Call:
+        """How a module of an op is made; what is required is not what it is in `other`."""
         cls = OPS_BY_NAME[name]
-        needed = {key: 4 for key, info in cls.model_fields.items() if info.is_required()}
+        required = (key for key, info in cls.model_fields.items() if info.is_required())
+        needed = {key: 2 if other.get(key) == 4 else 4 for key in required}
         made = spell_step(cls(**{**needed, **attributes}), Row(((8, 8, 8),), Literal(8))).module
         if made is None:
             raise CannotWrite(("blocks",), f"{name} is no module that could be handed on")
@@ -241,6 +252,54 @@ class Classes:
             return f"{block.name}: as many channels leave as arrive"
         return f"{block.name}: in_channels → {flat(draft.out)} channels"
 
+    # --- groups ------------------------------------------------------------------------------
+
+    def group(self, outer: Unit, step: Step) -> tuple[Draft, Mapping[str, Expr]]:
+        """The class of a group whose paths meet, and what stands for its arguments around it.
+
+        It sees the names of what is around it, and those that it reads are its arguments.
+        """
+        assert step.body is not None
+        given = {name: expr for name, expr in outer.bound.items() if name != "in_channels"}
+        names = {name: name if usable_argument(name) else f"{name}_" for name in given}
+        key = f"{step.at}"
+        if key not in self.groups:
+            name = self._group_name(step)
+            self.groups[key] = Draft(name, _SUPER, None)  # the name is taken from now on
+            unit = self._unit(outer.block)
+            unit.values.update(outer.values)
+            for own, argument in names.items():
+                unit.bound[own] = Name(argument)
+                if outer.is_whole(given[own]):
+                    unit.whole.add(argument)
+            unit.bound["in_channels"] = Name("in_channels")
+            unit.whole.add("in_channels")
+            unit.taken |= {"in_channels", *names.values()}
+            draft = self._write(unit, step.body, name, Name("in_channels"))
+            draft.takes_channels = "in_channels" in unit.used
+            draft.arguments = tuple(
+                Argument(names[own], self._kind(outer, own), key=own)
+                for own in names
+                if names[own] in unit.used
+            )
+            draft.docstring = draft.title = f"{step.name or 'A group'}: a part of the network"
+            self.blocks[key] = draft
+            self.groups[key] = draft
+        return self.groups[key], given
+
+    def _group_name(self, step: Step) -> str:
+        """The name of a group's class: the group's own, as a class is called."""
+        words = "".join(part.capitalize() for part in (step.name or "group").split("_"))
+        taken = self.taken | set(self.names.values()) | {d.name for d in self.groups.values()}
+        base = class_name(words, frozenset(HELPERS))
+        numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(taken) + 2))
+        return next(name for name in numbered if name not in taken)
+
+    def _kind(self, outer: Unit, name: str) -> Expr:
+        """The annotation of a name that a group sees."""
+        values = [e[name] for e in self.facts.environments(outer.block) if name in e]
+        return annotation_of(list({repr(value): value for value in values}.values()))
+
     # --- the network -------------------------------------------------------------------------
 
     def network(self, name: str, closed: frozenset[str] = frozenset()) -> Draft:
@@ -258,6 +317,7 @@ class Classes:
                     raise CannotWrite(("vars",), "an expression is too long") from None
                 bound |= free
                 self.blocks.clear()
+                self.groups.clear()
 
     def _network(self, name: str, bound: frozenset[str]) -> Draft:
         facts = self.facts
@@ -288,10 +348,14 @@ class Classes:
             else:
                 unit.taken.add(own)
         self._define(unit, derived)
-        shapes = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
-        if len(shapes) > 1:
-            raise CannotWrite(("variants",), "variants read different numbers of channels")
-        draft = self._write(unit, facts.spec.body, name, Literal(shapes.pop()))
+        widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
+        channels: Expr = Literal(next(iter(widths)))
+        if len(widths) > 1:
+            channels = Name("in_channels")
+            unit.taken.add("in_channels")
+            unit.whole.add("in_channels")
+        draft = self._write(unit, facts.spec.body, name, channels)
+        draft.takes_channels = len(widths) > 1
         draft.init += init_statements(facts, self.names, self.head_of)
         draft.arguments = tuple(self._network_arguments(unit, derived, varying))
         return draft
@@ -360,9 +424,10 @@ class Classes:
                 unit.whole.add(own)
 
     def _write(self, unit: Unit, body: Body, name: str, channels: Expr) -> Draft:
-        modules = Modules(unit, self.class_of)
+        modules = Modules(unit, self.class_of, self.group)
         steps = [step for step in body.steps if self.facts.is_there(step)]
-        if is_chain(steps) and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
+        in_a_row = is_chain(steps) and not modules.needs_class(body)
+        if in_a_row and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
             return self._sequential(unit, modules, steps, name, channels)
         graph = Graph(unit, modules)
         end = graph.read_body(body)
@@ -455,17 +520,25 @@ class Classes:
             return
         named = f"{draft.name}Outputs"
         draft.outputs = tuple((name, value in graph.optional) for name, value, _ in outputs)
-        kept = [v for v, (_, _, training) in zip(values, outputs, strict=True) if not training]
+        kept = [not training for _, _, training in outputs]
         everything = Return(Call(Name(named), tuple(values)))
-        if len(kept) == len(outputs):
+        if all(kept):
             draft.forward.append(everything)
             draft.returns = Name(named)
             return
-        if len(kept) > 1:
-            raise CannotWrite(("outputs",), "evaluation gives more than one output")
         draft.forward.append(If(dotted("self.training"), (everything,)))
-        draft.forward.append(Return(kept[0]))
-        draft.returns = Binary(TENSOR, "|", Name(named))
+        evaluated = [value for value, stays in zip(values, kept, strict=True) if stays]
+        if len(evaluated) == 1:
+            draft.forward.append(Return(evaluated[0]))
+            draft.returns = Binary(TENSOR, "|", Name(named))
+            return
+        some = (v if stays else Literal(None) for v, stays in zip(values, kept, strict=True))
+        draft.forward.append(Return(Call(Name(named), tuple(some))))
+        draft.returns = Name(named)
+        draft.outputs = tuple(
+            (name, optional or not stays)
+            for (name, optional), stays in zip(draft.outputs, kept, strict=True)
+        )
 
 
 def _block_names(facts: Facts, taken: frozenset[str]) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """A body with a forward of its own: its modules, and the data flow between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from archspec.diagnostics import SpecPath
 from archspec.graph.names import problem_with
 from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
-from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops import channels_of
 from archspec.ops.merge import Concat
 from archspec.targets.python.arithmetic import add_up
 from archspec.targets.python.tree import (
@@ -28,18 +29,14 @@ from archspec.targets.torch.rows.facts import has_parameters
 from archspec.targets.torch.rows.forward import Apply, Forward, Item
 from archspec.targets.torch.rows.modules import Modules, Piece
 from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
+from archspec.targets.torch.rows.unrolled import iterations
 
 _MODULE = dotted("nn.Module")
 
 
-def is_chain(steps: Sequence[Step]) -> bool:
-    """Whether every step reads just the one before it."""
-    return all(
-        step.inputs is None
-        and step.branches is None
-        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].arity == "several")
-        for step in steps
-    )
+def is_unrolled(step: Step) -> bool:
+    """Whether a step is repeated without being a group of its own."""
+    return step.spread and (step.name is None or "{" in step.name)
 
 
 class Graph(Forward):
@@ -49,6 +46,8 @@ class Graph(Forward):
         super().__init__(unit)
         self.modules = modules
         self.names: dict[str, int] = {}
+        self.source = 0  # what `input` stands for
+        self.bound: dict[SpecPath, Mapping[str, Expr]] = {}  # names of loops, by unrolled step
         self.count = 1
         self.channels: dict[int, Expr] = {}
         self.dropped: set[str] = set()  # names of steps that are not there
@@ -63,17 +62,29 @@ class Graph(Forward):
 
     def _steps(self, steps: Sequence[Step], previous: int) -> int:
         for step in steps:
-            previous = self._step(step, previous)
+            if is_unrolled(step):
+                previous = self._unrolled(step, previous)
+            else:
+                previous = self._step(step, previous)
+        return previous
+
+    def _unrolled(self, step: Step, previous: int) -> int:
+        """A repeated step without a group of its own: every repetition is a step."""
+        if not (found := iterations(self.unit, step)):
+            return self._inputs(step, previous)[0]
+        for once, bound in found:
+            self.bound[once.at] = bound
+            with self.modules.standing_for(bound):
+                previous = self._step(once, previous)
         return previous
 
     def _step(self, step: Step, previous: int) -> int:
         inputs = self._inputs(step, previous)
-        _refuse_repetition(step)
         when = self.modules.condition(step)
         if when is False or not self.facts.is_there(step):
             if step.name is not None:
                 self.names[step.name] = inputs[0]
-                if not step.spread:  # what is repeated no time is there, and passes on what arrives
+                if when is False:  # what does nothing is there, and passes on what arrives
                     self.dropped.add(step.name)
             return inputs[0]
         if step.branches is not None:
@@ -84,17 +95,31 @@ class Graph(Forward):
                 for branch in step.branches
             )
         if self._is_transparent(step) and step.body is not None:
-            return self._steps(step.body.steps, inputs[0])
+            return self._inside(step.body, inputs[0])
         previous = self._item(step, "", inputs, when)
-        for role in SUGAR:
+        for role in () if step.spread else SUGAR:
             if self.facts.nodes_of(step, role):
                 if not isinstance(when, bool):
                     raise CannotWrite(step.at, "a step that may be left out carries another")
                 carried = self.modules.carried_when(step, role) or True
                 previous = self._item(step, role, (previous,), carried)
-        if step.name is not None:
-            self.names[step.name] = previous
+        self.names[step.name or self._number(step)] = previous
         return previous
+
+    def _number(self, step: Step) -> str:
+        """What an unnamed step is called in its body: its number."""
+        names = {leaf.node.name for leaf in self.facts.nodes_of(step)}
+        for kind in ("group", "block", "repeat"):
+            names |= {inner.scope.name for inner in self.facts.scopes.get((step.at, kind), ())}
+        return names.pop() if len(names) == 1 else ""
+
+    def _inside(self, body: Body, source: int) -> int:
+        """The steps of a group that is none in code; it has names and an input of its own."""
+        names, before = self.names, self.source
+        self.names, self.source = {}, source
+        value = self._steps(body.steps, source)
+        self.names, self.source = names, before
+        return value
 
     def _is_transparent(self, step: Step) -> bool:
         """Whether a group has no name and nothing whose name it would be part of."""
@@ -110,7 +135,7 @@ class Graph(Forward):
         found = []
         for name in step.inputs:
             if name == "input":
-                found.append(0)
+                found.append(self.source)
             elif name in self.names:
                 found.append(self.names[name])
             else:
@@ -132,7 +157,8 @@ class Graph(Forward):
         self._join_conditions()
         applied = {}
         for item in self.items:
-            applied[item.value], self.channels[item.value] = self._prepare(item)
+            with self.modules.standing_for(self.bound.get(item.step.at, {})):
+                applied[item.value], self.channels[item.value] = self._prepare(item)
         self.write_forward(self.items, applied, outputs)
 
     def _join_conditions(self) -> None:
@@ -264,13 +290,16 @@ class Graph(Forward):
         unit.add(If(item.when, tuple(body)))
 
     def _numbered_module(self, item: Item, piece: Piece, name: str) -> Apply:
-        """A module whose name is no identifier."""
+        """A module, or a parameter, whose name is no identifier."""
         if not isinstance(item.when, bool):
             raise CannotWrite(item.step.at, "a step that `when` may leave out needs a name here")
-        self.modules.require_modules([piece])
         assert piece.module is not None
-        add = call("self.add_module", Literal(name), piece.module)
-        self.unit.add(Evaluate(add))
+        if piece.is_parameter:
+            add = call("self.register_parameter", Literal(name), piece.module)
+            parameter = call("self.get_parameter", Literal(name))
+            self.unit.add(Evaluate(add))
+            return lambda parts: times(parameter, parts[0])
+        self.unit.add(Evaluate(call("self.add_module", Literal(name), piece.module)))
         return lambda parts: Call(call("self.get_submodule", Literal(name)), (parts[0],))
 
     def _is_functional(self, item: Item, piece: Piece) -> bool:
@@ -328,9 +357,3 @@ class Graph(Forward):
 def _numbered(base: str, most: int) -> Iterator[str]:
     """A name, and the same with numbers behind it."""
     return (base if i == 1 else f"{base}{i}" for i in range(1, most + 1))
-
-
-def _refuse_repetition(step: Step) -> None:
-    """What is repeated beside other paths is a group of its own, and that has a plain name."""
-    if step.spread and (step.name is None or "{" in step.name or step.branches is not None):
-        raise CannotWrite(step.at, "a repeated step beside other paths has no name of its own")

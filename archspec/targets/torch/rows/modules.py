@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol
 
-from archspec.language.model import Control, Step
+from archspec.language.model import Body, Control, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of
-from archspec.ops.channels import PadChannels
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.arithmetic import (
-    add_up,
     free_names,
     simplify,
     substituted,
@@ -92,11 +90,21 @@ class Piece:
 
 
 class Modules:
-    """Writes the modules of one class; `class_of` gives the class of a block."""
+    """Writes the modules of one class.
 
-    def __init__(self, unit: Unit, class_of: Callable[[str], BlockClass]) -> None:
+    `class_of` gives the class of a block, `group_class` that of a group, and what stands for its
+    arguments in the class that is written.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        class_of: Callable[[str], BlockClass],
+        group_class: Callable[[Unit, Step], tuple[BlockClass, Mapping[str, Expr]]],
+    ) -> None:
         self.unit = unit
         self.class_of = class_of
+        self.group_class = group_class
         self.facts = unit.facts
         self.running: set[str] = set()  # variables that hold the channels from step to step
         self.loops = 0  # how many loops stand around what is written
@@ -110,7 +118,7 @@ class Modules:
             module, out = self.repeated(step, channels)
             return [Piece(step.name, module, out, step)]
         if step.body is not None:
-            module, out = self.sequence(step.body.steps, channels)
+            module, out = self.group(step, channels)
             return [Piece(step.name, module, out, step)]
         if self.facts.blocks_of(step):
             return [self._block(step, channels)]
@@ -140,6 +148,7 @@ class Modules:
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
+        out = self._leaving(leaves, row, spelling)
         module = spelling.module
         callee = self._callee(step, role)
         if callee is not None:
@@ -149,7 +158,6 @@ class Modules:
         if name is not None and role:
             name = f"{name}_{role}"
         self.unit.use(channels)
-        out = self._leaving(leaves, row)
         return Piece(name, module, out, step, spelling, leaf)
 
     def _spelling(self, leaves: Sequence[Leaf], leaf: Leaf, row: Row) -> Spelling:
@@ -217,17 +225,11 @@ class Modules:
                 return {**attributes, width: name}
         return attributes
 
-    def _leaving(self, leaves: Sequence[Leaf], row: Row) -> Expr:
+    def _leaving(self, leaves: Sequence[Leaf], row: Row, spelling: Spelling) -> Expr:
         """The channels that a row gives on."""
-        for width in OUTPUT_WIDTHS:
-            if width in row.attributes:
-                return row.value(width, None)
-        leaf, channels = leaves[0], row.channels
-        if row.is_open("channel_multiplier"):
-            return simplify(Binary(row.value("channel_multiplier", 1), "*", channels))
-        if isinstance(leaf.op, PadChannels):
-            ends = (row.value("before", leaf.op.before), row.value("after", leaf.op.after))
-            return add_up([channels, *ends])
+        if spelling.width is not None:
+            return spelling.width
+        leaf = leaves[0]
         ratio = common(leaf.op.channel_ratio(leaf.shapes) for leaf in leaves)
         if leaf.op.channel_ratio(leaf.shapes) is None:
             width = common(channels_of(leaf.output) for leaf in leaves)
@@ -236,7 +238,7 @@ class Modules:
             return Literal(width)
         if ratio is None:
             raise CannotWrite(leaf.node.at, "the map that arrives is not of one size everywhere")
-        expr = times_sizes(channels, ratio.factors)
+        expr = times_sizes(row.channels, ratio.factors)
         if ratio.divisor == 1:
             return expr
         return simplify(Binary(expr, "//", Literal(ratio.divisor)))
@@ -253,7 +255,9 @@ class Modules:
         classes = [self.class_of(name) for name in self.facts.blocks_of(step)]
         head = self._head(step, classes)
         given = {**step.attributes, **step.sugar}
-        values = {name: self.unit.argument(value) for name, value in given.items()}
+        read = {argument.key for cls in classes for argument in cls.arguments}
+        read |= free_names(*(cls.out for cls in classes if cls.out is not None))
+        values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
         items: list[CallArgument] = []
         if any(cls.takes_channels for cls in classes):
             items.append(channels)
@@ -342,7 +346,52 @@ class Modules:
                 known[name] = self._default(cls, name, values)
         return self.unit.expr_with(default, known)
 
+    @contextmanager
+    def standing_for(self, bound: Mapping[str, Expr]) -> Iterator[None]:
+        """Names that stand for something known, while a step is written."""
+        before = dict(self.unit.bound)
+        self.unit.bound.update(bound)
+        try:
+            yield
+        finally:
+            self.unit.bound = before
+
     # --- bodies ------------------------------------------------------------------------------
+
+    def group(self, step: Step, channels: Expr) -> tuple[Call, Expr]:
+        """A group as a module: its steps in a row, or a class where its paths meet."""
+        assert step.body is not None
+        if not self.needs_class(step.body):
+            return self.sequence(step.body.steps, channels)
+        self.see(channels)
+        cls, given = self.group_class(self.unit, step)
+        values = {"in_channels": channels, **given}
+        items: list[CallArgument] = [channels] if cls.takes_channels else []
+        for argument in cls.arguments:
+            value = values[argument.key]
+            self.unit.use(value)
+            items.append(Keyword(argument.name, value) if argument.is_flag else value)
+        self.unit.use(channels)
+        if cls.out is None:
+            scopes = self.facts.scopes[step.at, "group"]
+            width = common(
+                channels_of(self.facts.shape(inner.network, inner.scope.output)) for inner in scopes
+            )
+            if width is None:
+                raise CannotWrite(step.at, "how many channels leave the group cannot be said")
+            return Call(Name(cls.name), tuple(items)), Literal(width)
+        names = {argument.name: values[argument.key] for argument in cls.arguments}
+        out = substituted(cls.out, {**names, "in_channels": channels})
+        return Call(Name(cls.name), tuple(items)), out
+
+    def needs_class(self, body: Body) -> bool:
+        """Whether paths meet in a body, or a parameter stands in it: no row of modules does."""
+        there = [step for step in body.steps if self.facts.is_there(step)]
+        return not is_chain(there) or any(
+            leaf.op.arity == "several" or any(tensor.name == "" for tensor in leaf.tensors)
+            for step in there
+            for leaf in self.facts.nodes_of(step)
+        )
 
     def sequence(
         self, steps: Sequence[Step], channels: Expr, head: Expr = _SEQUENTIAL
@@ -521,6 +570,16 @@ class Modules:
             unit.bound = before
             unit.whole = numbers
             unit.taken = taken | {name for name in unit.taken if name in unit.widths}
+
+
+def is_chain(steps: Sequence[Step]) -> bool:
+    """Whether every step reads just the one before it."""
+    return all(
+        step.inputs is None
+        and step.branches is None
+        and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].arity == "several")
+        for step in steps
+    )
 
 
 def _padding_order(leaf: Leaf) -> int:

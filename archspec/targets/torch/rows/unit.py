@@ -250,7 +250,7 @@ class Unit:
             return self.known(written)
         expr = self.expr(written)
         whole = attribute not in RATES and _is_integral(getattr(op, attribute, None))
-        if whole and not self.is_whole(expr):
+        if whole and not isinstance(expr, Name | Subscript) and not self.is_whole(expr):
             expr = Call(Name("int"), (expr,))
         self.use(expr)
         if len(flat(expr)) > LONGEST:
