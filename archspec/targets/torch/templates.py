@@ -56,7 +56,7 @@ def _environment(own: Path | None) -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - it is Python, not HTML; `names` makes texts harmless
+        autoescape=False,
     )
 
 
