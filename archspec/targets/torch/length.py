@@ -18,6 +18,12 @@ class TooLong(Exception):
         self.form = f", for only its plain form is right: {reason}" if reason else ""
 
 
+def require(lines: int, reason: str = "") -> None:
+    """Raise `TooLong` unless there is room for so many lines."""
+    if lines > MAX_LINES:
+        raise TooLong(reason)
+
+
 def require_few_rows(networks: Iterable[Network]) -> None:
     """Raise `TooLong` where there are more rows that do anything than lines: no form has fewer."""
     rows = {
@@ -26,14 +32,12 @@ def require_few_rows(networks: Iterable[Network]) -> None:
         for node in network.nodes
         if node.step is not None and (node.module.tensors or network.is_run(node))
     }
-    if len(rows) > MAX_LINES:
-        raise TooLong
+    require(len(rows))
 
 
 def require_few_lines(classes: Sequence[Class]) -> None:
     """Raise `TooLong` where there are more statements than lines."""
-    if sum(_in_function(method) for cls in classes for method in cls.methods) > MAX_LINES:
-        raise TooLong
+    require(sum(_in_function(method) for cls in classes for method in cls.methods))
 
 
 def _in_function(function: Function) -> int:

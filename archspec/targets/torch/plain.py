@@ -39,7 +39,7 @@ from archspec.targets.python.tree import (
 from archspec.targets.python.tree import Dict as Mapped
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
-from archspec.targets.torch.length import MAX_LINES, TooLong
+from archspec.targets.torch.length import require
 from archspec.targets.torch.names import TAKEN, class_name, sentence
 
 TENSOR = dotted("torch.Tensor")
@@ -96,8 +96,7 @@ class Plain:
     def count(self, lines: int) -> None:
         """Count what is written; raises `TooLong`."""
         self.lines += lines
-        if self.lines > MAX_LINES:
-            raise TooLong
+        require(self.lines)
 
     def fresh(self, name: str) -> str:
         """The name of a class that no other has."""

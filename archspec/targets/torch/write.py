@@ -23,7 +23,7 @@ from archspec.targets.python.tree import (
 from archspec.targets.torch import describe
 from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
-from archspec.targets.torch.length import MAX_LINES, TooLong, require_few_lines, require_few_rows
+from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.plain import Plain
@@ -62,8 +62,7 @@ def write_module(
     require_few_rows(member.network for member in members)
     form, reason = _right_form(members, family)
     text = _text(form, members, family, templates)
-    if text.count("\n") > MAX_LINES:
-        raise TooLong(reason)
+    require(text.count("\n"), reason)
     return Written(text, reason)
 
 
