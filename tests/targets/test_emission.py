@@ -65,7 +65,11 @@ def test_all_files_of_a_spec_are_written(here: Path, capfd: pytest.CaptureFixtur
 
     (here / "a" / "small.txt").write_bytes(b"old")
     _, lines, _ = run(capfd, "small.yaml", "--out", "a")
-    assert lines == ["a/small.txt  written", "a/data/small.bin  unchanged", "1 written, 1 unchanged"]
+    assert lines == [
+        "a/small.txt  written",
+        "a/data/small.bin  unchanged",
+        "1 written, 1 unchanged",
+    ]
 
 
 @pytest.mark.usefixtures("fake")

@@ -26,13 +26,17 @@ def lay_out(page: Mapping[str, object], own: Path | None = None) -> str:
     """The text of a module. Raises `TemplateFault` where one of somebody's own is faulty."""
     if own is None:
         return _tidy(_environment(None).get_template(PAGE).render(page))
-    _require_templates(own)
+    names = _replaced(own)
+    state = tuple((own / name).stat().st_mtime_ns for name in names)
     try:
-        environment = _environment(own)
-        for name in _names(own):
-            environment.get_template(name)  # a fault is told in those that are not used, too
+        environment = _environment(own, own.absolute(), names, state)
+        for name in names:  # a fault is told in those that are not used, too
+            _require_text(own / name)
+            environment.get_template(name)
         text = _tidy(environment.get_template(PAGE).render(page))
         text.encode()
+    except TemplateFault:
+        raise
     except Exception as error:  # noqa: BLE001 - a template may raise whatever Python can
         raise _located(error, own) from None
     return text
@@ -43,7 +47,7 @@ def _tidy(text: str) -> str:
 
 
 @cache
-def _environment(own: Path | None) -> "Environment":
+def _environment(own: Path | None, *_: object) -> "Environment":
     from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -63,19 +67,26 @@ def _environment(own: Path | None) -> "Environment":
 # --- somebody's own -------------------------------------------------------------------------------
 
 
-def _names(place: Path) -> list[str]:
-    """The templates in a folder, by the names that they are asked for."""
-    return sorted(file.relative_to(place).as_posix() for file in place.rglob("*.jinja"))
-
-
-def _require_templates(own: Path) -> None:
-    """Raise `TemplateFault` for a folder that holds nothing that is ever asked for."""
+def _replaced(own: Path) -> tuple[str, ...]:
+    """The templates of ours that a folder has its own of; raises `TemplateFault` for none."""
     if not own.is_dir():
         raise TemplateFault(own, 0, "there is no such folder of templates")
-    known = _names(folder("templates") / "torch")
-    if not set(known) & set(_names(own)):
+    place = folder("templates") / "torch"
+    known = sorted(file.relative_to(place).as_posix() for file in place.rglob("*.jinja"))
+    found = tuple(name for name in known if (own / name).is_file())
+    if not found:
         kinds = ", ".join(name for name in known if "/" not in name)
         raise TemplateFault(own, 0, f"it holds no template that is used: {kinds}, helpers/…")
+    return found
+
+
+def _require_text(file: Path) -> None:
+    try:
+        file.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise TemplateFault(file, 0, "it is no text in UTF-8") from None
+    except OSError as error:
+        raise TemplateFault(file, 0, f"it cannot be read: {error.strerror}") from None
 
 
 def _located(error: Exception, own: Path) -> TemplateFault:
