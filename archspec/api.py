@@ -264,7 +264,8 @@ def emit(
     family = checked.name if checked.family else None
     order = Order(stem or checked.variant or Path(checked.file).stem, family, templates)
     try:
-        return TARGETS[target].emit(networks, order)
+        with _collector_paused():
+            return TARGETS[target].emit(networks, order)
     except Fault as error:
         fault = error.kind(("layers",), on_key=True, **error.facts)
         raise SpecError(checked.document, (fault,)) from None

@@ -39,10 +39,11 @@ def prove_constants(subject: Subject) -> Proof:
         arriving = subject.network.arriving(node)
         if module is None or node.op is None or arriving is None:
             continue
+        expected = dict(_expected(node.op, arriving[0], module))
         pairs = [
             (name, wanted, held)
-            for name, wanted in dict(_expected(node.op, arriving[0], module)).items()
-            if (held := _held(module, name)) is not ABSENT
+            for name, wanted in expected.items()
+            if (held := _held(module, name, 1 + len(arriving[0]))) is not ABSENT
         ]
         seen += bool(pairs)
         constants += len(pairs)
@@ -51,7 +52,7 @@ def prove_constants(subject: Subject) -> Proof:
         return not_applicable(CLAIM, "no step is a module that remembers any")
     text = f"{counted(constants, 'constant')} of {counted(seen, 'module')}"
     if found:
-        return verdict(CLAIM, f"of {text} {len(found)} are others", found)
+        return verdict(CLAIM, f"not all of {text} are as their steps have them", found)
     return verdict(CLAIM, f"{text}, as their steps have them")
 
 
@@ -110,11 +111,16 @@ def _padding(op: Op, shape: Shape, module: nn.Module) -> Iterator[tuple[str, Any
         yield "padding", (height[0], width[0]) if even else (height, width)
 
 
-def _held(module: nn.Module, name: str) -> Any:
-    """What a module remembers, or the last one inside: a padded one is a sequence of two."""
+def _held(module: nn.Module, name: str, rank: int = 0) -> Any:
+    """What a module remembers, or the last one inside: a padded one is a sequence of two.
+
+    Of `rank` dimensions, the batch's among them, those counted from the end get their number.
+    """
     for inner in reversed(list(module.modules())):
-        held = getattr(inner, name, ABSENT)
+        held: Any = getattr(inner, name, ABSENT)
         if held is not ABSENT and not callable(held):
+            if name == "dim":
+                return [dim % rank for dim in (held if isinstance(held, list | tuple) else [held])]
             return held is not None if name == "bias" else held
     return ABSENT
 

@@ -22,7 +22,8 @@ from archspec.graph.network import INPUT, Node
 from archspec.ops.base import View
 from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, like, with_channels
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import Effort, ShapesOnly, Subject
+from archspec.proof.making import ShapesOnly
+from archspec.proof.subject import Effort, Subject
 from archspec.proof.weights import positive_state
 from archspec.report.figures import counted
 
@@ -133,7 +134,9 @@ def prove_fields(subject: Subject) -> Proof:
         if differing:
             # Some fast convolutions compute neighbours together and spread a NaN; that of float64,
             # on an ordinary tensor, does not.
-            differing = _compare(subject, allowed, trace, torch.float64)
+            paths = {difference.where for difference in differing}
+            again = [candidate for candidate in allowed if candidate.node.path in paths]
+            differing = _compare(subject, again, trace, torch.float64)
         found += differing
     largest = max(candidate.reach for candidate in allowed)
     text = f"{len(allowed)} of {counted(finite, 'node')} with a finite field"

@@ -40,11 +40,11 @@ def interpret(
     Gradients are autograd's: give tensors that require them. Dropout draws the fixed numbers of
     `chance.draws`.
 
-    A mode runs the nodes that lead to what it gives back. The pictures may be
-    of another size than the spec's. Raises KeyError where a tensor is missing, and for an op whose
-    meaning is not written down here.
+    A mode runs the nodes that lead to what it gives back. The pictures may be of another size than
+    the spec's. Raises KeyError where a tensor is missing, and for an op whose meaning is not
+    written down.
     """
-    arriving = _only(inputs)
+    arriving = _in_order(network, inputs)
     buffers: dict[str, Tensor] = {}
     values: Values = []
     runs = network.is_run if training else network.is_evaluated
@@ -60,12 +60,11 @@ def interpret(
     return Interpretation(outputs, tuple(values), buffers)
 
 
-def _only(inputs: Mapping[str, Tensor] | Tensor) -> Tensor:
-    """The network's input, by whatever name it is given."""
+def _in_order(network: Network, inputs: Mapping[str, Tensor] | Tensor) -> tuple[Tensor, ...]:
+    """What arrives, a port each; of a single input the name need not be told."""
     if isinstance(inputs, Tensor):
-        return inputs
-    (tensor,) = inputs.values()
-    return tensor
+        return (inputs,)
+    return tuple(inputs[name] for name in network.inputs)
 
 
 def _given(network: Network, *, training: bool) -> Iterator[tuple[str, Value]]:
@@ -75,10 +74,10 @@ def _given(network: Network, *, training: bool) -> Iterator[tuple[str, Value]]:
             yield name, value
 
 
-def _read(source: Value, values: Values, arriving: Tensor) -> Tensor:
-    """What a node put out, or the network's input."""
+def _read(source: Value, values: Values, arriving: tuple[Tensor, ...]) -> Tensor:
+    """What a node put out, or an input of the network."""
     if source.node == INPUT:
-        return arriving
+        return arriving[source.port]
     value = values[source.node]
     assert value is not None, "evaluation reads nothing that it does not run"
     return value
@@ -88,7 +87,7 @@ def _call(
     network: Network,
     node: Node,
     values: Values,
-    arriving: Tensor,
+    arriving: tuple[Tensor, ...],
     state: Mapping[str, Tensor],
     buffers: dict[str, Tensor],
     *,

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from archspec.ops import show
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import State, Subject, made_on_meta, tensors_of, told, with_state
+from archspec.proof.making import made_on_meta, with_state
+from archspec.proof.subject import State, Subject, tensors_of, told
 from archspec.proof.weights import in_precision
 from archspec.report.figures import counted
 

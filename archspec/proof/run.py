@@ -45,7 +45,9 @@ def prove(
             raise ProofError(f"no claim {claim!r}: there are {', '.join(known)}", 2)
     checked = _check(spec, overrides or {})
     with imported(_written(checked, overrides) if source is None else source) as (executed, folder):
-        subject = Subject(checked, executed, folder, effort, overrides or {}, size)
+        subject = Subject(
+            checked, executed, folder, effort, overrides or {}, size, generated=source is None
+        )
         shape = subject.size
         proofs = tuple(
             _attempt(claim, step, subject) for claim, step in steps if only is None or claim in only

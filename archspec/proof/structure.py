@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import ShapesOnly, Subject, tensors_of
+from archspec.proof.making import ShapesOnly
+from archspec.proof.subject import Subject, tensors_of
 from archspec.report.figures import counted
 
 Sizes = dict[str, list[tuple[int, ...]]]
@@ -178,21 +179,28 @@ def _half(flops: int) -> str:
 
 
 def prove_gradients(subject: Subject) -> Proof:
-    """In training, every parameter gets a gradient from what the network puts out."""
+    """In training, every parameter of what is run gets a gradient from what the network puts out.
+
+    A step from which no output follows is not run; its parameters are there, and get none.
+    """
     network = subject.on_meta().train()
     parameters = dict(network.named_parameters())
     if not parameters:
         return not_applicable("gradients", "there is no parameter")
     outputs = tensors_of(network(torch.empty(2, *subject.input_shape, device="meta")))
     torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
+    wanted = {name: p for name, p in parameters.items() if name not in subject.idle}
     found = [
         Difference(name, "a gradient", "none")
-        for name, parameter in parameters.items()
+        for name, parameter in wanted.items()
         if parameter.grad is None
     ]
     if found:
-        return verdict("gradients", f"{len(found)} of {len(parameters)} get none", found)
-    return verdict("gradients", f"all {counted(len(parameters), 'parameter tensor')} get one")
+        return verdict("gradients", f"{len(found)} of {len(wanted)} get none", found)
+    text = f"all {counted(len(wanted), 'parameter tensor')} get one"
+    if len(wanted) < len(parameters):
+        text += f", but for {len(parameters) - len(wanted)} of steps that no output follows from"
+    return verdict("gradients", text)
 
 
 STRUCTURE: tuple[tuple[str, Callable[[Subject], Proof]], ...] = (

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,13 +14,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - PyTorch's own way to import it
-from torch.overrides import TorchFunctionMode
 
 from archspec.analysis.results import Results
 from archspec.api import Check
-from archspec.graph.network import Network
+from archspec.graph.network import Module, Network
 from archspec.ops.base import Tensor as Computed
+from archspec.proof.making import ShapesOnly, made_on_meta, with_state
 from archspec.proof.weights import random_state
 
 Effort = Literal["quick", "normal", "full"]
@@ -40,7 +38,8 @@ class Subject:
     """A checked network with the module that claims to be it.
 
     `arguments` are what its class, or the function of that name, is called with. `size` is the
-    input (C, H, W) of executed passes; on the meta device the spec's own is used.
+    input (C, H, W) of executed passes; on the meta device the spec's own is used. `generated` says
+    whether the code is what is written of the spec's file, or somebody's own.
     """
 
     def __init__(
@@ -52,6 +51,8 @@ class Subject:
         overrides: Mapping[str, Any] = MappingProxyType({}),
         size: int | None = None,
         arguments: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        generated: bool = False,
     ) -> None:
         assert check.network is not None
         assert check.results is not None
@@ -63,7 +64,12 @@ class Subject:
         self.effort = effort
         self.overrides = overrides
         self.arguments = arguments
+        self.generated = generated
         self._side = size
+
+    def written_as(self, module: ModuleType, folder: Path) -> "Subject":
+        """The same network with other code."""
+        return Subject(self.check, module, folder, self.effort, self.overrides, self._side)
 
     def called_with(self, check: Check, arguments: Mapping[str, Any]) -> "Subject":
         """The same code, called with other arguments: it claims to be another network."""
@@ -122,11 +128,14 @@ class Subject:
     @cached_property
     def tensors(self) -> dict[str, Computed]:
         """Every parameter and buffer that was computed, by its name in the state_dict."""
-        return {
-            f"{module.path}.{tensor.name}" if tensor.name else module.path: tensor
-            for module in self.network.modules
-            for tensor in module.tensors or ()
-        }
+        return {name: t for module in self.network.modules for name, t in named_tensors(module)}
+
+    @cached_property
+    def idle(self) -> frozenset[str]:
+        """The names of tensors whose modules are there and never called."""
+        run = {node.module.index for node in self.network.nodes if self.network.is_run(node)}
+        modules = (module for module in self.network.modules if module.index not in run)
+        return frozenset(name for module in modules for name, _ in named_tensors(module))
 
     def picture(self, batch: int = 1, seed: int = 0, size: tuple[int, ...] | None = None) -> Tensor:
         """A batch of random inputs, of the executed size unless it is given."""
@@ -173,72 +182,10 @@ class Subject:
         return own
 
 
-def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
-    """A new network whose tensors have shapes and no numbers: drawing numbers costs seconds."""
-    try:
-        with torch.device("meta"):
-            return construct()
-    except (NotImplementedError, RuntimeError):  # it computes with numbers while it is made
-        with _EmptyOnMeta():
-            return construct().to("meta")
-
-
-class _EmptyOnMeta(TorchFunctionMode):
-    """Makes layers' tensors, which begin empty, on the meta device, and no others."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        return func(*args, **{**kwargs, "device": "meta"} if func is torch.empty else kwargs)
-
-
-class ShapesOnly(TorchFunctionMode):
-    """Batch norm and the usual activations put out a tensor of their input's shape, and no more.
-
-    On the meta device PyTorch takes each apart in Python: that is most of a pass's time. For
-    passes that ask how far they come.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return torch.empty_like(args[0]) if func in KEEPING_SHAPE else func(*args, **kwargs or {})
-
-
-KEEPING_SHAPE = frozenset(
-    {torch.batch_norm, F.batch_norm, torch.relu, F.relu, F.relu6, F.silu, F.hardswish, F.gelu}
-)
-
-
-def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:
-    """A new network to put a whole state into: only constants, if it has some, are numbers yet."""
-    network = made_on_meta(construct)
-    return construct() if _holds_more_than_state(network) else network
-
-
-def with_state(construct: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
-    """A new network in evaluation mode with these very tensors, copied nowhere."""
-    network = skeleton(construct)
-    assign(network, state)
-    return network.eval()
-
-
-def assign(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put these very tensors into a network: those of its state_dict, no other, none left out."""
-    named = network.state_dict()
-    loaded = OrderedDict(state)
-    # Versions of modules: without them some take the tensors for those of an older version.
-    loaded._metadata = getattr(named, "_metadata", None)  # type: ignore[attr-defined]  # noqa: SLF001 - so torch has it
-    network.load_state_dict(loaded, strict=True, assign=True)
-
-
-def _holds_more_than_state(network: nn.Module) -> bool:
-    """Whether a state_dict leaves out tensors of a network: constants it has computed."""
-    saved = network.state_dict().keys()
-    if any(name not in saved for name, _ in network.named_buffers(remove_duplicate=False)):
-        return True
-    return any(isinstance(v, Tensor) for m in network.modules() for v in vars(m).values())
+def named_tensors(module: Module) -> Iterator[tuple[str, Computed]]:
+    """The parameters and buffers of a module, by their names in the network's state_dict."""
+    for tensor in module.tensors or ():
+        yield f"{module.path}.{tensor.name}" if tensor.name else module.path, tensor
 
 
 @contextmanager

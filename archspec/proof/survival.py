@@ -12,10 +12,14 @@ from functools import partial
 import torch
 from torch import Tensor, fx, nn
 
+from archspec.api import write
 from archspec.graph.build import build as build_network
 from archspec.ops import show
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.subject import ShapesOnly, Subject, assign, skeleton, tensors_of
+from archspec.proof.constants import prove_constants
+from archspec.proof.making import ShapesOnly, assign, skeleton
+from archspec.proof.structure import prove_parameters, prove_shapes
+from archspec.proof.subject import Subject, imported, tensors_of
 from archspec.proof.weights import in_precision
 from archspec.report.figures import counted
 
@@ -107,6 +111,24 @@ def prove_pickle(trial: Trial) -> Proof:
     return verdict("pickle", "read by a new import of the module, the same output", found)
 
 
+def prove_alone(trial: Trial) -> Proof:
+    """The module that is written of a member alone, without its family, is the same network.
+
+    It is what `archspec.build` and training take.
+    """
+    claim, subject = "alone", trial.subject
+    if subject.check.variant is None:
+        return not_applicable(claim, "it is no member of a family")
+    if not subject.generated:
+        return not_applicable(claim, "the module on trial was given")
+    with imported(write(subject.check)) as (module, folder):
+        alone = subject.written_as(module, folder)
+        proofs = (prove_parameters(alone), prove_constants(alone), prove_shapes(alone))
+        found = [difference for proof in proofs for difference in proof.differences]
+        found += trial.compare(trial.run(alone.with_state(trial.state))) if not found else ()
+    return verdict(claim, "the same tensors, constants, shapes and output", found)
+
+
 @contextmanager
 def _imported_anew(subject: Subject) -> Iterator[None]:
     name = subject.module.__name__
@@ -178,6 +200,7 @@ _STEPS: tuple[tuple[str, Callable[[Trial], Proof]], ...] = (
     ("deepcopy", prove_copy),
     ("pickle", prove_pickle),
     ("channels_last", prove_channels_last),
+    ("alone", prove_alone),
 )
 
 

@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from typing import Any, NamedTuple
 
-from tests.fuzz.coverage import Occurrence, attributes_in, constructs
+from tests.fuzz.constructs import constructs
+from tests.fuzz.coverage import Occurrence, attributes_in
 from tests.fuzz.draft import CheckCrashed, sites
 from tests.fuzz.failure import Failure
 from tests.fuzz.generator import make

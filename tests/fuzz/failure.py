@@ -37,7 +37,8 @@ class Failure(NamedTuple):
     @property
     def signature(self) -> str:
         """Kind and message, without what differs from one spec to the next."""
-        return f"{self.kind}: {normalised(self.message)}"
+        other = " (at another value of an argument)" if "(" in self.where else ""
+        return f"{self.kind}: {normalised(self.message)}{other}"
 
 
 _QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"")

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import facts, features, growth, lifting
+from tests.fuzz import declarations, facts, features, growth, handing, lifting, wrapping
 from tests.fuzz.draft import Draft, Row, sites
 from tests.fuzz.samples import ATTRIBUTES, instance, sample
 
@@ -52,33 +52,35 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (growth.join, 7),
     (growth.reroute, 4),
     (growth.reread, 2),
-    (growth.group, 5),
-    (growth.block, 6),
-    (growth.reuse, 8),
-    (growth.branch, 5),
+    (wrapping.group, 5),
+    (wrapping.block, 6),
+    (wrapping.reuse, 8),
+    (wrapping.branch, 5),
     (growth.turn, 1),
     (growth.head, 3),
     (growth.residual, 4),
-    (growth.flat, 2),
+    (wrapping.flat, 2),
     (growth.unloved, 1),
     (lifting.lift_any, 10),
-    (lifting.lift_op, 5),
-    (lifting.lift_sugar, 4),
-    (lifting.lift_given, 6),
+    (handing.lift_op, 5),
+    (handing.lift_sugar, 4),
+    (handing.lift_given, 6),
+    (handing.handed_on, 2),
     (lifting.lift_control, 2),
     (features.condition, 4),
     (features.repetition, 4),
     (features.longer, 3),
     (features.sugar, 4),
     (features.default_sugar, 1),
-    (features.defaults, 2),
-    (features.role_defaults, 2),
-    (features.variable_input, 1),
-    (features.texts, 1),
-    (features.outputs, 2),
-    (features.init, 3),
-    (features.family, 3),
-    (features.variables, 2),
+    (declarations.defaults, 2),
+    (declarations.role_defaults, 2),
+    (declarations.variable_input, 1),
+    (declarations.texts, 1),
+    (declarations.outputs, 2),
+    (declarations.init, 3),
+    (declarations.family, 3),
+    (declarations.derived, 1),
+    (declarations.variables, 2),
     (features.named, 3),
 )
 
@@ -119,6 +121,8 @@ def _plant(draft: Draft, aim: Aim) -> bool:
     before = draft.data
     if not _put(draft, aim):
         return False
+    if aim.kind == "literal":
+        return True
     if aim.kind == "argument":
         _into_block(draft, aim)
     for _ in range(6):
@@ -127,7 +131,11 @@ def _plant(draft: Draft, aim: Aim) -> bool:
             fitting = [site for site in fitting if site.place.block is not None]
         if not fitting:
             break
-        if lifting.lift(draft, draft.rng.choice(fitting), aim.attribute, aim.kind):
+        site = draft.rng.choice(fitting)
+        if lifting.lift(draft, site, aim.attribute, aim.kind):
+            block = site.place.block
+            if aim.kind == "argument" and block is not None and draft.rng.random() < 0.6:
+                any(handing.use_again(draft, block) for _ in range(3))
             return True
     draft.propose(lambda: setattr(draft, "data", before))
     return False
@@ -170,6 +178,6 @@ def _into_block(draft: Draft, aim: Aim) -> bool:
         if _is_meant(site.row, aim) and site.place.kind != "single":
             end = site.path[-1] + 1
             begins = (end - 1, draft.rng.randint(max(0, end - 3), end - 1), end - 1)
-            if any(growth.into_block(draft, site.place, begin, end) for begin in begins):
+            if any(wrapping.into_block(draft, site.place, begin, end) for begin in begins):
                 return True
     return False

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from archspec.graph.network import Node, Scope
 from archspec.ops import OPS_BY_NAME, Shape
 from tests.fuzz import facts
-from tests.fuzz.draft import SUGAR, Draft, Place, Row, Site, is_loop, places, sites, uses
+from tests.fuzz.draft import SUGAR, Draft, Place, Row, Site, is_loop, places, sites
 from tests.fuzz.samples import sample
 
 MERGES = tuple(name for name in OPS_BY_NAME if facts.merges(name))
@@ -82,12 +82,12 @@ def insert(draft: Draft) -> bool:
     index = site.path[-1]
 
     def change() -> None:
-        _at(draft, site.place).rows.insert(index, row)
+        place_now(draft, site.place).rows.insert(index, row)
 
     return draft.propose(change)
 
 
-def _at(draft: Draft, place: Place) -> Place:
+def place_now(draft: Draft, place: Place) -> Place:
     """The same place in the draft's data as they are now."""
     return next(other for other in places(draft.data) if other.path == place.path)
 
@@ -145,7 +145,7 @@ def join(draft: Draft, op: str | None = None, wanted: str | None = None) -> bool
     rng.shuffle(given)
     attributes = (first.shape and sample(rng, op, first.shape, wanted)) or {}
     row = called(draft, {"op": op, "from": [_spelt(s.name) for s in given], **attributes})
-    return draft.propose(lambda: _at(draft, place).rows.append(row))
+    return draft.propose(lambda: place_now(draft, place).rows.append(row))
 
 
 def _fit(op: str, shape: Shape, other: Shape) -> bool:
@@ -179,7 +179,7 @@ def reroute(draft: Draft) -> bool:
     row["from"] = rng.choice((name, [name]))
     row = called(draft, row)
     index = rng.randint(1, len(place.rows)) if place.rows else 0
-    return draft.propose(lambda: _at(draft, place).rows.insert(index, row))
+    return draft.propose(lambda: place_now(draft, place).rows.insert(index, row))
 
 
 def reread(draft: Draft) -> bool:
@@ -200,127 +200,6 @@ def reread(draft: Draft) -> bool:
 def site_now(draft: Draft, site: Site) -> Site:
     """The same row in the draft's data as they are now."""
     return next(other for other in sites(draft.data) if other.path == site.path)
-
-
-# --- runs of rows ------------------------------------------------------------------------------
-
-
-def _run(draft: Draft, *kinds: str) -> tuple[Place, int, int] | None:
-    """Some rows of a place: where they begin, and where they end."""
-    rng = draft.rng
-    found = [p for p in places(draft.data) if p.kind != "single" and p.rows]
-    found = [p for p in found if not kinds or p.kind in kinds]
-    if not found:
-        return None
-    place = rng.choice(found)
-    begin = rng.randrange(len(place.rows))
-    return place, begin, rng.randint(begin + 1, min(len(place.rows), begin + 4))
-
-
-def group(draft: Draft) -> bool:
-    """A run of rows becomes a group, with a name or without one, repeated perhaps."""
-    rng, run = draft.rng, _run(draft)
-    if run is None:
-        return False
-    place, begin, end = run
-
-    def change() -> None:
-        rows = _at(draft, place).rows
-        made: Row = {"layers": rows[begin:end]}
-        if rng.random() < 0.6:
-            made = {"name": draft.fresh(*NAMES), **made}
-        if rng.random() < 0.3:
-            made["repeat"] = rng.choice((1, 2))
-        rows[begin:end] = [_inwards(made)]
-
-    return draft.propose(change)
-
-
-def _inwards(row: Row) -> Row:
-    """A group takes over where its first row reads from."""
-    first = row["layers"][0]
-    if isinstance(first, dict) and "from" in first and not isinstance(first["from"], list):
-        row["from"] = first.pop("from")
-    return row
-
-
-def block(draft: Draft) -> bool:
-    """A run of rows becomes a block."""
-    run = _run(draft)
-    return run is not None and into_block(draft, *run)
-
-
-def into_block(draft: Draft, place: Place, begin: int, end: int) -> bool:
-    """These rows become a block."""
-
-    def change() -> None:
-        rows = _at(draft, place).rows
-        name = draft.fresh("Block", "Unit", "Cell", "basic_block")
-        body = _inwards({"layers": rows[begin:end]})
-        row = called(draft, {"op": name})
-        if "from" in body:
-            row["from"] = body.pop("from")
-        rows[begin:end] = [row]
-        blocks = {name: body, **draft.data.get("blocks", {})}
-        rest = {key: value for key, value in draft.data.items() if key not in ("blocks", "layers")}
-        draft.data = {**rest, "blocks": blocks, "layers": draft.data["layers"]}
-
-    return draft.propose(change)
-
-
-def reuse(draft: Draft) -> bool:
-    """A block is used once more."""
-    rng = draft.rng
-    blocks = list(draft.data.get("blocks", {}))
-    if not blocks:
-        return False
-    name = rng.choice(blocks)
-    found = uses(draft.data, name)
-    given = rng.choice(found).row if found else {}
-    free = {key: v for key, v in given.items() if key not in ("name", "from", "each", "branches")}
-    row: Row = {"op": name, **free}
-    row = called(draft, row)
-    targets = [p for p in places(draft.data) if p.kind != "single" and p.block != name]
-    place = rng.choice([rng.choice(targets), targets[-1]])
-    index = rng.choice((len(place.rows), rng.randint(0, len(place.rows))))
-    return draft.propose(lambda: _at(draft, place).rows.insert(index, row))
-
-
-def branch(draft: Draft) -> bool:
-    """A run of rows becomes a branch; beside it stands what arrives, or other rows."""
-    rng, run = draft.rng, _run(draft)
-    if run is None:
-        return False
-    place, begin, end = run
-    path = (*place.path, begin)
-    shape = draft.arriving(path)
-    if shape is None:
-        return False
-    other = row_of(rng, shape, rng.choice((None, "conv2d", *BY_ROLE["activation"])))
-    op = rng.choice(MERGES)
-
-    def change() -> None:
-        rows = _at(draft, place).rows
-        inside = rows[begin:end]
-        made = _inwards({"layers": inside})
-        row: Row = {"op": op}
-        beside: Any = rng.choice(([], [other] if other else [], other or []))
-        if rng.random() < 0.6:
-            one = inside[0] if len(inside) == 1 and rng.random() < 0.5 else inside
-            if isinstance(one, dict) and "name" in one:
-                one = inside
-            pair = [(draft.fresh("branch", "left"), one), (draft.fresh("right", "skip"), beside)]
-            rng.shuffle(pair)
-            row["branches"] = dict(pair)
-        else:
-            pairs = [inside, beside if isinstance(beside, list) else [beside]]
-            rng.shuffle(pairs)
-            row["branches"] = pairs
-        if "from" in made:
-            row["from"] = made["from"]
-        rows[begin:end] = [called(draft, row)]
-
-    return draft.propose(change)
 
 
 def turn(draft: Draft) -> bool:
@@ -363,17 +242,6 @@ def _same(rng: Random, shape: Shape) -> Row:
         if rng.random() < 0.3:
             return {"op": "batch_norm"}
     return rng.choice((weighted, weighted, {"op": rng.choice(BY_ROLE["activation"])}))
-
-
-def flat(draft: Draft) -> bool:
-    """Blocks after a flatten: what is written for maps is used for vectors."""
-    shape = draft.output_shape()
-    blocks = list(draft.data.get("blocks", {}))
-    if len(shape) == 1 or not blocks:
-        return False
-    rows: list[Row] = [{"op": "flatten"}]
-    rows += [{"op": draft.rng.choice(blocks)}]
-    return draft.propose(lambda: draft.data["layers"].extend(rows))
 
 
 def head(draft: Draft) -> bool:

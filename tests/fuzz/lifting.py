@@ -1,11 +1,12 @@
 """Values become expressions: of variables, arguments of blocks, columns of `each`, or `i`."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
 from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts, growth
-from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, is_op, sites, uses
+from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, sites, uses
 from tests.fuzz.forms import Form, counted_form, form_of
 
 KINDS = ("literal", "variable", "argument", "column", "i")
@@ -77,7 +78,49 @@ def _to_variable(draft: Draft, site: Site, here: Holder, state: float) -> bool:
         draft.data["vars"] = {**draft.data.get("vars", {}), name: form.value}
     else:
         block = draft.data["blocks"][site.place.block]
-        block["vars"] = {**block.get("vars", {}), name: form.value}
+        value = form.value
+        if type(value) is int and draft.rng.random() < 0.6:
+            value = _computed(draft, site, block.get("args", {}), value)
+        block["vars"] = {**block.get("vars", {}), name: value}
+    return True
+
+
+def _computed(draft: Draft, site: Site, args: Mapping[str, Any], value: int) -> str:
+    """A number as an expression of what a block sees."""
+    known = {"in_channels": _channels(draft, site), **args}
+    numbers = {name: number for name, number in known.items() if type(number) is int}
+    name = draft.rng.choice(list(numbers) or ["in_channels"])
+    return _in_terms_of(draft.rng, name, numbers.get(name, 1), value)
+
+
+def _channels(draft: Draft, site: Site) -> int | None:
+    """What `in_channels` is in a row: that of the block, or what arrives at the row."""
+    block = site.place.block
+    found = [site] if block is None else uses(draft.data, block)[:1]
+    shapes = [draft.arriving(place.path) for place in found]
+    return facts.channels(shapes[0]) if shapes and shapes[0] is not None else None
+
+
+def _in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
+    """An expression of a name, which is `number`, that gives `value`."""
+    difference = value - number
+    forms = [f"{name} + {difference}" if difference >= 0 else f"{name} - {-difference}"]
+    if number and value % number == 0:
+        forms.append(f"{value // number} * {name}" if value != number else name)
+    if value and number % value == 0:
+        forms.append(f"{name} // {number // value}")
+    if value > number:
+        forms.append(f"max({name}, {value})")
+    return rng.choice(forms)
+
+
+def _to_channels(draft: Draft, site: Site, here: Holder, state: float) -> bool:
+    """An expression of `in_channels`."""
+    del state
+    number = _channels(draft, site)
+    if number is None or type(here.value) is not int:
+        return False
+    here.holder[here.key] = _in_terms_of(draft.rng, "in_channels", number, here.value)
     return True
 
 
@@ -110,7 +153,7 @@ def _to_argument(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     form = form_of(rng, name, here.value)
     here.holder[here.key] = form.text
     add_argument(draft, site.place.block, name, form)
-    if rng.random() < 0.3 and "args" in block:
+    if rng.random() < 0.7 and "args" in block:
         numbers = [other for other, value in block["args"].items() if type(value) is int]
         if numbers and type(form.value) is int:
             other = rng.choice(numbers[:1])
@@ -127,9 +170,6 @@ def add_argument(draft: Draft, block_name: str, name: str, form: Form) -> None:
     block["args"] = {**block.get("args", {}), name: None if is_required else form.value}
     block_keys = ("description", "args", "vars", "columns", "layers")
     draft.data["blocks"][block_name] = {key: block[key] for key in block_keys if key in block}
-    if not is_required and rng.random() < 0.04:  # a default that no use takes may be anything
-        block["args"][name] = rng.choice(("5×5", "1 +", "unknown + 1", "in_channels"))
-        is_required = True
     for use in uses(draft.data, block_name):
         if is_required or rng.random() < 0.5:
             use.row[name] = form.value
@@ -145,7 +185,7 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     row = rng.choice([*tables, site.row] if tables else [site.row, *around[-1:]])
     if row.get("each") is None:
         row["each"] = [{}] * rng.choice((1, 1, 2, 3))
-        _call_loop(draft, row)
+        call_loop(draft, row)
     if isinstance(row["each"], str):
         return _extend_table(draft, site, row["each"], name, form)
     row["each"] = [{**line, name: form.value} for line in row["each"]]
@@ -163,7 +203,7 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     return True
 
 
-def _call_loop(draft: Draft, row: Row) -> None:
+def call_loop(draft: Draft, row: Row) -> None:
     """Most repeated rows have a name, some with a hole for each step's number."""
     state = draft.rng.random()
     if state < 0.9:
@@ -187,7 +227,7 @@ def _to_index(draft: Draft, site: Site, here: Holder, state: float) -> bool:
         around = [row for row in site.place.around if "layers" in row]
         row = rng.choice([site.row, site.row, *around[-1:]])
         row["repeat"] = rng.choice((1, 2, 2, 3))
-        _call_loop(draft, row)
+        call_loop(draft, row)
     written = counted_form(rng, "j" if state < 0.1 else "i", here.value)
     if written is None:
         return False
@@ -195,17 +235,12 @@ def _to_index(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     return True
 
 
-def _to_literal(draft: Draft, site: Site, here: Holder, state: float) -> bool:
-    del draft, site, here, state
-    return True
-
-
 LIFTERS = {
-    "literal": _to_literal,
     "variable": _to_variable,
     "argument": _to_argument,
     "column": _to_column,
     "i": _to_index,
+    "in_channels": _to_channels,
 }
 
 
@@ -223,7 +258,7 @@ def vary(rng: Random, value: Any) -> Any:
     if isinstance(value, dict) and value:
         key = rng.choice(list(value))
         return {**value, key: vary(rng, value[key])}
-    return _another_op(rng, value)
+    return another_op(rng, value)
 
 
 def lift_control(draft: Draft) -> bool:
@@ -237,7 +272,7 @@ def lift_control(draft: Draft) -> bool:
     return lift(draft, site, "repeat", rng.choice(kinds))
 
 
-def _another_op(rng: Random, value: Any) -> Any:
+def another_op(rng: Random, value: Any) -> Any:
     op = OPS_BY_NAME.get(value) if isinstance(value, str) else None
     if op is None:
         return value
@@ -251,134 +286,6 @@ def lift_any(draft: Draft) -> bool:
     rng = draft.rng
     site = rng.choice(sites(draft.data))
     names = attributes_of(site.row)
-    kinds = ("variable", "column", "i", *(("argument",) * 3 if site.place.block else ()))
+    kinds = ["variable", "column", "i", "in_channels"]
+    kinds += ["argument", "argument", "argument", "variable"] if site.place.block else []
     return bool(names) and lift(draft, site, rng.choice(names), rng.choice(kinds))
-
-
-def lift_op(draft: Draft) -> bool:
-    """The op of a row becomes a variable, an argument or a column; its attributes defaults."""
-    rng = draft.rng
-    found = [s for s in sites(draft.data) if is_op(s.row) or s.row.get("op") in _blocks(draft)]
-    if not found:
-        return False
-    site = rng.choice(found)
-
-    def change() -> bool:
-        now = growth.site_now(draft, site)
-        op = now.row["op"]
-        if op in OPS_BY_NAME and rng.random() < 0.7:
-            _to_defaults(draft, now.row)
-        return _hand_over(draft, now, Holder(now.row, "op"))
-
-    return draft.propose(change)
-
-
-def _blocks(draft: Draft) -> list[str]:
-    return list(draft.data.get("blocks", {}))
-
-
-def _to_defaults(draft: Draft, row: Row) -> None:
-    """What a row says of its op is said for all rows of that op."""
-    moved = {key: row.pop(key) for key in attributes_of(row) if is_literal(row[key])}
-    if moved:
-        defaults = draft.data.get("defaults", {})
-        defaults = {**defaults, row["op"]: {**defaults.get(row["op"], {}), **moved}}
-        draft.data = {"defaults": defaults, **draft.data}
-        draft.data["defaults"] = defaults
-
-
-def _hand_over(draft: Draft, site: Site, here: Holder) -> bool:
-    """The name of an op, or a choice between two, as a value from elsewhere."""
-    rng, op = draft.rng, here.value
-    if not isinstance(op, str):
-        return False
-    name = draft.fresh("act", "norm_", "op", "layer", "block", "join")
-    form = Form(name, op)
-    if rng.random() < 0.2:
-        form = Form(f"{op} if {name} else {_another_op(rng, op)}", True)  # noqa: FBT003 - a value
-    here.holder[here.key] = form.text
-    kinds = ["variable", "column"] + ["argument"] * (4 if site.place.block else 0)
-    kind = rng.choice(kinds)
-    if kind == "argument":
-        assert site.place.block is not None
-        add_argument(draft, site.place.block, name, form)
-        for use in uses(draft.data, site.place.block):
-            if rng.random() < 0.4:
-                use.row[name] = vary(rng, form.value)
-    elif kind == "column":
-        lines = [{name: form.value}, {name: vary(rng, form.value)}][: rng.randint(1, 2)]
-        if "each" in site.row:
-            return False
-        site.row["each"] = lines
-        _call_loop(draft, site.row)
-    elif site.place.block is None:
-        draft.data["vars"] = {**draft.data.get("vars", {}), name: form.value}
-    else:
-        block = draft.data["blocks"][site.place.block]
-        block["vars"] = {**block.get("vars", {}), name: form.value}
-    return True
-
-
-def lift_sugar(draft: Draft) -> bool:
-    """The op of a norm, an activation or a dropout that a row carries comes from elsewhere."""
-    rng = draft.rng
-    found = [(s, key) for s in sites(draft.data) for key in SUGAR if key in s.row]
-    if not found:
-        return False
-    site, key = rng.choice(found)
-
-    def change() -> bool:
-        now = growth.site_now(draft, site)
-        value = now.row[key]
-        if isinstance(value, dict):
-            inner = [k for k in value if k != "op"]
-            if inner and rng.random() < 0.5:
-                here = rng.choice(holders(value, rng.choice(inner)) or [Holder(value, inner[0])])
-                kinds = ("variable", "column", "i", "argument")
-                return is_literal(here.value) and LIFTERS[rng.choice(kinds)](
-                    draft, now, here, rng.random()
-                )
-            if rng.random() < 0.5:
-                defaults = draft.data.setdefault("defaults", {})
-                op = value["op"]
-                if op in OPS_BY_NAME:
-                    moved = {k: v for k, v in value.items() if k != "op" and is_literal(v)}
-                    defaults[op] = {**defaults.get(op, {}), **moved}
-                    now.row[key] = op
-                    return _hand_over(draft, now, Holder(now.row, key))
-            return _hand_over(draft, now, Holder(value, "op"))
-        if isinstance(value, str):
-            return _hand_over(draft, now, Holder(now.row, key))
-        kinds = ("variable", "column", "i", "argument")
-        return is_literal(value) and LIFTERS[rng.choice(kinds)](
-            draft, now, Holder(now.row, key), rng.random()
-        )
-
-    return draft.propose(change)
-
-
-def lift_given(draft: Draft) -> bool:
-    """What a use of a block is given, or a column holds, is varied."""
-    rng = draft.rng
-    found: list[tuple[Site, str]] = []
-    for site in sites(draft.data):
-        block = draft.data.get("blocks", {}).get(site.row.get("op"))
-        if block is not None:
-            found += [(site, name) for name in block.get("args", {})]
-    if not found:
-        return False
-    site, name = rng.choice(found)
-    block = draft.data["blocks"][site.row["op"]]
-    value = site.row.get(name, block["args"][name])
-    if value is None or (isinstance(value, dict | list) and not value):
-        return False
-
-    def change() -> bool:
-        now = growth.site_now(draft, site)
-        now.row[name] = value
-        if isinstance(value, str) and value in OPS_BY_NAME and rng.random() < 0.4:
-            return _hand_over(draft, now, Holder(now.row, name))
-        now.row[name] = vary(rng, value)
-        return True
-
-    return draft.propose(change)

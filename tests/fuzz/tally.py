@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.fuzz.campaign import Example, Report
+from tests.fuzz.constructs import CONSTRUCTS
 from tests.fuzz.coverage import Coverage
 from tests.fuzz.failure import KINDS
 from tests.fuzz.known import is_known
@@ -55,6 +56,8 @@ class Tally:
     def summary(self, minutes: float) -> Iterator[str]:
         """What was covered, what was not often enough, and all failures by their number."""
         yield from self.coverage.table()
+        yield ""
+        yield from (f"{name:40} {self.coverage.constructs[name]:8}" for name in CONSTRUCTS)
         rare = self.coverage.rare(minutes)
         yield f"\nunder 20 an hour: {len(rare)}"
         for (op, attribute, kind), count in rare:

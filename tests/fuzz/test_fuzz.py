@@ -12,7 +12,7 @@ SPECS = 40
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+@pytest.mark.filterwarnings("ignore")  # torch has its opinions on what people write
 def test_what_check_accepts_is_written_and_right(part: int) -> None:
     campaign, valid = Campaign(SEED, shrinks=False), 0
     for number in range(part * SPECS, (part + 1) * SPECS):

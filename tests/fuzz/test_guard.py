@@ -11,7 +11,9 @@ from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import Check, SpecError, check_text
 from archspec.diagnostics.generation import ModuleTooLong
 from archspec.ops import OPS
-from tests.fuzz.coverage import CONSTRUCTS, Coverage, attributes_in, constructs
+from tests.fuzz import workers
+from tests.fuzz.constructs import CONSTRUCTS, constructs
+from tests.fuzz.coverage import Coverage, attributes_in
 from tests.fuzz.draft import CheckCrashed
 from tests.fuzz.failure import Failure
 from tests.fuzz.fields import compare_fields
@@ -70,16 +72,18 @@ def test_every_attribute_is_aimed_at_in_every_way_to_write_it() -> None:
     assert aimed == set(AIMS)
 
 
-def specs(count: int) -> Iterator[Made]:
+def specs(count: int, seed: int = SEED) -> Iterator[Made]:
     """Some specs; those that `check` does not survive are found elsewhere."""
     for number in range(count):
         with suppress(CheckCrashed):
-            yield make(SEED, number)
+            yield make(seed, number)
 
 
 def test_a_seed_and_a_number_make_one_text() -> None:
-    assert [make(7, n).text for n in range(20)] == [make(7, n).text for n in range(20)]
-    assert make(7, 1).text != make(8, 1).text
+    one, other = ([made.text for made in specs(20)] for _ in range(2))
+    assert one == other
+    assert len(set(one)) == len(one)
+    assert one[0] != next(specs(1, seed=SEED + 1)).text
 
 
 def test_what_is_aimed_at_is_reached_and_accepted() -> None:
@@ -192,6 +196,11 @@ BROKEN = {
     "input overwritten": ("x = self.act1(", "x.data.add_(1); x = self.act1(", "input overwritten"),
     "gradient of the input": ("self.conv1(x)", "self.conv1(x.detach())", "gradient differs"),
     "gradient of a parameter": ("* self.scale", "* self.scale.detach()", "gradient differs"),
+    "statistics in evaluation": (
+        "self.norm1(self.conv1(x))",
+        "self.norm1.train()(self.conv1(x))",
+        "statistics differ",
+    ),
     "in training only": ("alpha=0.5", "alpha=0.5 if self.training else 0.25", "output differs"),
     "operations for nothing": (
         "return self.fc",
@@ -330,6 +339,13 @@ def test_a_faulty_spec_is_made_small() -> None:
     assert len(to_yaml(small)) < len(made.text)
     assert len(small["layers"]) <= 2
     assert check_text(to_yaml(small)).ok
+
+
+def test_a_process_that_dies_is_reported_with_its_spec() -> None:
+    (lost,) = workers.of_one_process(SEED, 3, "none", work=print)  # which ends without a report
+    assert [failure.kind for failure in lost.failures] == ["process lost"]
+    assert lost.number == 3
+    assert lost.examples[0].text == make(SEED, 3).text
 
 
 def test_failures_that_differ_in_names_and_numbers_are_one() -> None:

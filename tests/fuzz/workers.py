@@ -1,7 +1,7 @@
 """Trials in processes of their own: generated code may take its process with it."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -22,16 +22,18 @@ def reports(seed: int, fields: Fields) -> Iterator[Report]:
     """The trials of all specs of a seed, without end; one that dies is reported as well."""
     number = 0
     while True:
-        for report in _of_one_process(seed, number, fields):
+        for report in of_one_process(seed, number, fields):
             yield report
             number = report.number + 1
 
 
-def _of_one_process(seed: int, first: int, fields: Fields) -> Iterator[Report]:
+def of_one_process(
+    seed: int, first: int, fields: Fields, work: Callable[..., None] | None = None
+) -> Iterator[Report]:
     """Trials from a number on, up to and with the one that takes the process down."""
     context = get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(there, seed, first, fields), daemon=True)
+    process = context.Process(target=work or _work, args=(there, seed, first, fields), daemon=True)
     process.start()
     there.close()
     number = first

@@ -20,6 +20,8 @@ PROVEN = {
     "parameters",
     "macs",
     "gradients",
+    "constants",
+    "training_step",
     "receptive_field",
     "claims",
     "symbolic_trace",
@@ -69,35 +71,49 @@ STRIDED = (
 FC = "        self.fc ="
 BUFFER = f"        self.register_buffer('scale', torch.ones(1))\n{FC}"
 DEF = "    def forward"
+OTHER = {"constants", "training_step"}
+SURVIVAL = {"symbolic_trace", "export", "deepcopy", "pickle", "channels_last"}
 WRONG: dict[str, tuple[str, str, set[str]]] = {
     "stride": (
         "stride=2, padding=2",
         "stride=1, padding=2",
-        {"shapes", "macs", "receptive_field"},
+        {"shapes", "macs", "receptive_field", *OTHER},
     ),
-    "bias": ("nn.Linear(8, num_classes)", "nn.Linear(8, num_classes, False)", {"parameters"}),
-    "groups": ("dilation=2)", "dilation=2, groups=2)", {"parameters", "macs"}),
+    "bias": (
+        "nn.Linear(8, num_classes)",
+        "nn.Linear(8, num_classes, False)",
+        {"parameters", *OTHER},
+    ),
+    "groups": ("dilation=2)", "dilation=2, groups=2)", {"parameters", "macs", *OTHER}),
     "dense kernel": (
         "kernel_size=3, padding=2, dilation=2",
         "kernel_size=5, padding=2",
-        {"parameters", "macs"},
+        {"parameters", "macs", *OTHER},
     ),
-    "dilation": ("padding=2, dilation=2", "padding=1", {"receptive_field"}),
+    "dilation": ("padding=2, dilation=2", "padding=1", {"receptive_field", *OTHER}),
     "padding at one end": (
         "x = self.pool1(x)",
         "x = self.pool1(F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:])",
-        {"receptive_field"},
+        {"receptive_field", "training_step"},
     ),
     "pooling": (
         "kernel_size=3, stride=2, padding=1",
         "kernel_size=1, stride=2",
-        {"receptive_field"},
+        {"receptive_field", *OTHER},
     ),
     "buffer": (FC, BUFFER, {"parameters"}),
-    "name": ("self.fc", "self.head", {"parameters"}),
-    "detached": (FORWARD, FORWARD.replace("conv2(x)", "conv2(x).detach()"), {"gradients"}),
+    "name": ("self.fc", "self.head", {"parameters", "training_step"}),
+    "detached": (
+        FORWARD,
+        FORWARD.replace("conv2(x)", "conv2(x).detach()"),
+        {"gradients", "training_step"},
+    ),
     "work for nothing": (FORWARD, f"        self.conv2(x)\n{FORWARD}", {"macs"}),
-    "output": ("        return x", "        return x[:, :3]", {"shapes", "another_size"}),
+    "output": (
+        "        return x",
+        "        return x[:, :3]",
+        {"shapes", "another_size", "training_step"},
+    ),
     "decision": (FORWARD, FORWARD + DECIDES, {"symbolic_trace"}),
     "memory layout": (FORWARD, FORWARD + STRIDED, {"channels_last"}),
     "lambda": (FC, f"        self.f = lambda x: x\n{FC}", {"pickle"}),
@@ -109,7 +125,7 @@ WRONG: dict[str, tuple[str, str, set[str]]] = {
     "chance": (
         FORWARD,
         f"{FORWARD}        x = x + torch.rand_like(x)\n",
-        {"symbolic_trace", "export", "deepcopy", "pickle", "channels_last"},
+        {"training_step", *SURVIVAL},
     ),
 }
 
@@ -153,7 +169,7 @@ def test_a_failure_says_what_and_where(tmp_path: Path) -> None:
 def test_a_branch_too_wide_is_found(tmp_path: Path) -> None:
     change = ("(1, 7), padding=(0, 3)", "(1, 7), padding=(0, 6), dilation=(1, 2)")
     certificate = certify(tmp_path, RESIDUAL, RESIDUAL_MODULE, change)
-    assert failed(certificate) == {"receptive_field"}
+    assert failed(certificate) == {"receptive_field", *OTHER}
     wrong = certificate.proof("receptive_field").differences
     assert [d.where for d in wrong] == ["flat", "last"]
 

@@ -30,7 +30,7 @@ def test_a_certificate_for_a_person(run_cli: RunCli, folder: Path) -> None:
     assert lines[2].startswith("tiny.py, on 3×48×40, torch ")
     assert "✓ MACs             357 160, half of FlopCounterMode's 714 320" in lines
     assert "– reference        the spec names none" in lines
-    assert lines[-1] == "✓ 12 claims proven, 2 not applicable"
+    assert lines[-1] == "✓ 14 claims proven, 4 not applicable"
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in done.stdout
 
@@ -42,7 +42,10 @@ def test_a_failure_ends_with_1_and_shows_the_place(run_cli: RunCli, folder: Path
         done.stdout
     )
     assert "conv2: expected unit u sees rows 4·u − 12 to 4·u + 12," in done.stdout
-    assert done.stdout.endswith("\n✗ 1 failed, 10 claims proven, 3 not applicable\n")
+    assert "✗ constants        not all of " in done.stdout
+    assert "conv2: expected dilation=(2, 2), got (1, 1)" in done.stdout
+    assert "✗ training step    not all of 1 output, 8 gradients, 3 buffers are as" in done.stdout
+    assert done.stdout.endswith("\n✗ 3 failed, 10 claims proven, 5 not applicable\n")
 
 
 def test_a_certificate_as_json(run_cli: RunCli, folder: Path) -> None:
@@ -97,7 +100,7 @@ def test_several_are_proven_one_after_the_other(run_cli: RunCli, folder: Path) -
         (("tiny.yaml", "--module", "gone.py"), 2, "cannot read gone.py: No such file"),
         (("tiny.yaml", "--only", "speed"), 2, "no claim 'speed'"),
         (("lenet5", "--size", "64"), 2, "LeNet5 takes no pictures of 64×64"),
-        (("broken.yaml",), 1, "broken.yaml has errors; `archspec check broken.yaml`"),
+        (("broken.yaml",), 1, "error[AS204] unknown-op: there is no op `rule`"),
     ],
 )
 def test_what_cannot_be_proven_is_told_in_a_line(
@@ -109,6 +112,29 @@ def test_what_cannot_be_proven_is_told_in_a_line(
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_faulty_spec_fails_before_torch_is_imported(run_cli: RunCli, folder: Path) -> None:
+    """What `check` says of it is told. The `torch` of this folder cannot be imported."""
+    (folder / "torch.py").write_text("raise SystemExit('torch was imported')\n", encoding="utf-8")
+    (folder / "broken.yaml").write_text(TINY.replace("params: 1253", "params: 1254"), "utf-8")
+    for wishes in ((), ("--format", "json"), ("--module", "tiny.py")):
+        done = run_cli("prove", "broken.yaml", *wishes, cwd=folder)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("Tiny (broken.yaml): nothing is proven\n")
+        assert "error[AS401] claim-fails: params is claimed to be 1 254" in done.stderr
+        assert done.stderr.endswith("✗ 1 error\n")
+    done = run_cli("prove", "tiny.yaml", cwd=folder)
+    assert "torch was imported" in done.stderr
+
+
+def test_what_is_faulty_does_not_hide_the_others(run_cli: RunCli, folder: Path) -> None:
+    (folder / "broken.yaml").write_text(TINY.replace("op: relu", "op: rule"), encoding="utf-8")
+    specs = ("broken.yaml", "tiny.yaml")
+    done = run_cli("prove", *specs, "--only", "macs", "--format", "json", cwd=folder)
+    assert done.returncode == 1
+    assert [found["name"] for found in json.loads(done.stdout)] == ["Tiny"]
+    assert "there is no op `rule`" in done.stderr
 
 
 def certificate(differences: int, text: str = "this and that") -> Certificate:

@@ -11,7 +11,9 @@ import pytest
 from archspec.cli import main
 from archspec.targets import TARGETS, Emission, Order
 from archspec.targets.files import write_whole
+from archspec.targets.torch import write
 from tests.targets.test_gen import BROKEN, SMALL, names_in
+from tests.targets.test_length import in_its_plain_form
 
 
 class FakeTarget:
@@ -154,6 +156,20 @@ def test_files_of_any_suffix_that_belong_to_no_spec(
     code, _, told = run(capfd, "--check", "--out", "out")
     assert code == 1
     assert "belongs to no spec" not in told
+
+
+@pytest.mark.parametrize("arguments", [["--stdout"], [], ["--check"]], ids=str)
+def test_the_plain_form_is_told_with_its_reason(
+    arguments: list[str],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(write, "_from_rows", in_its_plain_form)
+    _, lines, told = run(capfd, "small.yaml", "--target", "torch", *arguments)
+    assert told == "small.yaml: written in its plain form: it is a test\n"
+    assert ("class Small(nn.Module):" in lines) == (arguments == ["--stdout"])
+    assert (here / "generated" / "small.py").exists() == (arguments == [])
 
 
 # --- all or nothing -------------------------------------------------------------------------------

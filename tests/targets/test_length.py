@@ -6,6 +6,7 @@ import pytest
 
 from archspec.api import Check, SpecError, check_text, emit
 from archspec.targets.torch import length, plain, write
+from archspec.targets.torch.rows.refusal import CannotWrite
 
 HEAD = "archspec: 1\nname: Net\ninput: [3, 8, 8]\nlayers:\n"
 CONV = "{op: conv2d, out_channels: 3, kernel_size: 1}"
@@ -37,7 +38,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[obje
 
 def in_its_plain_form(*_: object) -> None:
     """Stands for rules that have no form for a row."""
-    raise write.CannotWrite((), "it is a test")
+    raise CannotWrite((), "it is a test")
 
 
 def test_the_bound_is_what_is_documented() -> None:

@@ -118,6 +118,9 @@ class Framework(Protocol):
     def assign(self, instance: Instance, name: str, value: Any) -> None:
         """Keep an attribute of an object."""
 
+    def copy(self, value: Any) -> Any:
+        """Another object that is made in the same way, down to its parts."""
+
     def initialise(self, instance: Instance, arguments: Sequence[Any], keywords: Names) -> None:
         """The constructor of the framework's own class that an object's class is derived from."""
 
@@ -178,6 +181,14 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+def same_kinds(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether equal arguments are of equal types: 1, 1.0 and True are equal."""
+    return all(
+        type(a) is type(b) and (not isinstance(a, tuple) or same_kinds(a, b))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
 class Machine:
     """Runs the classes and functions of a module."""
 
@@ -192,6 +203,8 @@ class Machine:
         self.imported = frozenset(imported)
         self.functions = {**_BUILTINS, **(functions or {})}
         self.steps = 0
+        self.depth = 0  # how many constructors are running
+        self.made: dict[Any, tuple[Any, Any]] = {}
         self.globals: Names = {}
         for definition in definitions:
             if isinstance(definition, tree.Class):
@@ -249,14 +262,28 @@ class Machine:
         return None if result is _NOTHING else result
 
     def _construct(self, cls: ClassValue, arguments: Sequence[Any], keywords: Names) -> Any:
+        """An object; of one that was made with the same arguments before, a copy."""
+        try:
+            key = (cls, *arguments, *keywords.items())
+            before = self.made.get(key)
+        except TypeError:  # a list among the arguments
+            return self._constructed(cls, arguments, keywords)
+        if before is None or not same_kinds(before[0], key):
+            before = self.made[key] = key, self._constructed(cls, arguments, keywords)
+            if self.depth == 0:  # the network itself, of which there are not two
+                return before[1]
+        return self.framework.copy(before[1])
+
+    def _constructed(self, cls: ClassValue, arguments: Sequence[Any], keywords: Names) -> Any:
         instance = Instance(cls)
         if isinstance(cls.base, External) and cls.base.path == "NamedTuple":
             fields = [field.name for field in cls.definition.fields]
             instance.attributes.update(zip(fields, arguments, strict=False))
             instance.attributes.update(keywords)
-            return instance
-        if "__init__" in cls.methods:
+        elif "__init__" in cls.methods:
+            self.depth += 1
             self._run(cls.methods["__init__"], (instance, *arguments), keywords)
+            self.depth -= 1
         else:
             self.framework.initialise(instance, arguments, keywords)
         return instance

@@ -9,6 +9,7 @@ from archspec.targets.python.machine import (
     Instance,
     MachineError,
     Names,
+    same_kinds,
 )
 from archspec.targets.torch.signatures import BadCall, bind, is_function, is_layer, plainest
 
@@ -40,6 +41,13 @@ class Made:
         self.arguments = arguments
         self.key: Callee = plainest(head, arguments)
         self.path: str | None = None
+
+    def again(self) -> "Made":
+        """Another layer that is made in the same way."""
+        other = Made.__new__(Made)
+        other.in_place, other.head = self.in_place, self.head
+        other.arguments, other.key, other.path = self.arguments, self.key, None
+        return other
 
 
 class Container:
@@ -111,8 +119,10 @@ class Torch:
         self.terms: dict[Any, Tensor] = {}
         self.events: list[Event] = []
         self.used: set[int] = set()
-        self.inits: dict[tuple[int, str], tuple[Any, ...]] = {}
+        self.asked = False  # whether anything depended on `self.training`
+        self.inits: dict[int, dict[str, tuple[Any, ...]]] = {}
         self.kept: list[Any] = []  # keeps alive what `inits` knows by its identity
+        self.made: dict[Any, tuple[Any, Made]] = {}
         self.run: Callable[[Any, Sequence[Any], Names], Any] = _unset
 
     # --- calls -------------------------------------------------------------------------------
@@ -155,8 +165,21 @@ class Torch:
         if path == "torch.full":
             return (path, *bind(path, arguments, keywords).values())
         if is_layer(path):
-            return Made(path, bind(path, arguments, keywords))
+            return self._make(path, arguments, keywords)
         return self._call_function(path, arguments, keywords)
+
+    def _make(self, head: str, arguments: Sequence[Any], keywords: Names) -> Made:
+        """A layer; what is known of one that was made before is taken from that."""
+        given = (head, *arguments, *keywords.items())
+        try:
+            before = self.made.get(given)
+        except TypeError:  # a list among the arguments
+            return Made(head, bind(head, arguments, keywords))
+        if before is None or not same_kinds(before[0], given):
+            layer = Made(head, bind(head, arguments, keywords))
+            self.made[given] = (given, layer)
+            return layer.again()
+        return before[1].again()
 
     def _call_function(self, path: str, arguments: Sequence[Any], keywords: Names) -> Any:
         if path == "torch.cat":
@@ -209,10 +232,10 @@ class Torch:
         parameter, *values = arguments
         scheme = (path.removeprefix("nn.init.").rstrip("_"), *values, *sorted(keywords.items()))
         if isinstance(parameter, Owned):
-            self.inits[id(parameter.owner), parameter.name] = scheme
+            self.inits.setdefault(id(parameter.owner), {})[parameter.name] = scheme
             self.kept.append(parameter.owner)
         elif isinstance(parameter, Parameter):
-            self.inits[id(parameter), ""] = scheme
+            self.inits.setdefault(id(parameter), {})[""] = scheme
             self.kept.append(parameter)
         else:
             raise MachineError(f"{path} of something that is no parameter")
@@ -226,6 +249,7 @@ class Torch:
         if isinstance(value, Container) and name in value.children:
             return value.children[name]
         if name == "training":
+            self.asked = True
             return self.training
         methods: dict[str, Callable[..., Any]] = {
             "modules": self._modules,
@@ -280,6 +304,23 @@ class Torch:
     def assign(self, instance: Instance, name: str, value: Any) -> None:
         """An attribute; a module that takes another's place takes its name with it."""
         instance.attributes[name] = value
+
+    def copy(self, value: Any) -> Any:
+        """Another module that is made in the same way, down to its parts."""
+        if isinstance(value, Made | Parameter):
+            other = value.again() if isinstance(value, Made) else Parameter(value.arguments)
+            if id(value) in self.inits:
+                self.inits[id(other)] = self.inits[id(value)]
+                self.kept.append(other)
+            return other
+        if isinstance(value, Instance):
+            instance = Instance(value.cls)
+            instance.attributes = {name: self.copy(v) for name, v in value.attributes.items()}
+            return instance
+        if isinstance(value, Container):
+            parts = {name: self.copy(part) for name, part in value.children.items()}
+            return Container(value.head, parts)
+        return value
 
     def initialise(self, instance: Instance, arguments: Sequence[Any], keywords: Names) -> None:
         """`super().__init__()` of a class derived from a module."""
@@ -419,6 +460,18 @@ def children_of(module: Any) -> dict[str, Any]:
     if isinstance(module, Instance):
         return {name: value for name, value in module.attributes.items() if is_module(value)}
     return {}
+
+
+def form_of(module: Any) -> Any:
+    """How a module is built, whatever the numbers of its layers are."""
+    if isinstance(module, Made):
+        return (module.head, module.in_place)
+    if isinstance(module, Instance):
+        parts = module.attributes
+        return (module.cls.name, *parts, *map(form_of, parts.values()))
+    if isinstance(module, Container):
+        return (module.head, *module.children, *map(form_of, module.children.values()))
+    return module if isinstance(module, int | float | str) else type(module).__name__
 
 
 def place(root: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.graph.network import INPUT, Module, Network, Node, Value
+from archspec.language.init import Scheme
 from archspec.ops import Op, Shape, channels_of
 from archspec.targets.python import tree
 from archspec.targets.python.machine import External, Instance, Machine, MachineError
@@ -23,6 +24,7 @@ from archspec.targets.torch.symbols import (
     Parameter,
     Tensor,
     Torch,
+    form_of,
     place,
 )
 
@@ -50,6 +52,7 @@ class Validator:
         self.torch.run = self.machine.call
         self.expected: dict[Any, Expected] = {}
         self.kept: list[Any] = []
+        self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `Mismatch` unless calling `name` makes the network."""
@@ -65,21 +68,45 @@ class Validator:
             raise Mismatch(f"{type(error).__name__}: {error}") from error
 
     def _validate(self, network: Network, name: str, arguments: dict[str, Any]) -> None:
-        torch = self.torch
-        torch.inits.clear()
-        torch.kept.clear()
         root = self.machine.call(self.machine.globals[name], (), arguments)
         if not isinstance(root, Instance):
             raise Mismatch(f"{name} makes no module")
         placed = place(root)
         self._compare_modules(network, placed)
-        for training in (True, False):
-            torch.training = training
-            torch.terms, torch.events, torch.used = {}, [], set()
-            x = torch.apply(("input",), ())
-            torch.events.clear()
-            result = self.machine.call(root, (x,), {})
-            _Run(self, network, x, placed, training=training).compare(result)
+        built = (form_of(root), self._topology(network))
+        if built in self.alike:
+            return  # only numbers differ, for which the modules were compared
+        self._run(network, root, placed, training=True)
+        if self.torch.asked or network.training_only:
+            self._run(network, root, placed, training=False)
+        self.alike.add(built)
+
+    def _topology(self, network: Network) -> tuple[Any, ...]:
+        """The steps of a network; with their numbers where `forward` may say those itself."""
+        steps: list[Any] = []
+        for node in network.nodes:
+            assert node.op is not None
+            shapes = _shapes(network, node)
+            expected = self.expect(node.op, shapes)
+            if expected.function is None and expected.padding is None:
+                steps.append((type(node.op), node.path, node.inputs))
+            else:
+                steps.append((node.op, shapes, node.path, node.inputs))
+        runs = tuple((network.is_run(node), network.is_evaluated(node)) for node in network.nodes)
+        return tuple(steps), runs, tuple(network.outputs.items()), network.training_only
+
+    def _run(
+        self, network: Network, root: Instance, placed: Mapping[str, Any], *, training: bool
+    ) -> None:
+        torch = self.torch
+        torch.training, torch.asked = training, False
+        torch.terms, torch.events, torch.used = {}, [], set()
+        x = torch.apply(("input",), ())
+        torch.events.clear()
+        result = self.machine.call(root, (x,), {})
+        asked = torch.asked
+        _Run(self, network, x, placed, training=training).compare(result)
+        torch.asked = asked
 
     # --- modules -----------------------------------------------------------------------------
 
@@ -105,17 +132,14 @@ class Validator:
 
     def _compare_inits(self, module: Module, made: Any) -> None:
         """How its parameters begin."""
-        schemes = module.init or {}
-        alone = isinstance(made, Parameter)
-        for (owner, name), scheme in self.torch.inits.items():
-            if owner == id(made) and ("weight" if alone else name) not in schemes:
-                raise Mismatch(f"{name} of {module.path} begins as {scheme}")
-        for name, wanted in schemes.items():
-            found = self.torch.inits.get((id(made), "" if alone else name))
-            options = dict(wanted.options)
-            first = (options.pop("value"),) if wanted.name == "constant" else ()
-            if found is None or not _equal(found, (wanted.name, *first, *sorted(options.items()))):
-                raise Mismatch(f"{name} of {module.path} begins as {found}, not {wanted.name}")
+        schemes, found = module.init, self.torch.inits.get(id(made))
+        if not schemes and not found:
+            return
+        wanted = {name: _scheme(scheme) for name, scheme in (schemes or {}).items()}
+        if isinstance(made, Parameter):
+            wanted = dict(zip([""], wanted.values(), strict=False))
+        if wanted != (found or {}):
+            raise Mismatch(f"{module.path} begins as {found}, not as {wanted}")
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -285,7 +309,8 @@ class _Memory:
     def __init__(self, run: _Run, result: Any) -> None:
         self.run = run
         self.storage: dict[int, int] = {}
-        self.saved: dict[int, str] = {}  # by storage: who needs it for the backward pass
+        self.sharing: dict[int, list[int]] = {}  # the tensors in each place of memory
+        self.saved: dict[int, Any] = {}  # by storage: who needs it for the backward pass
         self.stale: set[int] = set()
         self.returned = (
             [v for v in result.attributes.values() if isinstance(v, Tensor)]
@@ -295,7 +320,7 @@ class _Memory:
 
     def check(self) -> None:
         """Raise `Mismatch` where something that is needed was overwritten."""
-        self.storage[self.run.values[Value(INPUT)].index] = -1
+        self._keep(self.run.values[Value(INPUT)], -1)
         for event in self.run.torch.events:
             self._execute(event)
         for tensor in self.returned:
@@ -311,12 +336,16 @@ class _Memory:
             needs = needs - {"input"}  # what works in place keeps a copy where it needs one
         else:
             aliased = "view" in needs and tensor.operands
-            self.storage[tensor.index] = self._of(tensor.operands[0]) if aliased else tensor.index
+            self._keep(tensor, self._of(tensor.operands[0]) if aliased else tensor.index)
         if self.run.training:
             for operand in tensor.operands if "input" in needs else ():
-                self.saved.setdefault(self._of(operand), str(tensor.callee[:2]))
+                self.saved.setdefault(self._of(operand), tensor.callee)
             if "output" in needs:
-                self.saved.setdefault(self._of(tensor), str(tensor.callee[:2]))
+                self.saved.setdefault(self._of(tensor), tensor.callee)
+
+    def _keep(self, tensor: Tensor, storage: int) -> None:
+        self.storage[tensor.index] = storage
+        self.sharing.setdefault(storage, []).append(tensor.index)
 
     def _of(self, tensor: Tensor) -> int:
         return self.storage.get(tensor.index, tensor.index)
@@ -330,10 +359,10 @@ class _Memory:
         if storage == -1:
             raise Mismatch("the network's input is overwritten")
         if storage in self.saved:
-            raise Mismatch(f"{self.saved[storage]} needs what is overwritten, to go backward")
-        self.stale |= {index for index, place in self.storage.items() if place == storage}
+            raise Mismatch(f"{self.saved[storage][:2]} needs what is overwritten, to go backward")
+        self.stale.update(self.sharing.get(storage, (storage,)))
         self.stale.discard(result.index)
-        self.storage[result.index] = storage
+        self._keep(result, storage)
 
     def _needs(self, tensor: Tensor) -> frozenset[str]:
         nodes = self.run.nodes.get(tensor.index)
@@ -361,8 +390,11 @@ def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
     return shapes
 
 
-def _equal(found: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
-    return len(found) == len(wanted) and all(a == b for a, b in zip(found, wanted, strict=True))
+def _scheme(scheme: Scheme) -> tuple[Any, ...]:
+    """How a parameter begins, as a call of `nn.init` is noted."""
+    options = dict(scheme.options)
+    first = (options.pop("value"),) if scheme.name == "constant" else ()
+    return (scheme.name, *first, *sorted(options.items()))
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:

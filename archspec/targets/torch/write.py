@@ -27,6 +27,7 @@ from archspec.targets.torch.length import TooLong, require, require_few_lines, r
 from archspec.targets.torch.module import Module, render
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.plain import Plain
+from archspec.targets.torch.rows.arguments import names_in
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member
 from archspec.targets.torch.rows.refusal import CannotWrite
@@ -107,17 +108,35 @@ def _validate(form: Form, members: Sequence[Member]) -> None:
     written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
     definitions = {definition.name: definition for definition in written}
     validator = Validator(definitions.values())
+    smallest = min(members, key=lambda member: len(member.network.nodes))
     for member, maker in zip(members, form.makers, strict=True):
         validator.validate(member.network, maker, {})
         for argument, value in _open(definitions[maker]):
-            for other in _others(value):
-                network = _built(member.network.spec, {argument: other})
-                if network is not None:
-                    try:
-                        validator.validate(network, maker, {argument: other})
-                    except Mismatch:
-                        raise _WrongOtherwise(argument) from None
-                    break
+            if member is smallest or _is_computed_with(argument, member.network.spec):
+                _validate_otherwise(validator, member, maker, argument, value)
+
+
+def _validate_otherwise(
+    validator: Validator, member: Member, maker: str, argument: str, value: Any
+) -> None:
+    """The same with the first other value of an argument that the spec takes."""
+    for other in _others(value):
+        network = _built(member.network.spec, {argument: other})
+        if network is not None:
+            try:
+                validator.validate(network, maker, {argument: other})
+            except Mismatch:
+                raise _WrongOtherwise(argument) from None
+            return
+
+
+def _is_computed_with(argument: str, spec: Spec) -> bool:
+    """Whether another variable depends on an argument, so that every function has to be compared.
+
+    All members of a family share one class, and else a function only hands the argument on.
+    """
+    own = spec.variant.vars if spec.variant else {}
+    return any(argument in names_in(written) for written in (*spec.vars.values(), *own.values()))
 
 
 def _open(made: "Class | Function") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,78 @@
+"""Networks that are made without numbers, or with given ones: drawing them costs seconds."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own way to import it
+from torch.overrides import TorchFunctionMode
+
+
+def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
+    """A new network whose tensors have shapes and no numbers: drawing numbers costs seconds."""
+    try:
+        with torch.device("meta"):
+            return construct()
+    except (NotImplementedError, RuntimeError):  # it computes with numbers while it is made
+        with _EmptyOnMeta():
+            return construct().to("meta")
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Makes layers' tensors, which begin empty, on the meta device, and no others."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        return func(*args, **{**kwargs, "device": "meta"} if func is torch.empty else kwargs)
+
+
+class ShapesOnly(TorchFunctionMode):
+    """Batch norm and the usual activations put out a tensor of their input's shape, and no more.
+
+    On the meta device PyTorch takes each apart in Python: that is most of a pass's time. For
+    passes that ask how far they come.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return torch.empty_like(args[0]) if func in KEEPING_SHAPE else func(*args, **kwargs or {})
+
+
+KEEPING_SHAPE = frozenset(
+    {torch.batch_norm, F.batch_norm, torch.relu, F.relu, F.relu6, F.silu, F.hardswish, F.gelu}
+)
+
+
+def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:
+    """A new network to put a whole state into: only constants, if it has some, are numbers yet."""
+    network = made_on_meta(construct)
+    return construct() if _holds_more_than_state(network) else network
+
+
+def with_state(construct: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
+    """A new network in evaluation mode with these very tensors, copied nowhere."""
+    network = skeleton(construct)
+    assign(network, state)
+    return network.eval()
+
+
+def assign(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put these very tensors into a network: those of its state_dict, no other, none left out."""
+    named = network.state_dict()
+    loaded = OrderedDict(state)
+    # Versions of modules: without them some take the tensors for those of an older version.
+    loaded._metadata = getattr(named, "_metadata", None)  # type: ignore[attr-defined]  # noqa: SLF001 - so torch has it
+    network.load_state_dict(loaded, strict=True, assign=True)
+
+
+def _holds_more_than_state(network: nn.Module) -> bool:
+    """Whether a state_dict leaves out tensors of a network: constants it has computed."""
+    saved = network.state_dict().keys()
+    if any(name not in saved for name, _ in network.named_buffers(remove_duplicate=False)):
+        return True
+    return any(isinstance(v, Tensor) for m in network.modules() for v in vars(m).values())
