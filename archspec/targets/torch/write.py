@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archspec.graph.build import build
+from archspec.graph.build import bind, build
 from archspec.graph.network import Network
 from archspec.language.model import Spec
 from archspec.ops import channels_of
@@ -121,7 +121,7 @@ def _validate_otherwise(
 ) -> None:
     """The same with the first other value of an argument that the spec takes."""
     for other in _others(value):
-        network = _built(member.network.spec, {argument: other})
+        network = _built(member.network, {argument: other})
         if network is not None:
             try:
                 validator.validate(network, maker, {argument: other})
@@ -156,12 +156,24 @@ def _others(value: Any) -> list[Any]:
     return [value / 2 + 0.125] if isinstance(value, float) else []
 
 
-def _built(spec: Spec, overrides: Mapping[str, Any]) -> Network | None:
+def _built(network: Network, others: Mapping[str, Any]) -> Network | None:
     """The network with another value of a variable, None where the spec does not take that."""
-    if any(name not in spec.vars for name in overrides):
+    if any(name not in network.spec.vars for name in others):
         return None
-    network, faults = build(spec, overrides)
-    return None if any(fault.severity == "error" for fault in faults) else network
+    made, faults = build(network.spec, {**_overrides(network), **others})
+    return None if any(fault.severity == "error" for fault in faults) else made
+
+
+def _overrides(network: Network) -> dict[str, Any]:
+    """The variables that were given to a network, which its spec says otherwise."""
+    given: dict[str, Any] = {}
+    while True:
+        bound = bind(network.spec, given, [])
+        others = (name for name, value in network.vars.items() if bound.get(name) != value)
+        first = next(others, None)  # those behind it may follow from it
+        if first is None or first in given:
+            return given
+        given[first] = network.vars[first]
 
 
 # --- the forms ------------------------------------------------------------------------------------
