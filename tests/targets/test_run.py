@@ -189,4 +189,4 @@ def test_what_is_given_leaves_the_other_arguments_open(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     wide = type(archspec.build(spec, num_classes=3))(width=6)
-    assert tuple(wide.fc.weight.shape) == (3, 12 * 8 * 8)
+    assert tuple(wide.get_parameter("fc.weight").shape) == (3, 12 * 8 * 8)
