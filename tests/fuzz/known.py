@@ -24,11 +24,12 @@ KNOWN: tuple[Known, ...] = (
     Known(r"appears multiple times in the list of dims", "a mean over one dimension, named twice"),
     Known(r"^field differs: (add|mul): a unit sees", "a map of one place, stretched over another"),
     # --- the generator ----------------------------------------------------------------------------
-    Known(r"^crash in gen: Mismatch: .* is drawn", "a dropout before the end of a chain"),
     Known(
         r"pad should be at most half", "a padding that some places of a pooling get a helper for"
     ),
-    Known(r"align_corners option can only be set", "align_corners of an expression that is false"),
+    Known(r"^crash in gen: Mismatch: .* is not computed", "padding at one end inside a block"),
+    Known(r"positional argument follows keyword", "a linear layer of a bias that is an expression"),
+    Known(r"^macs differ: more are run", "a module that two steps read, called for each"),
 )
 
 

@@ -248,7 +248,8 @@ def _beginnings(network: Network, module: nn.Module) -> Iterator[Failure]:
                 low, high = options.get("a", 0), options.get("b", 1)
                 wrong = not bool(((tensor >= low) & (tensor <= high)).all())
             else:
-                wrong = tensor.numel() > 2 and bool((tensor == tensor.flatten()[0]).all())
+                spread = tensor.numel() > 2 and 0 not in (options.get("std"), options.get("gain"))
+                wrong = spread and bool((tensor == tensor.flatten()[0]).all())
             if wrong:
                 yield Failure("init differs", f"{node.op_name}.{name}: {scheme.name}")
 

@@ -496,6 +496,14 @@ class Machine:
             case tree.Call(function=tree.Name(id="isinstance"), arguments=(value, kind)):
                 found, kinds = self.expression(value), self.expression(kind)  # type: ignore[arg-type]  # no keywords
                 return lambda names: self.framework.is_instance(found(names), kinds(names))
+            case tree.Call(
+                function=tree.Name(id="getattr"),
+                arguments=(owner, tree.Literal(value=str() as name)),
+            ):
+                return self._attribute(owner, name)  # type: ignore[arg-type]  # no keywords
+        named = [isinstance(argument, tree.Keyword) for argument in expr.arguments]
+        if named != sorted(named):
+            raise MachineError("an argument without a name stands behind one that has one")
         function = self.expression(expr.function)
         arguments = [self._argument(a) for a in expr.arguments if not isinstance(a, tree.Keyword)]
         keywords = [

@@ -383,10 +383,11 @@ def _attribute(name: str, body: Body, module: Call, *, is_parameter: bool = Fals
     if problem_with(name) is None and name.isidentifier():
         body.init.append(Assign(dotted(f"self.{name}"), module))
         return dotted(f"self.{name}")
-    kind = "parameter" if is_parameter else "submodule"
-    add = "register_parameter" if is_parameter else "add_module"
-    body.init.append(Evaluate(Call(dotted(f"self.{add}"), (Literal(name), module))))
-    return Call(dotted(f"self.get_{kind}"), (Literal(name),))
+    if is_parameter:
+        body.init.append(Evaluate(call("self.register_parameter", Literal(name), module)))
+        return call("getattr", Name("self"), Literal(name))  # torch.fx can follow that
+    body.init.append(Evaluate(call("self.add_module", Literal(name), module)))
+    return call("self.get_submodule", Literal(name))
 
 
 def _variable(name: str, op_name: str, body: Body) -> str:

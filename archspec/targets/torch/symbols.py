@@ -17,6 +17,8 @@ Callee: TypeAlias = tuple[Any, ...]
 """What was applied, with its constants: `("F.relu",)`, `("module", "conv1", …)`."""
 
 _CONTAINERS = {"nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
+_PADDING = {"nn.ZeroPad1d", "nn.ZeroPad2d", "nn.ZeroPad3d", "nn.ConstantPad2d"}
+"""Layers that are `F.pad` with constants."""
 _BASES: Mapping[str, str] = {
     "Conv2dSame": "nn.Conv2d",
     "PaddedConv2d": "nn.Conv2d",
@@ -204,6 +206,9 @@ class Torch:
         _require(tensor)
         if layer.head == "nn.Identity":
             return tensor
+        if layer.head in _PADDING:
+            value = layer.arguments.get("value", 0.0)
+            return self.apply(("F.pad", layer.arguments["padding"], "constant", value), (tensor,))
         overwrites = tensor if layer.in_place else None
         return self.apply(("module", layer.path, layer.key), (tensor,), overwrites)
 

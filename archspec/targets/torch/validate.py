@@ -298,6 +298,8 @@ class _Run:
             if index not in self.torch.used:
                 raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
         for index, nodes in self.nodes.items():
+            if counts.get(index, 0) > len(nodes):
+                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
             drawn = [node for node in nodes if node.op is not None and node.op.role == "dropout"]
             if drawn and index in counts and counts[index] != len(drawn):
                 raise Mismatch(f"{drawn[0].path} is drawn {counts[index]} times")

@@ -133,8 +133,9 @@ class Forward:
         if flag is not None:
             self._write_condition(item, flag, expr)
             return
-        if expr == self.exprs.get(item.inputs[0]) and self.left[item.inputs[0]] == 0:
-            self.exprs[item.value] = expr  # it passes on what arrives
+        passes_on = expr == self.exprs.get(item.inputs[0]) and self.left[item.inputs[0]] == 0
+        if passes_on and (isinstance(expr, Name) or self.left.get(item.value, 0) < 2):
+            self.exprs[item.value] = expr
             return
         name = self._variable(item)
         self._add(Assign(Name(name), expr), item)

@@ -296,7 +296,7 @@ class Graph(Forward):
         assert piece.module is not None
         if piece.is_parameter:
             add = call("self.register_parameter", Literal(name), piece.module)
-            parameter = call("self.get_parameter", Literal(name))
+            parameter = call("getattr", Name("self"), Literal(name))  # torch.fx can follow that
             self.unit.add(Evaluate(add))
             return lambda parts: times(parameter, parts[0])
         self.unit.add(Evaluate(call("self.add_module", Literal(name), piece.module)))

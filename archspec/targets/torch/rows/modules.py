@@ -367,7 +367,7 @@ class Modules:
         cls, given = self.group_class(self.unit, step)
         values = {"in_channels": channels, **given}
         items: list[CallArgument] = [channels] if cls.takes_channels else []
-        for argument in cls.arguments:
+        for argument in sorted(cls.arguments, key=lambda argument: argument.is_flag):
             value = values[argument.key]
             self.unit.use(value)
             items.append(Keyword(argument.name, value) if argument.is_flag else value)
