@@ -62,5 +62,5 @@ CATALOGUE: tuple[type[Diagnostic], ...] = (
     claims.ClaimUnverifiable,
     claims.UnknownConvention,
     claims.ClaimsNotVerified,
-    generation.CannotBeWritten,
+    generation.ModuleTooLong,
 )

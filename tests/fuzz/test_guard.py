@@ -9,7 +9,7 @@ import pytest
 
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import Check, SpecError, check_text
-from archspec.diagnostics.generation import CannotBeWritten
+from archspec.diagnostics.generation import ModuleTooLong
 from archspec.ops import OPS
 from tests.fuzz import workers
 from tests.fuzz.constructs import CONSTRUCTS, constructs
@@ -271,7 +271,7 @@ def test_text_that_is_another_the_second_time_is_seen() -> None:
 
 def test_what_gen_refuses_or_does_not_survive_is_seen() -> None:
     def refusing(check: Check) -> str:
-        raise SpecError(check.document, (CannotBeWritten((), problem="never"),))
+        raise SpecError(check.document, (ModuleTooLong((), limit=0, form=""),))
 
     def crashing(check: Check) -> str:
         raise KeyError(check.name)

@@ -19,7 +19,7 @@ SHORTEST_PATH = 12
 
 def layer_table(network: Network, results: Results) -> list[str]:
     """Aligned lines of at most `WIDTH` columns: one a step, under a header, above the total."""
-    rows = list(_rows(network, results))
+    rows = _few(list(_rows(network, results)))
     total = results.totals(network.nodes).num_params
     assert total is not None
     last = ("total", *[""] * (len(HEADER) - 2), commas(total))
@@ -32,6 +32,19 @@ def layer_table(network: Network, results: Results) -> list[str]:
     lines = [_line(cells, widths) for cells in zip(*columns, strict=True)]
     rule = "  ".join("-" * width for width in widths)
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+MOST_LINES = 200
+"""A table that is longer still shows its beginning and its end."""
+
+
+def _few(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows, of too many the first and the last ones."""
+    if len(rows) <= MOST_LINES:
+        return rows
+    half = MOST_LINES // 2
+    between = f"… {thousands(len(rows) - 2 * half)} more"
+    return [*rows[:half], (between, *[""] * (len(HEADER) - 1)), *rows[-half:]]
 
 
 MOST_ROWS = 60

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from archspec.expressions import Reference, Value
 from archspec.language.source import Data
 from archspec.ops import Op
-from archspec.targets.base import CannotWrite
 from archspec.targets.python.arithmetic import free_names, is_whole, substituted
 from archspec.targets.python.language import Translator, cells_of, is_row
 from archspec.targets.python.text import flat
@@ -30,6 +29,7 @@ from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.arguments import RATES
 from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.refusal import CannotWrite
 
 OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
 """The annotation of an op that may be missing."""
