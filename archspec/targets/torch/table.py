@@ -43,7 +43,7 @@ def _few(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     if len(rows) <= MOST_LINES:
         return rows
     half = MOST_LINES // 2
-    between = f"… {thousands(len(rows) - 2 * half)} more"
+    between = f"… {commas(len(rows) - 2 * half)} more"
     return [*rows[:half], (between, *[""] * (len(HEADER) - 1)), *rows[-half:]]
 
 
