@@ -182,12 +182,15 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
         bound[parameter.name] = _normal(parameter.kind, value, head)
     if bound.get("stride") == "kernel_size":
         bound["stride"] = bound["kernel_size"]
-    if head in _POOLS and any(
-        2 * padding > kernel
-        for padding, kernel in zip(bound["padding"], bound["kernel_size"], strict=True)
-    ):
-        raise BadCall(f"{head} takes at most half of its kernel as padding")
+    if head in _POOLS:
+        _require_small_padding(head, bound)
     return bound
+
+
+def _require_small_padding(head: str, bound: Mapping[str, Any]) -> None:
+    pairs = zip(bound["padding"], bound["kernel_size"], strict=True)
+    if any(2 * padding > kernel for padding, kernel in pairs):
+        raise BadCall(f"{head} takes at most half of its kernel as padding")
 
 
 def _normal(kind: str, value: Any, head: str) -> Any:
