@@ -102,16 +102,16 @@ def test_the_plain_form_stops_where_it_is_too_long(
 
 
 def test_equal_parts_of_the_plain_form_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred objects of one class, which has paths that meet."""
+    """A hundred and fifty objects of one class, which has paths that meet."""
     block = (
         "archspec: 1\nname: Net\ninput: [3, 8, 8]\nblocks:\n  Unit:\n    layers:\n"
         "      - {name: a, op: conv2d, out_channels: 3, kernel_size: 1}\n"
         "      - {name: b, op: conv2d, out_channels: 3, kernel_size: 1}\n"
         "      - {name: c, op: conv2d, out_channels: 3, kernel_size: 1}\n"
         "      - {op: add, from: [a, c]}\n"
-        "layers:\n  - {op: Unit, repeat: 100}\n"
+        "layers:\n  - {op: Unit, repeat: 150}\n"
     )
-    monkeypatch.setattr(length, "MAX_LINES", 500)
+    monkeypatch.setattr(length, "MAX_LINES", 590)
     monkeypatch.setattr(write, "_from_rows", in_its_plain_form)
     emission = emit(check_text(block))
     (source,) = emission.files.values()

@@ -234,6 +234,7 @@ class _Writer:
 
     def _part(self, scope: Scope, name: str, body: Body) -> None:
         part = self._module(scope)
+        self.plain.count(1)
         module = _attribute(name, body, part.module)
         if not part.gives:
             return
