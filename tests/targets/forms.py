@@ -26,10 +26,10 @@ class Made(NamedTuple):
         return (*self.page.classes, *self.page.functions)
 
     @property
-    def maker(self) -> str:
-        """The name of what makes the first network."""
-        functions = self.page.functions
-        return functions[0].name if functions else self.page.classes[-1].name
+    def makers(self) -> list[str]:
+        """What makes each member: a function of a family, or the class."""
+        functions = [function.name for function in self.page.functions]
+        return (functions or [self.page.exported[0]])[: len(self.members)]
 
 
 def made(checked: Check, *, plain: bool = False) -> Made:
