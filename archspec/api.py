@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archspec.analysis.claims import ClaimResult, verify
 from archspec.analysis.findings import find
 from archspec.analysis.results import Results, Totals, analyse
-from archspec.diagnostics import Diagnostic, Position
+from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
-from archspec.diagnostics.generation import CannotBeWritten
 from archspec.graph.build import build as build_network
 from archspec.graph.network import Network
 from archspec.language import loader
@@ -21,6 +20,8 @@ from archspec.language.source import Document
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from archspec.targets import Emission
 
 
 class SpecError(ValueError):
@@ -234,20 +235,39 @@ def generate(
 def write(checked: Check, target: str = "torch") -> str:
     """The source of a module for what was checked without errors: a network or a family.
 
-    Raises `SpecError` where a step has no plain form in the target's language.
+    Of several files it is the first. Raises `SpecError` where the module would be too long.
     """
-    from archspec.targets import TARGETS, CannotWrite
+    files = emit(checked, target).files
+    return next(iter(files.values())).decode()
+
+
+def emit(
+    checked: Check,
+    target: str = "torch",
+    *,
+    stem: str | None = None,
+    templates: Path | None = None,
+) -> "Emission":
+    """The files that a target writes for what was checked without errors, and notes about them.
+
+    `stem` is what they are called after (the spec's file unless given), `templates` a folder of
+    templates that come before the target's own. Raises `SpecError` where a file would be too long,
+    and `archspec.targets.TemplateFault` for a template that is faulty.
+    """
+    from archspec.targets import TARGETS, Order
 
     networks = []
     for member in checked.family or (checked,):
         assert member.network is not None
         assert member.results is not None
         networks.append((member.variant or member.name, member.network, member.results))
+    family = checked.name if checked.family else None
+    order = Order(stem or checked.variant or Path(checked.file).stem, family, templates)
     try:
         with _collector_paused():
-            return TARGETS[target].generate(networks, checked.name if checked.family else None)
-    except CannotWrite as error:
-        fault = CannotBeWritten(error.where, problem=error.problem)
+            return TARGETS[target].emit(networks, order)
+    except Fault as error:
+        fault = error.kind(("layers",), on_key=True, **error.facts)
         raise SpecError(checked.document, (fault,)) from None
 
 

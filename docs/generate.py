@@ -70,7 +70,9 @@ FORMS: tuple[tuple[Any, str], ...] = (
     (reshape.Dimensions, "`[0, 2, 3, 1]` or `[0, 3, 1, 2]`"),
     (fields.Truth, "`true` or `false`"),
     (fields.Number, "a number"),
-    (fields.PositiveNumber, "a number from 0"),
+    (fields.NotNegative, "a number from 0"),
+    (fields.PositiveNumber, "a number above 0"),
+    (fields.NotZero, "a number other than 0"),
     (fields.Probability, "a number from 0 to 1"),
 )
 DEFAULTS: dict[tuple[str, str], str] = {

@@ -1,4 +1,4 @@
-"""FlowerResNet: 14 weighted layers, 2 771 973 parameters, 159 254 400 MACs.
+"""FlowerResNet: 14 weighted layers, 2,771,973 parameters, 159,254,400 MACs.
 
 Source: archspec's own; ResNet's blocks, with the shortcuts of ResNet-D (He et al.
 2019).
@@ -8,51 +8,51 @@ layer                op                 kernel  stride  padding    output     pa
 stem.0               conv2d                  3       2        1  32×64×64        864
 stem.1               batch_norm                                  32×64×64         64
 stem.2               relu                                        32×64×64
-stem.3               conv2d                  3       2        1  48×32×32     13 824
+stem.3               conv2d                  3       2        1  48×32×32     13,824
 stem.4               batch_norm                                  48×32×32         96
 stem.5               relu                                        48×32×32
-blocks.0.conv1       conv2d                  3       1        1  48×32×32     20 736
+blocks.0.conv1       conv2d                  3       1        1  48×32×32     20,736
 blocks.0.bn1         batch_norm                                  48×32×32         96
 blocks.0.2           relu                                        48×32×32
-blocks.0.conv2       conv2d                  3       1        1  48×32×32     20 736
+blocks.0.conv2       conv2d                  3       1        1  48×32×32     20,736
 blocks.0.bn2         batch_norm                                  48×32×32         96
 blocks.0.5           add                                         48×32×32
 blocks.0.6           relu                                        48×32×32
-blocks.1.conv1       conv2d                  3       2        1  96×16×16     41 472
+blocks.1.conv1       conv2d                  3       2        1  96×16×16     41,472
 blocks.1.bn1         batch_norm                                  96×16×16        192
 blocks.1.2           relu                                        96×16×16
-blocks.1.conv2       conv2d                  3       1        1  96×16×16     82 944
+blocks.1.conv2       conv2d                  3       1        1  96×16×16     82,944
 blocks.1.bn2         batch_norm                                  96×16×16        192
 blocks.1.shortcut.0  avg_pool                2       2        0  48×16×16
-blocks.1.shortcut.1  conv2d                  1       1        0  96×16×16      4 608
+blocks.1.shortcut.1  conv2d                  1       1        0  96×16×16      4,608
 blocks.1.shortcut.2  batch_norm                                  96×16×16        192
 blocks.1.6           add                                         96×16×16
 blocks.1.7           relu                                        96×16×16
-blocks.2.conv1       conv2d                  3       2        1   192×8×8    165 888
+blocks.2.conv1       conv2d                  3       2        1   192×8×8    165,888
 blocks.2.bn1         batch_norm                                   192×8×8        384
 blocks.2.2           relu                                         192×8×8
-blocks.2.conv2       conv2d                  3       1        1   192×8×8    331 776
+blocks.2.conv2       conv2d                  3       1        1   192×8×8    331,776
 blocks.2.bn2         batch_norm                                   192×8×8        384
 blocks.2.shortcut.0  avg_pool                2       2        0    96×8×8
-blocks.2.shortcut.1  conv2d                  1       1        0   192×8×8     18 432
+blocks.2.shortcut.1  conv2d                  1       1        0   192×8×8     18,432
 blocks.2.shortcut.2  batch_norm                                   192×8×8        384
 blocks.2.6           add                                          192×8×8
 blocks.2.7           relu                                         192×8×8
-blocks.3.conv1       conv2d                  3       2        1   384×4×4    663 552
+blocks.3.conv1       conv2d                  3       2        1   384×4×4    663,552
 blocks.3.bn1         batch_norm                                   384×4×4        768
 blocks.3.2           relu                                         384×4×4
-blocks.3.conv2       conv2d                  3       1        1   384×4×4  1 327 104
+blocks.3.conv2       conv2d                  3       1        1   384×4×4  1,327,104
 blocks.3.bn2         batch_norm                                   384×4×4        768
 blocks.3.shortcut.0  avg_pool                2       2        0   192×4×4
-blocks.3.shortcut.1  conv2d                  1       1        0   384×4×4     73 728
+blocks.3.shortcut.1  conv2d                  1       1        0   384×4×4     73,728
 blocks.3.shortcut.2  batch_norm                                   384×4×4        768
 blocks.3.6           add                                          384×4×4
 blocks.3.7           relu                                         384×4×4
 pool                 adaptive_avg_pool                            384×1×1
 3                    flatten                                          384
-fc                   linear                                             5      1 925
+fc                   linear                                             5      1,925
 -------------------  -----------------  ------  ------  -------  --------  ---------
-total                                                                      2 771 973
+total                                                                      2,771,973
 
 Generated by archspec: change the spec, not this file.
 """
@@ -139,6 +139,6 @@ class FlowerResNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)
         x = self.blocks(x)
-        x = self.pool(x)
-        x = torch.flatten(x, 1)
-        return self.fc(x)
+        x = torch.flatten(self.pool(x), 1)
+        x = self.fc(x)
+        return x

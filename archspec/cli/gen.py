@@ -1,10 +1,9 @@
 """`archspec gen`: specs as code, in files or on standard output."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -15,10 +14,7 @@ from archspec.cli.overrides import read_overrides
 
 if TYPE_CHECKING:
     from archspec.language.loader import SpecFile
-    from archspec.targets import Target
-
-DIFF_LINES = 20
-"""So many lines of a difference are shown; the rest is counted."""
+    from archspec.targets import Emission, Target
 
 Specs = Annotated[
     list[str] | None,
@@ -30,6 +26,10 @@ Check = Annotated[
     bool, typer.Option("--check", help="Write nothing; exit with 1 where a file is not current.")
 ]
 Stdout = Annotated[bool, typer.Option("--stdout", help="Print the code of one spec instead.")]
+Templates = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Templates of your own, which come before archspec's."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="VAR=VALUE", help="Give a variable of the spec another value."),
@@ -42,25 +42,32 @@ def gen(
     out: Out = Path("generated"),
     check: Check = False,
     stdout: Stdout = False,
+    templates: Templates = None,
     assignments: Overrides = None,
 ) -> None:
-    """Write networks as code, one file a spec.
+    """Write networks as code, a module for each spec.
 
     A spec with errors gets no file; its errors are told, and the others are written. Exits with 0
     when all is well, 1 when a spec has errors or, with --check, a file is not current, and 2 when
-    the command is used wrongly or a file cannot be read or written.
+    the command is used wrongly, a template is faulty, or a file cannot be read or written.
     """
-    job = _Job(_found(specs or ()), _target(target), out, read_overrides(assignments or ()))
+    found = _found(specs or ())
+    if stdout and (check or len(found) != 1):
+        raise UserError("--stdout prints the code of one spec, without --check", exit_code=2)
+    overrides = read_overrides(assignments or ())
+    job = _Job(found, _target(target), out, overrides, templates)
+    written = job.written()
+    failed = len(found) - len(written)
     if stdout:
-        if check or len(job.files) != 1:
-            raise UserError("--stdout prints the code of one spec, without --check", exit_code=2)
-        failed = _print(job)
-    elif check:
-        failed = _verify(job)
+        _print(written, job.target)
     else:
-        failed = _write(job)
-    if not specs and not stdout:
-        _warn_of_stale_files(job)
+        counts = _verify(written) if check else _write(written)
+        _summarise(counts, failed)
+        if counts["not current"]:
+            _say("run `archspec gen` to write them anew")
+        if not specs and not failed:  # of one with errors, nobody knows the files
+            _warn_of_stale_files(out, written)
+        failed += counts["not current"]
     sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
@@ -70,35 +77,53 @@ def gen(
 class _Job:
     """What to write, how, and where."""
 
-    files: Sequence["SpecFile"]
+    specs: Sequence["SpecFile"]
     target: "Target"
     out: Path
     overrides: Mapping[str, Any]
+    templates: Path | None
 
-    def path(self, file: "SpecFile") -> Path:
-        return self.out / self.target.file_name(file.name)
+    def written(self) -> list[dict[Path, bytes]]:
+        """The files of every spec without errors; of the others the errors are told.
 
-    def texts(self) -> Iterator[tuple[Path, str | None]]:
-        """Each file with the text it should have; None for a spec with errors, which are told."""
+        All are made before the first is written: what stops the command leaves the folder alone.
+        Raises UserError where two specs would be written to one file.
+        """
+        found = []
+        taken: dict[Path, SpecFile] = {}
+        for spec in self.specs:
+            emission = self._emitted(spec)
+            if emission is None:
+                continue
+            for note in emission.notes:
+                _say(f"{spec.shown}: {' '.join(note.split())}", sys.stderr)
+            files = {self.out / name: content for name, content in emission.files.items()}
+            for path in files:
+                if path in taken:
+                    both = f"{taken[path].shown} and {spec.shown}"
+                    raise UserError(f"{both} would both be {path}: rename one", exit_code=2)
+                taken[path] = spec
+            found.append(files)
+        return found
+
+    def _emitted(self, spec: "SpecFile") -> "Emission | None":
+        """What the target makes of a spec; None for one with errors, which are told."""
         import archspec
+        from archspec.api import SpecError, emit
+        from archspec.targets import TemplateFault
 
-        for file in self.files:
-            name = f"{file.file}:{file.variant}" if file.variant else file.file
-            try:
-                checked = archspec.check(name, self.overrides)
-            except archspec.SpecNotFound as error:
-                raise UserError(str(error), exit_code=2) from None
-            yield self.path(file), self.text(checked)
-
-    def text(self, checked: Any) -> str | None:
-        """The text of one file; None for a spec with errors, which are told."""
-        from archspec.api import SpecError, write
-
+        name = f"{spec.file}:{spec.variant}" if spec.variant else spec.file
+        try:
+            checked = archspec.check(name, self.overrides)
+        except archspec.SpecNotFound as error:
+            raise UserError(str(error), exit_code=2) from None
         if checked.network is None or not checked.ok:
             _tell(checked)
             return None
         try:
-            return write(checked, self.target.name)
+            return emit(checked, self.target.name, stem=spec.name, templates=self.templates)
+        except TemplateFault as error:
+            raise UserError(str(error), exit_code=2) from None
         except SpecError as error:
             _tell(checked._replace(diagnostics=(*checked.diagnostics, *error.diagnostics)))
             return None
@@ -138,86 +163,62 @@ def _tell(checked: Any) -> None:
     write_verdict(page, checked)
 
 
-def _print(job: _Job) -> bool:
-    ((_, text),) = job.texts()
-    if text is not None:
-        sys.stdout.buffer.write(text.encode())  # as in a file: Python source is UTF-8 everywhere
-    return text is None
+def _print(written: list[dict[Path, bytes]], target: "Target") -> None:
+    """The one file of the one spec, as it would be on the disk."""
+    for files in written:
+        if len(files) != 1:
+            names = ", ".join(path.name for path in files)
+            problem = f"--stdout prints one file, and {target.name} writes {names}: leave it out"
+            raise UserError(problem, exit_code=2)
+        sys.stdout.buffer.writelines(files.values())
 
 
-def _write(job: _Job) -> bool:
-    """Write what has changed, a line a file; whether a spec had errors."""
+def _write(written: list[dict[Path, bytes]]) -> Counter[str]:
+    """Write what has changed, a line a file."""
     from archspec.targets.files import write_whole
 
-    _require_one_file_each(job)
-    counts = {"written": 0, "unchanged": 0}
-    failed = 0
-    for path, text in job.texts():
-        if text is None:
-            failed += 1
-            continue
-        state = "unchanged" if _content(path) == text else "written"
-        if state == "written":
-            try:
+    counts: Counter[str] = Counter(written=0, unchanged=0)
+    for files in written:
+        changed = {path: new for path, new in files.items() if _content(path) != new}
+        try:
+            for path in changed:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, text)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise UserError(f"cannot write {path}: {reason}", exit_code=2) from None
-        counts[state] += 1
-        _say(f"{path.as_posix()}  {state}")
-    _summarise(counts, failed)
-    return failed > 0
+            write_whole(changed)
+        except OSError as error:
+            paths = ", ".join(str(path) for path in changed)
+            reason = error.strerror or str(error)
+            raise UserError(f"cannot write {paths}: {reason}", exit_code=2) from None
+        for path in files:
+            state = "written" if path in changed else "unchanged"
+            counts[state] += 1
+            _say(f"{path.as_posix()}  {state}")
+    return counts
 
 
-def _verify(job: _Job) -> bool:
-    """Compare the files with what would be written; whether anything is not as it should be."""
-    _require_one_file_each(job)
-    counts = {"current": 0, "not current": 0}
-    failed = 0
-    for path, text in job.texts():
-        if text is None:
-            failed += 1
-            continue
+def _verify(written: list[dict[Path, bytes]]) -> Counter[str]:
+    """Compare the files with what would be written, a line a file and what differs."""
+    from archspec.cli.differences import differences
+
+    counts: Counter[str] = Counter({"current": 0, "not current": 0})
+    for path, wanted in ((path, new) for files in written for path, new in files.items()):
         found = _content(path)
-        state = "current" if found == text else "not current"
+        state = "current" if found == wanted else "not current"
         counts[state] += 1
         _say(f"{path.as_posix()}  {'missing' if found is None else state}")
-        if found is not None and found != text:
-            _print_difference(path, found, text)
-    _summarise(counts, failed)
-    if counts["not current"]:
-        _say("run `archspec gen` to write them anew")
-    return failed > 0 or counts["not current"] > 0
+        if found is not None and found != wanted:
+            for line in differences(path.as_posix(), found, wanted):
+                _say(f"    {line}")
+    return counts
 
 
-def _require_one_file_each(job: _Job) -> None:
-    """Raise UserError where two specs would be written to one file."""
-    taken: dict[Path, SpecFile] = {}
-    for file in job.files:
-        first = taken.setdefault(job.path(file), file)
-        if first is not file:
-            both = f"{first.shown} and {file.shown}"
-            raise UserError(f"{both} would both be {job.path(file)}: rename one", exit_code=2)
-
-
-def _content(path: Path) -> str | None:
-    """A file's text, None where there is none; raises UserError."""
+def _content(path: Path) -> bytes | None:
+    """What a file holds, None where there is none; raises UserError."""
     try:
-        return path.read_bytes().decode(errors="replace")
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}", exit_code=2) from None
-
-
-def _print_difference(path: Path, found: str, wanted: str) -> None:
-    names = (f"{path.as_posix()} (found)", f"{path.as_posix()} (generated)")
-    lines = unified_diff(found.splitlines(), wanted.splitlines(), *names, lineterm="", n=1)
-    for line in islice(lines, DIFF_LINES):
-        _say(f"    {line}")
-    if rest := sum(1 for _ in lines):
-        _say(f"    … {rest} more lines")
 
 
 def _summarise(counts: Mapping[str, int], failed: int) -> None:
@@ -227,11 +228,12 @@ def _summarise(counts: Mapping[str, int], failed: int) -> None:
     _say(", ".join(parts))
 
 
-def _warn_of_stale_files(job: _Job) -> None:
+def _warn_of_stale_files(out: Path, written: list[dict[Path, bytes]]) -> None:
     """Name files in the folder that no spec produces: what is left of a spec that is gone."""
-    wanted = {job.path(file).name for file in job.files}
-    for path in sorted(job.out.glob("*.py")):
-        if path.name not in wanted | {"__init__.py"}:
+    wanted = {path for files in written for path in files}
+    suffixes = {path.suffix for path in wanted}
+    for path in sorted(out.glob("[!.]*")):
+        if path.suffix in suffixes and path not in wanted and path.name != "__init__.py":
             _say(f"warning: {path.as_posix()} belongs to no spec", sys.stderr)
 
 

@@ -56,10 +56,11 @@ CATALOGUE: tuple[type[Diagnostic], ...] = (
     shapes.NotDivisible,
     shapes.NoSuchChannel,
     shapes.NeitherMapNorVector,
+    shapes.NormOfOneNumber,
     claims.ClaimFails,
     claims.UnknownMetric,
     claims.ClaimUnverifiable,
     claims.UnknownConvention,
     claims.ClaimsNotVerified,
-    generation.CannotBeWritten,
+    generation.ModuleTooLong,
 )

@@ -1,15 +1,20 @@
-"""AS5xx: what can be analysed, but has no plain form in generated code."""
+"""AS5xx: what can be analysed, but is not written as code."""
 
 from archspec.diagnostics.base import Diagnostic
 
 
-class CannotBeWritten(Diagnostic):
-    """A network can be analysed, but a step of it has no plain form in the target's language.
+class ModuleTooLong(Diagnostic):
+    """A network can be analysed, but its code would be longer than anybody, or any tool, can read.
 
-    Code is written from the rows, not from the layers that they unfold to: a block is one class,
-    whatever it is used for. What differs from use to use has to be an argument of the block.
+    What a spec says once stands in the code once: a row is a line or two, whatever its `repeat`
+    and `each` come to, and a block a class. It is rows without end that make code without end, or
+    a network that can only be written step by step, which the message says then, and why.
     """
 
-    code = "AS501"
-    name = "cannot-be-written"
-    template = "this cannot be generated: {problem}"
+    code = "AS502"
+    name = "module-too-long"
+    template = "the code would be longer than {limit} lines{form}"
+    advice = (
+        "rows that differ in numbers only are one row, with `repeat` or `each`; "
+        "what comes again is a block"
+    )

@@ -44,14 +44,15 @@ class GroupsMismatch(Diagnostic):
 
 
 class PoolingPadding(Diagnostic):
-    """A pooling window would lie wholly in the padding: there would be nothing to pool."""
+    """A pooling window would lie wholly in the padding: there would be nothing to pool.
+
+    Either the padding is as large as the window, or the window is dilated and the input so small
+    that all of it lies between two elements of the window.
+    """
 
     code = "AS305"
     name = "pooling-padding"
-    template = (
-        "padding {padding} {side} a window of {kernel}: a window could see nothing but padding"
-    )
-    advice = "use a padding smaller than the window ({kernel})"
+    template = "{what}: a window could see nothing but padding"
 
 
 class InputNotRead(Diagnostic):
@@ -178,6 +179,18 @@ class NoSuchChannel(Diagnostic):
     code = "AS318"
     name = "no-such-channel"
     template = "{what}, but {channels} channels arrive (0 to {last})"
+
+
+class NormOfOneNumber(Diagnostic):
+    """A norm would be taken over a single number, which nothing is left of.
+
+    What remains is 0, whatever arrives. PyTorch refuses that in an instance norm, whose maps have
+    to have more than one place; in other norms it is 0/0 where `eps` is 0.
+    """
+
+    code = "AS320"
+    name = "norm-of-one-number"
+    template = "{op} normalises over {what}, of which {shape} has one: {result}"
 
 
 class NeitherMapNorVector(Diagnostic):

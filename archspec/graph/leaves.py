@@ -97,7 +97,7 @@ class Leaves:
         self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
         self.init: Mapping[str, Schemes] = {}  # of the spec, by op
-        self.parameters: dict[str, set[str]] = {}  # met so far, of the ops in there
+        self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
 
     def flow(self, value: Value) -> Shape | None:
         """The shape that is given on as a value, or that of an input of the network."""
@@ -276,7 +276,9 @@ class Leaves:
             return node
         known = parameters_of(node.op, arriving)  # type: ignore[arg-type]  # none of them is None
         if node.op_name in self.init:
-            self.parameters.setdefault(node.op_name, set()).update(known)
+            seen = self.parameters.setdefault(node.op_name, {})
+            for name, shape in known.items():
+                seen[name] = min(seen.get(name, shape), shape, key=len)
         schemes = self.init.get(node.op_name, {})
         schemes = {name: scheme for name, scheme in schemes.items() if name in known}
         if node.step is not None and node.step.init is not None and not node.role:

@@ -21,6 +21,7 @@ from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
 from archspec.graph.declared import references
+from archspec.graph.least import Counter, Least
 from archspec.graph.leaves import Frame
 from archspec.graph.network import INPUT, Kind, Scope, Value
 from archspec.graph.resolve import Resolver
@@ -78,6 +79,7 @@ class Walker(Resolver):
         self.open: list[str] = []  # the blocks that the walk is in
         self.work = 0
         self.weights: dict[SpecPath, int] = {}
+        self.counter = Counter(spec, self._weight)
         self.room, self.rounds = MAX_FAULTS, 0
         self.stopped = False
         faults += declared.check(spec)
@@ -110,6 +112,14 @@ class Walker(Resolver):
         if not self.stopped and (len(self.nodes) >= MAX_STEPS or self.work >= MAX_WORK):
             self.faults.append(TooManySteps(step.at, limit=MAX_STEPS))
             self.stopped = True
+
+    def _is_too_much(self, step: Step, least: Least) -> bool:
+        """Whether a row cannot but come to more than is walked: it is told before."""
+        if len(self.nodes) + least.nodes <= MAX_STEPS and self.work + least.work <= MAX_WORK:
+            return False
+        self.faults.append(TooManySteps(step.at, limit=MAX_STEPS))
+        self.stopped = True
+        return True
 
     def _weight(self, step: Step) -> int:
         found = self.weights.get(step.at)
@@ -173,6 +183,8 @@ class Walker(Resolver):
 
     def _several(self, step: Step, body: Body, frame: Frame) -> None:
         """A repeated step: a group of its name, or in the body itself where it has none."""
+        if self._is_too_much(step, self.counter.step(step)):
+            return
         rows = self._table(step, frame)
         if step.name is None or "{" in step.name:
             self._iterate(step, body, frame, rows, step.name)
@@ -415,7 +427,7 @@ class Walker(Resolver):
             self.faults.append(RecursiveBlock(step.where("op"), cycle=shorten(cycle)))
             self._unknown(step, name, frame, inputs)
             return
-        if self._is_too_deep(step, frame):
+        if self._is_too_deep(step, frame) or self._is_too_much(step, self.counter.block(block)):
             return
         if step.init is not None:
             problem = f"the parameters of {block.name} belong to the rows in it; write `init` there"

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class Option(NamedTuple):
-    """An option of a scheme: a number, of at least `least`, or one of `words`."""
+    """An option of a scheme: a number, of at least `least` or above `above`, or one of `words`."""
 
     words: tuple[str, ...] = ()
     least: float | None = None
+    above: float | None = None
     required: bool = False
 
 
@@ -41,7 +42,7 @@ _KAIMING = {
     "mode": Option(words=("fan_in", "fan_out")),
     "nonlinearity": Option(words=("linear", "relu", "leaky_relu", "selu", "sigmoid", "tanh")),
 }
-_XAVIER = {"gain": _NUMBER}
+_XAVIER = {"gain": _SPREAD}
 
 SCHEMES: Mapping[str, Mapping[str, Option]] = {
     "zeros": {},
@@ -49,13 +50,20 @@ SCHEMES: Mapping[str, Mapping[str, Option]] = {
     "constant": {"value": Option(required=True)},
     "normal": {"mean": _NUMBER, "std": _SPREAD},
     "uniform": {"a": _NUMBER, "b": _NUMBER},
-    "trunc_normal": {"mean": _NUMBER, "std": _SPREAD, "a": _NUMBER, "b": _NUMBER},
+    "trunc_normal": {"mean": _NUMBER, "std": Option(above=0), "a": _NUMBER, "b": _NUMBER},
     "kaiming_normal": _KAIMING,
     "kaiming_uniform": _KAIMING,
     "xavier_normal": _XAVIER,
     "xavier_uniform": _XAVIER,
 }
 """Every scheme with its options; those that are left out have PyTorch's defaults."""
+
+
+RANGES: Mapping[str, tuple[float, float]] = {"uniform": (0, 1), "trunc_normal": (-2, 2)}
+"""The schemes with a range from `a` to `b`, and PyTorch's defaults of the two."""
+
+WITH_FANS = frozenset({"kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform"})
+"""The schemes that go by a weight's fan-in and fan-out, for which it has two dimensions or more."""
 
 
 def read_defaults(
@@ -131,4 +139,6 @@ def problem_with(option: str, form: Option, value: object) -> str | None:
         return f"{option} is a number"
     if form.least is not None and value < form.least:
         return f"{option} is at least {form.least:g}, not {value:g}"
+    if form.above is not None and value <= form.above:
+        return f"{option} is above {form.above:g}, not {value:g}"
     return None

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
+from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.shapes import AxisMissing, ParametersPerChannel
 from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_channels_first
-from archspec.ops.fields import Number, PositiveInt, spell
+from archspec.ops.fields import NotZero, Number, PositiveInt, spell
 from archspec.ops.shape import Shape, channel_axis, show
 
 
@@ -113,7 +114,7 @@ class Softplus(Activation):
 
     op_name: ClassVar = "softplus"
 
-    beta: Number = 1.0
+    beta: NotZero = 1.0
     threshold: Number = 20.0
 
 
@@ -130,6 +131,16 @@ class Hardtanh(Activation):
 
     min_val: Number = -1.0
     max_val: Number = 1.0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if self.min_val >= self.max_val:
+            written = "max_val" if "max_val" in self.model_fields_set else "min_val"
+            problem = f"max_val ({self.max_val:g}) has to be above min_val ({self.min_val:g})"
+            raise Fault(InvalidValue, written, problem=problem)
+        return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape:
+        return shape
 
 
 class Hardswish(Activation):

@@ -54,6 +54,33 @@ def padding_for(size: int, wanted: int, kernel: int, stride: int, dilation: int 
     return (wanted - 1) * stride + extent(kernel, dilation) - size
 
 
+def straddles(size: int, stride: int, before: int, dilation: int, windows: int) -> bool:
+    """Whether the input lies between two elements of one of the windows, which reads none of it.
+
+    Only a dilated window that begins in the padding before the input can; its first element at or
+    behind the input's start stands at (u·S − P_before) mod D, u being the window's number.
+    """
+    if size >= dilation:
+        return False
+    early = min(-(-before // stride), windows)
+    behind = _floor_sum(early, stride, dilation - before - size, dilation)
+    return behind > _floor_sum(early, stride, -before, dilation)
+
+
+def _floor_sum(count: int, slope: int, start: int, divisor: int) -> int:
+    """The sum of ⌊(slope·u + start)/divisor⌋ over u below `count`, in logarithmic time.
+
+    As Euclid's algorithm: what is left of a line below the diagonal is turned round.
+    """
+    total = 0
+    while count > 0:
+        total += count * (count - 1) // 2 * (slope // divisor) + count * (start // divisor)
+        slope, start = slope % divisor, start % divisor
+        end = slope * count + start
+        count, start, slope, divisor = end // divisor, end % divisor, divisor, slope
+    return total
+
+
 def quotient(numerator: int, denominator: int) -> "int | Fraction":
     """An exact quotient, whole where it is."""
     if numerator % denominator == 0:

@@ -17,7 +17,7 @@ from archspec.ops.base import (
     require_parts,
 )
 from archspec.ops.fields import PositiveInt, whole
-from archspec.ops.shape import Shape
+from archspec.ops.shape import Shape, kind_of
 
 Index = Annotated[int, whole(0)]
 
@@ -66,7 +66,9 @@ class Chunk(Unary):
         return (shape[0] // self.chunks, *shape[1:])
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        return (shape[0] // self.chunks, *shape[1:]) if shape[0] % self.chunks == 0 else None
+        if kind_of(shape) == "channels_last" or shape[0] % self.chunks:
+            return None
+        return (shape[0] // self.chunks, *shape[1:])
 
     def ratio(self, shape: Shape) -> Ratio:
         del shape
@@ -106,7 +108,9 @@ class Slice(Unary):
         return (self.stop - self.start, *shape[1:])
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        return (self.stop - self.start, *shape[1:]) if self.start < self.stop else None
+        if kind_of(shape) == "channels_last" or self.start >= self.stop:
+            return None
+        return (self.stop - self.start, *shape[1:])
 
     def ratio(self, shape: Shape) -> None:
         del shape
@@ -177,7 +181,7 @@ class PixelShuffle(Unary):
         return window, window
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
-        channels, height, width = shape
+        channels, height, width = require_map(self.op_name, shape)
         r, (depth, high, wide) = self.upscale_factor, self.output_shape(shape)
         yield Text("output", f"C/r² = {channels}/{r * r} = {depth}")
         yield Text("height", f"H·r = {height}·{r} = {high}")
@@ -210,7 +214,7 @@ class PixelUnshuffle(Unary):
         return window, window
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
-        channels, height, width = shape
+        channels, height, width = require_map(self.op_name, shape)
         r, (depth, high, wide) = self.downscale_factor, self.output_shape(shape)
         yield Text("output", f"C·r² = {channels}·{r * r} = {depth}")
         yield Text("height", f"H/r = {height}/{r} = {high}")

@@ -41,7 +41,7 @@ class Convolution(Sliding):
         return (width, *self.map_size(shape))
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        return self.with_map_size((self.width(shape), *shape[1:]))
+        return self.with_map_size(self.width(shape), shape)
 
     def state(self, shape: Shape) -> tuple[Tensor, ...]:
         width, fan = self.width(shape), shape[0] // self.group_count(shape)

@@ -85,6 +85,10 @@ def read_ends(value: object) -> tuple[Pair, Pair]:
     return ends, ends
 
 
+MAX_MAGNITUDE = 10**15
+"""The largest number of an attribute, as in expressions; what is larger is no 64-bit integer."""
+
+
 def _number(least: float | None, most: float | None) -> Callable[[Any], float]:
     def read(value: object) -> float:
         within = isinstance(value, int | float) and not isinstance(value, bool)
@@ -94,9 +98,28 @@ def _number(least: float | None, most: float | None) -> Callable[[Any], float]:
             bounds = "" if least is None else f" from {least:g}"
             bounds += "" if most is None else f" to {most:g}"
             raise ValueError(f"this has to be a number{bounds}, not {spell(value)}")
+        if abs(value) > MAX_MAGNITUDE:  # type: ignore[arg-type]  # a number here
+            raise ValueError("this is larger than 10^15")
         return value  # type: ignore[return-value]  # a number here
 
     return read
+
+
+_any_number = _number(None, None)
+
+
+def _above_zero(value: object) -> float:
+    number = _any_number(value)
+    if number <= 0:
+        raise ValueError(f"this has to be a number above 0, not {spell(value)}")
+    return number
+
+
+def _divisor(value: object) -> float:
+    number = _any_number(value)
+    if number == 0:
+        raise ValueError("this has to be another number than 0: it is divided by")
+    return number
 
 
 def _truth(value: object) -> bool:
@@ -113,6 +136,8 @@ OptionalSize = Annotated[
 Padding = Annotated[PaddingValue, PlainValidator(_padding)]
 Ends = Annotated[tuple[Pair, Pair], PlainValidator(read_ends)]
 Truth = Annotated[bool, PlainValidator(_truth)]
-Number = Annotated[float, PlainValidator(_number(None, None))]
-PositiveNumber = Annotated[float, PlainValidator(_number(0, None))]
+Number = Annotated[float, PlainValidator(_any_number)]
+NotNegative = Annotated[float, PlainValidator(_number(0, None))]
+PositiveNumber = Annotated[float, PlainValidator(_above_zero)]
+NotZero = Annotated[float, PlainValidator(_divisor)]
 Probability = Annotated[float, PlainValidator(_number(0, 1))]

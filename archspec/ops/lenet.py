@@ -46,7 +46,7 @@ class ScaledAvgPool(Sliding):
         return (channels, *self.map_size(shape))
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        return self.with_map_size(shape)
+        return self.with_map_size(shape[0], shape)
 
     def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return Tensor("weight", (shape[0],)), Tensor("bias", (shape[0],))
@@ -116,7 +116,7 @@ class PartialConv2d(Sliding):
         return (len(self.table), *self.map_size(shape))
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        return self.with_map_size((len(self.table), *shape[1:]))
+        return self.with_map_size(len(self.table), shape)
 
     def ratio(self, shape: Shape) -> None:
         del shape

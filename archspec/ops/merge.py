@@ -104,13 +104,12 @@ def _broadcast(shapes: Shapes) -> Shape:
     alike = all(type(shape) is type(first) for shape in shapes)
     if alike and all(shape == first for shape in shapes):
         return first
-    sizes = [max(column) for column in zip(*shapes, strict=False)]
+    if any(len(shape) != len(first) for shape in shapes):
+        help_ = "`mean` with `keepdim: true` gives a map of one place, which fits any map"
+        raise Fault(MergeMismatch, op="this", wanted="to be all maps, or all vectors", help=help_)
     if not alike:
         raise Fault(MergeMismatch, op="this", wanted="the channels at the same end")
-    fit = all(
-        len(shape) == len(first) and all(s in (1, m) for s, m in zip(shape, sizes, strict=True))
-        for shape in shapes
-    )
-    if not fit:
+    sizes = [max(column) for column in zip(*shapes, strict=True)]
+    if any(s not in (1, m) for shape in shapes for s, m in zip(shape, sizes, strict=True)):
         raise Fault(MergeMismatch, op="this", wanted="one shape")
     return like(first, sizes)

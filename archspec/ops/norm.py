@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import NormalizedShape
+from archspec.diagnostics.shapes import NormalizedShape, NormOfOneNumber
 from archspec.ops.base import (
     Counts,
     Tensor,
@@ -19,7 +19,15 @@ from archspec.ops.base import (
     require_parts,
     thousands,
 )
-from archspec.ops.fields import Number, PositiveInt, PositiveNumber, Truth, read_whole, spell
+from archspec.ops.fields import (
+    NotNegative,
+    Number,
+    PositiveInt,
+    PositiveNumber,
+    Truth,
+    read_whole,
+    spell,
+)
 from archspec.ops.shape import Shape, kind_of, show
 
 
@@ -71,14 +79,21 @@ class InstanceNorm(Normalisation):
 
     op_name: ClassVar = "instance_norm"
 
-    eps: PositiveNumber = 1e-5
+    eps: NotNegative = 1e-5
     momentum: Number | None = 0.1
     affine: Truth = False
     track_running_stats: Truth = False
 
     def output_shape(self, shape: Shape) -> Shape:
-        require_map(self.op_name, shape)
+        _, height, width = require_map(self.op_name, shape)
+        if height * width == 1:
+            facts = {"op": self.op_name, "what": "the places of a map", "shape": show(shape)}
+            help_ = "leave it out, or put it before what makes the map so small"
+            raise Fault(NormOfOneNumber, result="PyTorch refuses that", help=help_, **facts)
         return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return shape if kind_of(shape) == "map" else None
 
     def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.affine + _running(shape[0]) * self.track_running_stats
@@ -101,12 +116,14 @@ class GroupNorm(Normalisation):
     op_name: ClassVar = "group_norm"
 
     num_groups: PositiveInt
-    eps: PositiveNumber = 1e-5
+    eps: NotNegative = 1e-5
     affine: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
         require_channels_first(self.op_name, shape)
         require_parts("num_groups", "channels", shape[0], self.num_groups)
+        if self.eps == 0 and prod(shape) == self.num_groups:
+            raise _nothing_over_nothing(self.op_name, "the numbers of a group", shape)
         return shape
 
     def shape_in_spite(self, shape: Shape) -> Shape:
@@ -147,7 +164,7 @@ class LayerNorm(Normalisation):
     op_name: ClassVar = "layer_norm"
 
     normalized_shape: Sizes = None
-    eps: PositiveNumber = 1e-5
+    eps: NotNegative = 1e-5
     elementwise_affine: Truth = True
     bias: Truth = True
 
@@ -162,6 +179,8 @@ class LayerNorm(Normalisation):
         if shape[-len(sizes) :] != sizes:
             problem = f"normalized_shape is {show(sizes)}, but {show(shape)} does not end in that"
             raise Fault(NormalizedShape, "normalized_shape", problem=problem)
+        if self.eps == 0 and prod(sizes) == 1:
+            raise _nothing_over_nothing(self.op_name, "the numbers of the last dimensions", shape)
         return shape
 
     def sizes(self, shape: Shape) -> Shape:
@@ -198,12 +217,17 @@ class LayerNorm2d(Normalisation):
 
     op_name: ClassVar = "layer_norm2d"
 
-    eps: PositiveNumber = 1e-5
+    eps: NotNegative = 1e-5
     elementwise_affine: Truth = True
 
     def output_shape(self, shape: Shape) -> Shape:
-        require_map(self.op_name, shape)
+        channels, _, _ = require_map(self.op_name, shape)
+        if self.eps == 0 and channels == 1:
+            raise _nothing_over_nothing(self.op_name, "the channels", shape)
         return shape
+
+    def shape_in_spite(self, shape: Shape) -> Shape | None:
+        return shape if kind_of(shape) == "map" else None
 
     def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.elementwise_affine
@@ -222,13 +246,20 @@ class LocalResponseNorm(Normalisation):
     op_name: ClassVar = "local_response_norm"
 
     size: PositiveInt
-    alpha: Number = 1e-4
+    alpha: NotNegative = 1e-4
     beta: Number = 0.75
-    k: Number = 1.0
+    k: NotNegative = 1.0
 
     def output_shape(self, shape: Shape) -> Shape:
         require_map(self.op_name, shape)
         return shape
+
+
+def _nothing_over_nothing(op: str, what: str, shape: Shape) -> Fault:
+    """The fault of a norm of one number whose `eps` is 0."""
+    facts = {"op": op, "what": what, "shape": show(shape)}
+    result, help_ = "with eps 0 the result is 0/0", "an eps above 0 gives 0"
+    return Fault(NormOfOneNumber, "eps", result=result, help=help_, **facts)
 
 
 def _scale(channels: int) -> tuple[Tensor, ...]:

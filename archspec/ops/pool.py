@@ -7,12 +7,13 @@ from typing import Annotated, ClassVar
 from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
+from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.shapes import AxisMissing, NeitherMapNorVector, NotAMap, PoolingPadding
-from archspec.ops.arithmetic import extent
+from archspec.ops.arithmetic import extent, straddles
 from archspec.ops.base import Counts, Ratio, Text, Unary, View, Window, require_map
 from archspec.ops.fields import OptionalSize, Pair, Size, Truth, spell
 from archspec.ops.shape import Shape, channel_axis, like, show
-from archspec.ops.sliding import Sliding
+from archspec.ops.sliding import Axis, Sliding
 
 
 class Pool(Sliding):
@@ -34,20 +35,31 @@ class Pool(Sliding):
     def output_shape(self, shape: Shape) -> Shape:
         channels, _, _ = require_map(self.op_name, shape)
         for axis in self.axes(shape):
-            span = extent(axis.kernel, axis.dilation)
-            if max(axis.before, axis.after) >= span:
-                side = "before" if axis.before >= span else "after"
-                padding = max(axis.before, axis.after)
-                raise Fault(PoolingPadding, "padding", padding=padding, side=side, kernel=span)
+            _require_input(axis)
         return (channels, *self.map_size(shape))
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        return self.with_map_size(shape)
+        return self.with_map_size(shape[0], shape)
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del shape
         channels, height, width = output
         return Counts(pool=channels * height * width * self.kernel_size[0] * self.kernel_size[1])
+
+
+def _require_input(axis: Axis) -> None:
+    """A `Fault` where a window could read nothing of the input."""
+    span = extent(axis.kernel, axis.dilation)
+    padding = max(axis.before, axis.after)
+    if padding >= span:
+        side = "before" if axis.before >= span else "after"
+        what = f"padding {padding} {side} a window of {span}"
+        help_ = f"use a padding smaller than the window ({span})"
+        raise Fault(PoolingPadding, "padding", what=what, help=help_)
+    if straddles(axis.size, axis.stride, axis.before, axis.dilation, axis.output):
+        what = f"a {axis.name} of {axis.size} fits between elements {axis.dilation} apart"
+        help_ = f"use a dilation of at most {axis.size}, or no padding"
+        raise Fault(PoolingPadding, "dilation", what=what, help=help_)
 
 
 class MaxPool2d(Pool):
@@ -91,8 +103,9 @@ class AdaptivePool(Unary):
         return height, width
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
+        _, *sizes = require_map(self.op_name, shape)
         yield Text("output", f"output_size = {show(self.output_size)}")
-        for name, size, bins in zip(("height", "width"), shape[1:], self.output_size, strict=True):
+        for name, size, bins in zip(("height", "width"), sizes, self.output_size, strict=True):
             if size % bins == 0:
                 yield Text(name, f"each of {bins} outputs pools {size // bins} of {size}")
             else:
@@ -168,7 +181,14 @@ class Mean(Unary):
             if not (1 <= dim <= rank or -rank <= dim <= -1):
                 facts = {"shape": show(shape), "first": 1, "last": rank}
                 raise Fault(AxisMissing, "dim", op=self.op_name, dim=dim, **facts)
-        return tuple(sorted({dim % (rank + 1) for dim in self.dim}))
+        axes = [dim % (rank + 1) for dim in self.dim]
+        for index, axis in enumerate(axes):
+            if axis in axes[:index]:
+                first = self.dim[axes.index(axis)]
+                also = "" if first == self.dim[index] else f", and as {self.dim[index]}"
+                problem = f"dimension {first} of {show(shape)} is named twice{also}"
+                raise Fault(InvalidValue, "dim", problem=problem)
+        return tuple(sorted(axes))
 
     def ratio(self, shape: Shape) -> Ratio | None:
         """The channels stay as many, unless the mean is over them."""

@@ -11,7 +11,7 @@ from archspec.diagnostics.shapes import SizeOrScale
 from archspec.ops.arithmetic import quotient
 from archspec.ops.base import Counts, Text, Unary, View, Window, require_map
 from archspec.ops.fields import Ends, OptionalSize, Pair, spell
-from archspec.ops.shape import Shape, show
+from archspec.ops.shape import Shape, kind_of, show
 
 AXES = ("height", "width")
 
@@ -64,7 +64,7 @@ class Upsample(Unary):
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         given = self.size or self.scale_factor
-        return (shape[0], *self._sizes(shape)) if len(shape) == 3 and given else None
+        return (shape[0], *self._sizes(shape)) if kind_of(shape) == "map" and given else None
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del shape
@@ -84,8 +84,9 @@ class Upsample(Unary):
         return _aligned_corners(size, output) if self.align_corners else _bilinear(size, output)
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
+        _, *sizes = self.output_shape(shape)
         if self.scale_factor is None:
-            yield Text("output", f"size = {show(self._sizes(shape))}")
+            yield Text("output", f"size = {show(sizes)}")
             return
         for axis, name in enumerate(AXES):
             size, factor = shape[1 + axis], self.scale_factor[axis]

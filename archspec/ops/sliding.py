@@ -9,7 +9,7 @@ from archspec.diagnostics.shapes import InputNotRead, WindowTooLarge
 from archspec.ops.arithmetic import extent, padding_for, same_padding, unread, window_output
 from archspec.ops.base import Remark, Text, Unary, View, Window, require_map
 from archspec.ops.fields import Padding, Pair, Size
-from archspec.ops.shape import Shape
+from archspec.ops.shape import Shape, kind_of
 
 
 class Axis(NamedTuple):
@@ -128,11 +128,11 @@ class Sliding(Unary):
             "missing": extent(axis.kernel, axis.dilation) - room,
         }
 
-    def with_map_size(self, shape: Shape) -> Shape | None:
-        """(C, H, W) with the height and width that the window gives, None where it gives none."""
-        if len(shape) != 3 or any(axis.output < 1 for axis in self.axes(shape)):
+    def with_map_size(self, channels: int, shape: Shape) -> Shape | None:
+        """So many channels of the height and width that the window gives, None where of none."""
+        if kind_of(shape) != "map" or any(axis.output < 1 for axis in self.axes(shape)):
             return None
-        return (shape[0], *self.map_size(shape))
+        return (channels, *self.map_size(shape))
 
     def view(self, shape: Shape) -> View:
         """The window, with the padding before the input."""

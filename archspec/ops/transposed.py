@@ -12,7 +12,7 @@ from archspec.ops.arithmetic import extent, quotient, transposed_output
 from archspec.ops.base import Counts, Tensor, Text, Unary, View, Window, require_map, thousands
 from archspec.ops.conv import require_groups
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth, read_ends, read_whole, spell
-from archspec.ops.shape import Shape, show
+from archspec.ops.shape import Shape, kind_of, show
 
 
 def _symmetric(value: object) -> Pair:
@@ -92,7 +92,7 @@ class ConvTranspose2d(Unary):
         return height, width
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        if len(shape) != 3 or min(self._sizes(shape)) < 1:
+        if kind_of(shape) != "map" or min(self._sizes(shape)) < 1:
             return None
         return (self.out_channels, *self._sizes(shape))
 
@@ -134,6 +134,7 @@ class ConvTranspose2d(Unary):
         )
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
+        require_map(self.op_name, shape)
         letters = "(W − 1)·S − 2P + F + P_out"
         height, width = (self._formula(axis, shape) for axis in (0, 1))
         if height == width:

@@ -131,6 +131,7 @@ def explain(network: Network, results: Results, node: Node, names: Sequence[str]
         yield Text("unknown", "this row has errors")
         return
     if network.shapes[node.index] is None:
+        yield Text("unknown", "this row has errors")
         return
     yield from _explain_counts(results, node, arriving)
     if len(node.inputs) > 1:

@@ -1,9 +1,9 @@
 """Every target there is, in one mapping."""
 
-from archspec.targets.base import CannotWrite, Target
+from archspec.targets.base import Emission, Order, Target, TemplateFault
 from archspec.targets.torch import TorchTarget
 
-__all__ = ["TARGETS", "CannotWrite", "Target"]
+__all__ = ["TARGETS", "Emission", "Order", "Target", "TemplateFault"]
 
 _ALL: tuple[Target, ...] = (TorchTarget(),)
 

@@ -31,7 +31,7 @@ SKIPPED = {
 
 TIMEOUT_SECONDS = 600
 EXIT_CODE = re.compile(r"\s# exit (\d+)$")
-FENCE = re.compile(r'^(?P<indent> *)```(?P<language>\w+)(?: title="(?P<title>[\w.-]+)")?\s*$')
+FENCE = re.compile(r'^(?P<indent> *)```(?P<language>\w+)(?: title="(?P<title>[\w./-]+)")?\s*$')
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,7 @@ def test_every_shown_command_runs(
     env = {**terminal, "PATH": os.pathsep.join([scripts, terminal["PATH"]])}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.title:
+            (tmp_path / block.title).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / block.title).write_text(block.text, encoding="utf-8")
         if block.language == "pycon":
             run_doctest(block, page)

@@ -9,7 +9,6 @@ from archspec.api import Check, check_text
 from archspec.graph.network import Network, Scope
 from archspec.ops import OPS_BY_NAME, Shape
 from tests.fuzz import facts
-from tests.fuzz.hazards import sees_padding_only
 from tests.fuzz.samples import is_small
 from tests.fuzz.text import to_yaml
 
@@ -182,8 +181,7 @@ def _is_moderate(check: Check) -> bool:
     if network is None or not check.ok or len(network.nodes) > MOST_NODES:
         return False
     shapes = (facts.given(network, node) for node in network.nodes)
-    small = all(shape is not None and is_small(shape) for shape in shapes)
-    return small and not sees_padding_only(network)
+    return all(shape is not None and is_small(shape) for shape in shapes)
 
 
 def is_op(row: Row) -> bool:

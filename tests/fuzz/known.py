@@ -12,18 +12,7 @@ class Known(NamedTuple):
 
 
 KNOWN: tuple[Known, ...] = (
-    # --- what `check` accepts although PyTorch does not, or does not survive ----------------------
-    Known(r"^crash in check: Fault: channels-last", "a window over channels that are last"),
-    Known(r"^crash in check: ValueError: zip", "a map and a vector, multiplied or added"),
-    Known(r"max_val .* must be greater|min_val cannot be", "hardtanh with bounds of no range"),
-    Known(r"^cannot be built: ValueError: Fan in", "kaiming and xavier schemes for a bias"),
-    Known(r"^cannot be built: RuntimeError: uniform_", "a uniform scheme from above to below"),
-    Known(r"batch_norm eps must be positive", "an eps of 0, which is refused in training only"),
-    Known(r"more than # spatial element", "instance_norm on maps of one pixel"),
-    Known(r"a window of a pooling sees nothing", "dilated poolings whose windows miss the input"),
-    Known(r"appears multiple times in the list of dims", "a mean over one dimension, named twice"),
     Known(r"^field differs: (add|mul): a unit sees", "a map of one place, stretched over another"),
-    # --- the generator ----------------------------------------------------------------------------
     Known(
         r"pad should be at most half", "a padding that some places of a pooling get a helper for"
     ),

@@ -136,7 +136,7 @@ def _to_size(rng: Random, shape: Shape, given: Given) -> Any:
 
 _KERNEL = _of(1, 2, 3, 3, 5, [1, 3], [3, 1], [2, 3], [3, 2])
 _STRIDE = _of(1, 1, 2, 2, 3, [1, 2], [2, 1])
-_DILATION = _of(1, 2, 2, [1, 2], [2, 1])
+_DILATION = _of(1, 2, 2, 4, [1, 2], [2, 1], [1, 5])
 _TRUTH = _of(*(True, False))
 _EPS = _of(1e-3, 1e-2, 0.125, 0.5, 1)
 _MOMENTUM = _of(0.25, 0.5, 0.01, 1, 0, None)
@@ -198,7 +198,7 @@ SAMPLERS: Mapping[str, Mapping[str, Sampler]] = {
     "adaptive_max_pool": {"output_size": _to_size},
     "mean": {"keepdim": _TRUTH, "dim": _dims},
     "local_response_norm": {
-        "size": _of(1, 2, 3, 5),
+        "size": _of(1, 2, 3, 5, 9),
         "alpha": _of(0.5, 1, 0.125),
         "beta": _of(0.5, 1, 0.25),
         "k": _of(1, 2, 0.5),
@@ -255,7 +255,7 @@ SAMPLERS: Mapping[str, Mapping[str, Sampler]] = {
     "hardswish": {},
     "hardsigmoid": {},
     "mish": {},
-    "softplus": {"beta": _of(0.5, 2, 1), "threshold": _of(0.5, 1, 2)},
+    "softplus": {"beta": _of(0.5, 2, 1, -0.5), "threshold": _of(0.5, 1, 2)},
     "sigmoid": {},
     "tanh": {},
     "scaled_tanh": {},

@@ -9,7 +9,7 @@ import pytest
 
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import Check, SpecError, check_text
-from archspec.diagnostics.generation import CannotBeWritten
+from archspec.diagnostics.generation import ModuleTooLong
 from archspec.ops import OPS
 from tests.fuzz import workers
 from tests.fuzz.constructs import CONSTRUCTS, constructs
@@ -271,7 +271,7 @@ def test_text_that_is_another_the_second_time_is_seen() -> None:
 
 def test_what_gen_refuses_or_does_not_survive_is_seen() -> None:
     def refusing(check: Check) -> str:
-        raise SpecError(check.document, (CannotBeWritten((), problem="never"),))
+        raise SpecError(check.document, (ModuleTooLong((), limit=0, form=""),))
 
     def crashing(check: Check) -> str:
         raise KeyError(check.name)
@@ -321,13 +321,31 @@ class Net(nn.Module):
     assert failures_of(source, text) == []
 
 
-def test_a_pooling_that_sees_padding_only_is_not_run() -> None:
-    row = "{op: max_pool, kernel_size: 2, padding: 1, dilation: 2}"
-    text = f"archspec: 1\nname: N\ninput: [2, 1, 5]\nlayers: [{row}]\n"
-    source = SOURCE.replace(
-        "def forward", "def __call__(self, x):\n        exit()\n\n    def forward"
-    )
-    assert {failure.kind for failure in failures_of(source, text)} <= {"cannot be run"}
+def test_bins_that_are_no_whole_pixels_may_have_a_larger_field() -> None:
+    """One row in two bins: either has a hull of four rows of the input, and sees three of them."""
+    text = """
+archspec: 1
+name: Net
+input: [1, 4, 3]
+layers:
+  - {name: conv, op: conv2d, out_channels: 1, kernel_size: 3, stride: 2, bias: false}
+  - {name: pool, op: adaptive_avg_pool, output_size: 2}
+"""
+    source = """
+from torch import nn
+
+__all__ = ["Net"]
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, kernel_size=3, stride=2, bias=False)
+
+    def forward(self, x):
+        return nn.functional.adaptive_avg_pool2d(self.conv(x), 2)
+"""
+    assert failures_of(source, text) == []
 
 
 # --- what it makes of failures -----------------------------------------------------------------

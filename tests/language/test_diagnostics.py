@@ -16,6 +16,7 @@ BY_PROGRAM = {
     "file-too-large": "test_source.py",
     "too-many-steps": "test_source.py",
     "nested-too-deeply": "test_source.py",
+    "module-too-long": "targets/test_length.py",
 }
 """Diagnostics whose spec is too large to be typed: the test that makes it."""
 

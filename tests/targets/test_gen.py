@@ -168,7 +168,7 @@ def test_a_write_that_fails_leaves_the_old_file(
     owner = os if step == "fsync" else Path
     monkeypatch.setattr(owner, step, fail)
     with pytest.raises(OSError, match="No space left"):
-        write_whole(file, "new\n" * 1000)
+        write_whole({file: b"new\n" * 1000})
     assert file.read_text(encoding="utf-8") == "old\n"
     assert names_in(tmp_path) == ["net.py"]
 
@@ -177,9 +177,9 @@ def test_a_write_that_fails_leaves_the_old_file(
 def test_permissions_are_those_of_any_new_file_or_stay(tmp_path: Path) -> None:
     file, other = tmp_path / "net.py", tmp_path / "other"
     other.touch()
-    write_whole(file, "new\n")
+    write_whole({file: b"new\n"})
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
     file.chmod(0o640)
-    write_whole(file, "newer\n")
+    write_whole({file: b"newer\n"})
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert file.read_text(encoding="utf-8") == "newer\n"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import archspec
-from archspec.api import SpecError, check_text, write
+from archspec.api import check_text, write
 from archspec.targets.torch.run import instantiate
 
 HEAD = "archspec: 1\nname: Net\ninput: [16, 9, 9]\n"
@@ -122,13 +122,11 @@ def test_options_of_a_row_that_are_the_same_wherever_its_block_stands() -> None:
         assert spread(network.get_parameter(name))[1] == pytest.approx(0.5, rel=0.05)
 
 
-def test_options_of_a_row_that_differ_from_place_to_place_are_refused() -> None:
-    rows = "layers:\n  - {name: u, op: Unit, std: 0.5}\n  - {name: v, op: Unit, std: 0.25}\n"
-    checked = check_text(HEAD + BLOCK + rows)
-    with pytest.raises(SpecError) as raised:
-        write(checked)
-    (fault,) = raised.value.diagnostics
-    assert (fault.code, checked.locate(fault).line) == ("AS501", 12)
+def test_options_of_a_row_may_differ_from_place_to_place() -> None:
+    rows = "  - {name: u, op: Unit, std: 0.5}\n  - {name: v, op: Unit, std: 0.25}\n"
+    network = begun(rows, BLOCK)
+    for name, std in (("u.a.weight", 0.5), ("v.a.weight", 0.25)):
+        assert spread(network.get_parameter(name))[1] == pytest.approx(std, rel=0.05)
 
 
 def test_a_repeated_row_begins_as_its_index_says() -> None:

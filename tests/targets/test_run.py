@@ -5,6 +5,7 @@ import inspect
 import pickle
 import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +174,19 @@ def test_build_takes_variables_of_every_kind(tmp_path: Any) -> None:
     assert shapes(again) == {"conv.weight": (6, 3, 3, 3), "fc.weight": (7, 6 * 6 * 6)}
     with pytest.raises(archspec.SpecError, match="no variable `depth`"):
         archspec.build(spec, depth=3)
+
+
+def test_what_is_given_leaves_the_other_arguments_open(tmp_path: Path) -> None:
+    """They are compared at another value each, and what was given stays as it is meanwhile."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "archspec: 1\nname: Net\ninput: [3, 8, 8]\n"
+        "vars: {width: 4, hidden: width * 2, num_classes: 5}\n"
+        "layers:\n"
+        "  - {name: conv, op: conv2d, out_channels: hidden, kernel_size: 1}\n"
+        "  - {op: flatten}\n"
+        "  - {name: fc, op: linear, out_features: num_classes}\n",
+        encoding="utf-8",
+    )
+    wide = type(archspec.build(spec, num_classes=3))(width=6)
+    assert tuple(wide.get_parameter("fc.weight").shape) == (3, 12 * 8 * 8)

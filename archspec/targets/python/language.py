@@ -90,7 +90,7 @@ class Translator:
         if isinstance(value, Reference):
             return self.named(value)
         if isinstance(value, Mapping):
-            value = list(value.values())
+            return self.known(cells_of(value))
         if isinstance(value, list | tuple):
             return Tuple(tuple(self.known(item) for item in value))
         return literal(value)
@@ -139,3 +139,14 @@ class Translator:
             None if end is None else self._expr(end) for end in (index.lower, index.upper)
         )
         return Slice(lower, upper)
+
+
+def cells_of(row: Mapping[str, Any]) -> Any:
+    """The row of a table as a tuple's items; of a table with one column, its only cell."""
+    cells = list(row.values())
+    return cells if is_row(row) else cells[0]
+
+
+def is_row(value: Any) -> bool:
+    """Whether a value is the row of a table with several columns."""
+    return isinstance(value, Mapping) and len(value) != 1

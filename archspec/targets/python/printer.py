@@ -98,8 +98,23 @@ def signature(function: Function, indent: int) -> Iterator[str]:
     if indent + INDENT + len(inside) <= WIDTH:
         yield " " * (indent + INDENT) + inside
     else:
-        yield from (f"{' ' * (indent + INDENT)}{item}," for item in items)
+        for part in by_position:
+            yield from _parameter_lines(part, indent + INDENT)
+        if by_name:
+            yield f"{' ' * (indent + INDENT)}*,"
+        for part in by_name:
+            yield from _parameter_lines(part, indent + INDENT)
     yield " " * indent + end
+
+
+def _parameter_lines(part: Parameter, indent: int) -> Iterator[str]:
+    """A parameter on a line, or on several where its annotation is too long."""
+    text = parameter(part)
+    if part.annotation is None or indent + len(text) + 1 <= WIDTH:
+        yield f"{' ' * indent}{text},"
+        return
+    default = "" if part.default is None else f" = {flat(part.default)}"
+    yield from lines(f"{part.name}: ", part.annotation, indent, f"{default},")
 
 
 def parameter(parameter: Parameter) -> str:

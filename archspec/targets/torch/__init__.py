@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from archspec.analysis.results import Results
+from archspec.diagnostics import Fault
+from archspec.diagnostics.generation import ModuleTooLong
 from archspec.graph.network import Network
+from archspec.targets.base import Emission, Order
 
 
 class TorchTarget:
@@ -11,21 +14,21 @@ class TorchTarget:
 
     name = "torch"
 
-    def generate(
-        self, networks: Sequence[tuple[str, Network, Results]], family: str | None = None
-    ) -> str:
-        """The source of a module, as `ruff format` leaves it by default; torch is not imported.
+    def emit(self, networks: Sequence[tuple[str, Network, Results]], order: Order) -> Emission:
+        """A module as `ruff format` leaves it by default; torch is not imported.
 
-        `networks` are the members of a `family` under their names, or the one network there is.
-        Raises `CannotWrite` where a body has no plain form in PyTorch.
+        `lenet-5` is `lenet_5.py`. A note says so where the module is in its plain form. Raises
+        `Fault` for one that is too long to be of use.
         """
+        from archspec.targets.torch.length import TooLong
+        from archspec.targets.torch.names import module_name
         from archspec.targets.torch.rows.facts import Member
         from archspec.targets.torch.write import write_module
 
-        return write_module([Member(*network) for network in networks], family).text
-
-    def file_name(self, stem: str) -> str:
-        """`lenet-5` is the module `lenet_5.py`."""
-        from archspec.targets.torch.names import module_name
-
-        return f"{module_name(stem)}.py"
+        members = [Member(*network) for network in networks]
+        try:
+            written = write_module(members, order.family, order.templates)
+        except TooLong as error:
+            raise Fault(ModuleTooLong, limit=error.limit, form=error.form) from None
+        notes = (f"written in its plain form: {written.reason}",) if written.reason else ()
+        return Emission({f"{module_name(order.stem)}.py": written.text.encode()}, notes)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from archspec.ops import Shape, thousands
+from archspec.ops import Shape
 from archspec.targets.python.printer import INDENT, WIDTH, statements
 from archspec.targets.python.tree import Assign, Dict, Literal, Name, literal
-from archspec.targets.torch.names import prose, sentence
+from archspec.targets.torch.names import capitalised, commas, prose, sentence
 from archspec.targets.torch.rows.facts import Member
 from archspec.targets.torch.table import family_table, layer_table
 
@@ -42,7 +42,7 @@ def network_docstring(members: Sequence[Member], family: str | None) -> str:
     network = members[0].network
     assert network.input_shape is not None
     if family:
-        return f"The networks of the family {short_name(family)}"
+        return ""
     arriving, leaving = _batch(network.input_shape), _batch(network.shape_of(network.output))
     shapes = f": {arriving} → {leaving}"
     room = WIDTH - INDENT - len('"""."""') - len(shapes)
@@ -58,7 +58,9 @@ def function_docstring(member: Member) -> str:
 
 def docstring(text: str, title: str = "") -> str:
     """A text as a docstring; one that is longer than a line stands below a `title`."""
-    words = sentence(text[:1].upper() + text[1:])
+    if not text:
+        return ""
+    words = sentence(capitalised(text))
     if len(words) <= WIDTH - INDENT - 6:
         return words
     rest = wrap(words, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False)
@@ -87,8 +89,8 @@ def _figures(member: Member, *, layers: bool = True) -> str:
     totals = member.results.totals(member.network.nodes)
     counted = [f"{totals.weighted_layers} weighted layers"] if layers else []
     if totals.num_params is not None:
-        counted.append(f"{thousands(totals.num_params)} parameters")
-    counted.append("MACs unknown" if totals.macs is None else f"{thousands(totals.macs)} MACs")
+        counted.append(f"{commas(totals.num_params)} parameters")
+    counted.append("MACs unknown" if totals.macs is None else f"{commas(totals.macs)} MACs")
     return ", ".join(counted)
 
 

@@ -2,17 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from archspec.resources import folder
 from archspec.targets.python.printer import INDENT, lines, signature, statements
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Class, Function, List, Literal, names_in
 from archspec.targets.torch.helpers import HELPERS, WITHOUT_F
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from archspec.targets.torch.templates import lay_out
 
 
 @dataclass(frozen=True)
@@ -30,39 +26,24 @@ class Module:
     clamped: bool = False
 
 
-def render(module: Module) -> str:
-    """The text of a module, as `ruff format` leaves it."""
+def render(module: Module, templates: Path | None = None) -> str:
+    """The text of a module, as `ruff format` leaves it.
+
+    `templates` is a folder of somebody's own, which come first. Raises `TemplateFault`.
+    """
     helpers = _helpers(module)
     exported = List(tuple(map(Literal, module.exported)))
-    text = (
-        _environment()
-        .get_template("module.py.jinja")
-        .render(
-            docstring=module.docstring,
-            imports=_imports(module, helpers),
-            exported=list(lines("__all__ = ", exported, 0)),
-            constants=module.constants,
-            helpers=helpers,
-            clamped=module.clamped,
-            classes=[_class(cls) for cls in module.classes],
-            functions=[_function(function, 0) for function in module.functions],
-        )
-    )
-    return text.rstrip("\n") + "\n"
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(folder("templates") / "torch"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - it is Python, not HTML; `names` makes texts harmless
-    )
+    page = {
+        "docstring": module.docstring,
+        "imports": _imports(module, helpers),
+        "exported": list(lines("__all__ = ", exported, 0)),
+        "constants": list(module.constants),
+        "helpers": helpers,
+        "clamped": module.clamped,
+        "classes": [_class(cls) for cls in module.classes],
+        "functions": [_function(function, 0) for function in module.functions],
+    }
+    return lay_out(page, templates)
 
 
 def _class(cls: Class) -> Mapping[str, object]:
@@ -100,6 +81,7 @@ def _imports(module: Module, helpers: Sequence[str]) -> list[list[str]]:
     standard = [
         *(["import math"] if "math" in names else []),
         *(["from collections import OrderedDict"] if "OrderedDict" in names else []),
+        *(["from collections.abc import Callable"] if "Callable" in names else []),
         *(["from functools import partial"] if "partial" in names else []),
         *(["from typing import NamedTuple"] if "NamedTuple" in names else []),
     ]

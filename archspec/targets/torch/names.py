@@ -57,6 +57,18 @@ def sentence(text: str) -> str:
     return words if words.endswith(".") else f"{words.rstrip(':;,')}."
 
 
+def capitalised(text: str) -> str:
+    """A text that begins with a capital, unless with a name or a formula: `conv1`, `x + y`."""
+    first = text.split(" ", 1)[0].rstrip(",.;:")
+    is_word = first == "a" or (first.isalpha() and len(first) > 1)
+    return text[:1].upper() + text[1:] if is_word else text
+
+
+def commas(number: int) -> str:
+    """A count with commas between its thousands: `11,689,512`."""
+    return f"{number:,}"
+
+
 def usable_argument(name: str) -> bool:
     """Whether a variable's name can name an argument without hiding something the module needs."""
     return not (

@@ -39,6 +39,7 @@ from archspec.targets.python.tree import (
 from archspec.targets.python.tree import Dict as Mapped
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.length import require
 from archspec.targets.torch.names import TAKEN, class_name, sentence
 
 TENSOR = dotted("torch.Tensor")
@@ -60,6 +61,7 @@ class Body:
 
     names: dict[Value, Expr] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)  # the last one behind a variable's name
     init: list[Statement] = field(default_factory=list)
     begins: list[Statement] = field(default_factory=list)
     forward: list[tuple[bool, Statement]] = field(default_factory=list)  # whether in training only
@@ -71,6 +73,7 @@ class Plain:
     def __init__(self, taken: Iterable[str]) -> None:
         self.taken = set(taken)
         self.classes: dict[tuple[object, ...], Class] = {}
+        self.lines = 0
 
     @property
     def definitions(self) -> list[Class]:
@@ -90,6 +93,11 @@ class Plain:
         self.classes[key] = cls
         return cls
 
+    def count(self, lines: int) -> None:
+        """Count what is written; raises `TooLong`."""
+        self.lines += lines
+        require(self.lines)
+
     def fresh(self, name: str) -> str:
         """The name of a class that no other has."""
         base = class_name(name)
@@ -101,6 +109,7 @@ class _Writer:
     def __init__(self, plain: Plain, network: Network) -> None:
         self.plain = plain
         self.network = network
+        self.parts: dict[int, Part] = {}  # by the identity of their scopes
         self.readers: dict[Value, list[int]] = {}
         for node in network.nodes:
             for value in node.inputs:
@@ -198,6 +207,7 @@ class _Writer:
         runs = self.network.is_run(node)
         if not runs and not has_tensors:
             return
+        self.plain.count(1)
         made = spelling.module
         parameter = made is not None and made.function == dotted("nn.Parameter")
         is_module = has_tensors or spelling.function is None
@@ -214,7 +224,7 @@ class _Writer:
         else:
             assert spelling.function is not None
             value = spelling.function(read)
-        if value in body.names.values():
+        if value in read:
             body.names[node.output] = value  # it passes on what arrives
             return
         variable = _variable(name, node.op_name, body)
@@ -240,7 +250,14 @@ class _Writer:
         body.forward.append((training_only, statement))
 
     def _module(self, scope: Scope) -> Part:
-        """The module of a scope: an `nn.Sequential` of a chain, else a class of its own."""
+        """The module of a scope, written once: what is no chain is asked for it twice."""
+        if id(scope) not in self.parts:
+            self.parts[id(scope)] = self._written_module(scope)
+        return self.parts[id(scope)]
+
+    def _written_module(self, scope: Scope) -> Part:
+        """An `nn.Sequential` of a chain, else a class of its own."""
+        before = self.plain.lines
         inside = {node.index for node in scope.nodes()}
         reads = self._reads(scope, inside)
         gives = self._gives(inside)
@@ -263,7 +280,10 @@ class _Writer:
             methods = methods[:1]
         name = scope.block.name if scope.block is not None else scope.name
         cls = Class(self.plain.fresh(name), dotted("nn.Module"), methods=methods)
-        cls = self.plain.keep(cls)
+        kept = self.plain.keep(cls)
+        if kept is not cls:
+            self.plain.lines = before  # it is written already
+        cls = kept
         self.plain.taken.add(cls.name)
         return Part(reads, gives, Call(Name(cls.name)), cls)
 
@@ -311,6 +331,7 @@ class _Writer:
             modules[child.name], previous = found
         if previous != gives[0]:
             return None
+        self.plain.count(len(modules))
         if list(modules) == [str(i) for i in range(len(modules))]:
             return Call(dotted("nn.Sequential"), tuple(modules.values()), spread=len(modules) > 1)
         pairs = tuple((Literal(name), module) for name, module in modules.items())
@@ -375,8 +396,10 @@ def _variable(name: str, op_name: str, body: Body) -> str:
     base = words if words.isidentifier() else op_name
     if keyword.iskeyword(base) or base in TAKEN or base in ("super", "tuple"):
         base = f"{base}_out"
-    names = (base if i == 1 else f"{base}_{i}" for i in range(1, len(body.taken) + 2))
-    variable = next(name for name in names if name not in body.taken)
+    variable = base
+    while variable in body.taken:
+        body.numbers[base] = number = body.numbers.get(base, 1) + 1
+        variable = f"{base}_{number}"
     body.taken.add(variable)
     return variable
 

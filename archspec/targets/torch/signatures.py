@@ -133,6 +133,9 @@ _FUNCTIONS: Mapping[str, str] = {
 }
 
 
+_POOLS = frozenset({"nn.MaxPool2d", "F.max_pool2d", "nn.AvgPool2d", "F.avg_pool2d"})
+
+
 class _Parameter(NamedTuple):
     name: str
     kind: str
@@ -179,6 +182,11 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
         bound[parameter.name] = _normal(parameter.kind, value, head)
     if bound.get("stride") == "kernel_size":
         bound["stride"] = bound["kernel_size"]
+    if head in _POOLS and any(
+        2 * padding > kernel
+        for padding, kernel in zip(bound["padding"], bound["kernel_size"], strict=True)
+    ):
+        raise BadCall(f"{head} takes at most half of its kernel as padding")
     return bound
 
 

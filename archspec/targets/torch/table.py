@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from archspec.analysis.results import Results
 from archspec.graph.network import Network, Node, Scope
-from archspec.ops import show, thousands
+from archspec.ops import show
 from archspec.ops.fields import Pair
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.printer import WIDTH
+from archspec.targets.torch.names import commas
 from archspec.targets.torch.rows.facts import Member
 
 HEADER = ("layer", "op", "kernel", "stride", "padding", "output", "params")
@@ -18,10 +19,10 @@ SHORTEST_PATH = 12
 
 def layer_table(network: Network, results: Results) -> list[str]:
     """Aligned lines of at most `WIDTH` columns: one a step, under a header, above the total."""
-    rows = list(_rows(network, results))
+    rows = _few(list(_rows(network, results)))
     total = results.totals(network.nodes).num_params
     assert total is not None
-    last = ("total", *[""] * (len(HEADER) - 2), thousands(total))
+    last = ("total", *[""] * (len(HEADER) - 2), commas(total))
     columns = [
         column for column in zip(HEADER, *rows, last, strict=True) if any(map(str, column[1:]))
     ]
@@ -31,6 +32,19 @@ def layer_table(network: Network, results: Results) -> list[str]:
     lines = [_line(cells, widths) for cells in zip(*columns, strict=True)]
     rule = "  ".join("-" * width for width in widths)
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+MOST_LINES = 200
+"""A table that is longer still shows its beginning and its end."""
+
+
+def _few(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows, of too many the first and the last ones."""
+    if len(rows) <= MOST_LINES:
+        return rows
+    half = MOST_LINES // 2
+    between = f"… {commas(len(rows) - 2 * half)} more"
+    return [*rows[:half], (between, *[""] * (len(HEADER) - 1)), *rows[-half:]]
 
 
 MOST_ROWS = 60
@@ -46,7 +60,7 @@ def _rows(network: Network, results: Results) -> Iterator[tuple[str, ...]]:
             continue
         totals = results.totals(child.nodes())
         output = network.shape_of(child.output)
-        params = thousands(totals.num_params) if totals.num_params else ""
+        params = commas(totals.num_params) if totals.num_params else ""
         yield (child.path, _what(child), "", "", "", show(output or ()), params)
 
 
@@ -81,7 +95,7 @@ def family_table(members: Sequence[Member]) -> list[str]:
         totals = member.results.totals(member.network.nodes)
         output = member.network.shape_of(member.network.output)
         counts = (totals.weighted_layers, totals.num_params, totals.macs)
-        shown = ["unknown" if n is None else thousands(n) for n in counts]
+        shown = ["unknown" if n is None else commas(n) for n in counts]
         rows.append((member.name, *shown, show(output or ())))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = "  ".join("-" * width for width in widths)
@@ -101,7 +115,7 @@ def _row(network: Network, results: Results, node: Node) -> tuple[str, ...]:
     output, held = network.shape_of(node.output), results.parameters[node.index]
     assert output is not None
     assert held is not None
-    params = thousands(held.trainable) if held.trainable else ""
+    params = commas(held.trainable) if held.trainable else ""
     return (node.path, node.op_name, *_window(node), show(output), params)
 
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from archspec.graph.build import build
+from archspec.graph.build import bind, build
 from archspec.graph.network import Network
 from archspec.language.model import Spec
 from archspec.ops import channels_of
-from archspec.targets.base import CannotWrite
 from archspec.targets.python.tree import (
     Argument,
     Call,
@@ -23,12 +23,14 @@ from archspec.targets.python.tree import (
 from archspec.targets.torch import describe
 from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
+from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.arguments import names_in
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member
+from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.rows.unit import OPTIONAL
 from archspec.targets.torch.validate import Mismatch, Validator
 
@@ -49,27 +51,45 @@ class Form(NamedTuple):
     exported: Sequence[str]
 
 
-def write_module(members: Sequence[Member], family: str | None = None) -> Written:
+def write_module(
+    members: Sequence[Member], family: str | None = None, templates: Path | None = None
+) -> Written:
     """The text of a module for networks without errors.
 
     One network is a class; the members of a family, called `family`, are one class and a function
-    each. Nothing is written that was not compared with the networks, node by node.
+    each. Nothing is written that was not compared with the networks, node by node; what somebody's
+    own `templates` make of it is theirs. Raises `TooLong`, and `TemplateFault` about those.
     """
+    require_few_rows(member.network for member in members)
+    form, reason = _right_form(members, family)
+    text = _text(form, members, family, templates)
+    require(text.count("\n"), reason)
+    return Written(text, reason)
+
+
+def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", str]:
+    """The form that is equal to the networks; where it is the plain one, why."""
     closed: frozenset[str] = frozenset()
     while True:
         try:
             form = _from_rows(members, family, closed)
+            require_few_lines(form.classes)
             _validate(form, members)
         except _WrongOtherwise as error:
             closed |= {error.argument}
+        except TooLong:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
-            form = _plain(members, family)
-            _validate(form, members)
             expected = isinstance(error, CannotWrite | Mismatch)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
-            return Written(_text(form, members, family), reason)
+            try:
+                form = _plain(members, family)
+            except TooLong:
+                raise TooLong(reason) from None
+            _validate(form, members)
+            return form, reason
         else:
-            return Written(_text(form, members, family))
+            return form, ""
 
 
 class _WrongOtherwise(Exception):
@@ -101,7 +121,7 @@ def _validate_otherwise(
 ) -> None:
     """The same with the first other value of an argument that the spec takes."""
     for other in _others(value):
-        network = _built(member.network.spec, {argument: other})
+        network = _built(member.network, {argument: other})
         if network is not None:
             try:
                 validator.validate(network, maker, {argument: other})
@@ -136,12 +156,24 @@ def _others(value: Any) -> list[Any]:
     return [value / 2 + 0.125] if isinstance(value, float) else []
 
 
-def _built(spec: Spec, overrides: Mapping[str, Any]) -> Network | None:
+def _built(network: Network, others: Mapping[str, Any]) -> Network | None:
     """The network with another value of a variable, None where the spec does not take that."""
-    if any(name not in spec.vars for name in overrides):
+    if any(name not in network.spec.vars for name in others):
         return None
-    network, faults = build(spec, overrides)
-    return None if any(fault.severity == "error" for fault in faults) else network
+    made, faults = build(network.spec, {**_overrides(network), **others})
+    return None if any(fault.severity == "error" for fault in faults) else made
+
+
+def _overrides(network: Network) -> dict[str, Any]:
+    """The variables that were given to a network, which its spec says otherwise."""
+    given: dict[str, Any] = {}
+    while True:
+        bound = bind(network.spec, given, [])
+        others = (name for name, value in network.vars.items() if bound.get(name) != value)
+        first = next(others, None)  # those behind it may follow from it
+        if first is None or first in given:
+            return given
+        given[first] = network.vars[first]
 
 
 # --- the forms ------------------------------------------------------------------------------------
@@ -231,7 +263,7 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
-def _text(form: Form, members: Sequence[Member], family: str | None) -> str:
+def _text(form: Form, members: Sequence[Member], family: str | None, templates: Path | None) -> str:
     return render(
         Module(
             docstring=describe.module_docstring(members, family),
@@ -240,5 +272,6 @@ def _text(form: Form, members: Sequence[Member], family: str | None) -> str:
             classes=form.classes,
             functions=form.functions,
             clamped=any(leaps(node.op) for m in members for node in m.network.nodes),
-        )
+        ),
+        templates,
     )

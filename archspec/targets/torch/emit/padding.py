@@ -7,6 +7,7 @@ from typing import Literal as Word
 from archspec.ops import Shape
 from archspec.ops.arithmetic import extent
 from archspec.ops.fields import Pair
+from archspec.ops.pool import Pool
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.tree import Expr, Literal, Tuple, literal
 from archspec.targets.torch.emit.row import Row, Written, tree_of
@@ -47,8 +48,9 @@ def leaps(op: object) -> bool:
     )
 
 
-def plan(op: Sliding, shape: Shape, most: Pair | None = None) -> Plan:
-    """How to pad; a layer takes at most `most` of symmetric padding (None: any amount)."""
+def plan(op: Sliding, shape: Shape) -> Plan:
+    """How to pad; PyTorch's poolings take at most half of their kernel, at both ends."""
+    most = tuple(size // 2 for size in op.kernel_size) if isinstance(op, Pool) else None
     height, width = (op.ends(axis, size) for axis, size in enumerate(shape[1:]))
     if op.padding == "same" and any(
         op.strides[axis] > 1 and extent(op.kernel_size[axis], op.dilation[axis]) > 1

@@ -24,7 +24,7 @@ _INFINITY = call("float", Literal("-inf"))
 
 def max_pool(op: MaxPool2d, row: Row) -> Spelling:
     """`nn.MaxPool2d`; padding it does not know is −∞ around its input."""
-    padding = plan(op, row.shape, most=_half(op))
+    padding = plan(op, row.shape)
     dilation = row.sizes("dilation", op.dilation, (1, 1))
     if is_dynamic(op, row, padding):
         return Spelling(_module("MaxPool2dSame", op, row, dilation))
@@ -43,7 +43,7 @@ def max_pool(op: MaxPool2d, row: Row) -> Spelling:
 
 def avg_pool(op: AvgPool2d, row: Row) -> Spelling:
     """`nn.AvgPool2d`; padding it does not know is zeros around its input, counted or not."""
-    padding = plan(op, row.shape, most=_half(op))
+    padding = plan(op, row.shape)
     count = row.option("count_include_pad", op.count_include_pad, default=True)
     if is_dynamic(op, row, padding):
         return Spelling(_module("AvgPool2dSame", op, row, count))
@@ -57,12 +57,6 @@ def avg_pool(op: AvgPool2d, row: Row) -> Spelling:
         return Spelling(_module("PaddedAvgPool2d", op, row, options))
     pool = _either("nn.AvgPool2d", "F.avg_pool2d", op, row, rounding)
     return _after_padding(pool, call("nn.ZeroPad2d", around), around)
-
-
-def _half(op: MaxPool2d | AvgPool2d) -> tuple[int, int]:
-    """The most padding that PyTorch's pooling layers take."""
-    height, width = op.kernel_size
-    return height // 2, width // 2
 
 
 def _ceil_mode(op: MaxPool2d | AvgPool2d, row: Row) -> Options:
@@ -83,7 +77,8 @@ def _module(layer: str, op: MaxPool2d | AvgPool2d, row: Row, options: Options) -
 def _either(
     layer: str, name: str, op: MaxPool2d | AvgPool2d, row: Row, options: Options
 ) -> Spelling:
-    kernel, stride = row.size("kernel_size", op.kernel_size), row.sizes("stride", op.stride, None)
+    kernel = Keyword("kernel_size", row.size("kernel_size", op.kernel_size))
+    stride = row.sizes("stride", op.stride, None)
     return Spelling(_module(layer, op, row, options), function(name, kernel, *stride, *options))
 
 

@@ -214,8 +214,8 @@ class Classes:
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in unit.used
         draft.arguments = tuple(self._block_arguments(block, unit, own, keep_all=keep_all))
-        draft.title = self._block_title(block, draft)
-        draft.docstring = block.description or draft.title
+        draft.title = block.name
+        draft.docstring = block.description or ""
         return draft
 
     def _block_arguments(
@@ -226,7 +226,7 @@ class Classes:
             if own[name] not in unit.used and not keep_all:
                 continue
             values = self.facts.arguments_of(block.name, name)
-            annotation = annotation_of(values)
+            annotation = annotation_of(values, self.spell_name)
             expr = None if default is None else self._default(unit, default)
             if expr is None or free_names(expr) - unit.class_names or self._is_absent(expr):
                 required.append(Argument(own[name], annotation, key=name))
@@ -243,14 +243,6 @@ class Classes:
         if isinstance(default, list):
             return Tuple(tuple(self._default(unit, item) for item in default))
         return unit.expr(default) if isinstance(default, str) else unit.known(default)
-
-    def _block_title(self, block: Block, draft: Draft) -> str:
-        """What a block does with the channels."""
-        if draft.out is None or len(flat(draft.out)) > 40 or not draft.takes_channels:
-            return block.name
-        if draft.out == Name("in_channels"):
-            return f"{block.name}: as many channels leave as arrive"
-        return f"{block.name}: in_channels → {flat(draft.out)} channels"
 
     # --- groups ------------------------------------------------------------------------------
 
@@ -282,7 +274,6 @@ class Classes:
                 for own in names
                 if names[own] in unit.used
             )
-            draft.docstring = draft.title = f"{step.name or 'A group'}: a part of the network"
             self.blocks[key] = draft
             self.groups[key] = draft
         return self.groups[key], given
@@ -298,7 +289,7 @@ class Classes:
     def _kind(self, outer: Unit, name: str) -> Expr:
         """The annotation of a name that a group sees."""
         values = [e[name] for e in self.facts.environments(outer.block) if name in e]
-        return annotation_of(list({repr(value): value for value in values}.values()))
+        return annotation_of(_distinct(values), self.spell_name)
 
     # --- the network -------------------------------------------------------------------------
 
@@ -370,7 +361,7 @@ class Classes:
                 continue
             own = bound.id
             values = [member.network.vars[name] for member in self.facts.members]
-            annotation = annotation_of(list({repr(v): v for v in values}.values()))
+            annotation = annotation_of(_distinct(values), self.spell_name)
             if own in unit.optional:
                 annotation = OPTIONAL
             default = self.facts.default_of(name)
@@ -434,7 +425,6 @@ class Classes:
         outputs = self._outputs(unit, graph, end)
         graph.write(channels, [value for _, value, _ in outputs])
         draft = Draft(name, dotted("nn.Module"), graph.channels[outputs[0][1]])
-        draft.forward = graph.statements
         self._return(graph, outputs, draft)
         return self._finish(unit, draft)
 
@@ -505,7 +495,7 @@ class Classes:
             if output.of not in graph.names or output.of in graph.dropped:
                 continue
             value = graph.names[output.of]
-            if output.optional:
+            if output.optional and graph.may_be_missing(value):
                 graph.optional.add(value)
             found.append((output.name, value, output.training_only))
         if not found:
@@ -514,7 +504,8 @@ class Classes:
 
     def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
         """The last statements of forward."""
-        values = [graph.exprs[value] for _, value, _ in outputs]
+        values = graph.returned([value for _, value, _ in outputs])
+        draft.forward = graph.statements
         if len(outputs) == 1:
             draft.forward.append(Return(values[0]))
             return
@@ -539,6 +530,10 @@ class Classes:
             (name, optional or not stays)
             for (name, optional), stays in zip(draft.outputs, kept, strict=True)
         )
+
+
+def _distinct(values: Sequence[Value]) -> list[Value]:
+    return list({repr(value): value for value in values}.values())
 
 
 def _block_names(facts: Facts, taken: frozenset[str]) -> dict[str, str]:

@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TypeAlias
 
 from archspec.language.model import Step
 from archspec.ops.channels import Chunk
 from archspec.ops.merge import Add, Concat
+from archspec.ops.reshape import Flatten
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Assign,
     Attribute,
     Augment,
+    Binary,
     Call,
     Conditional,
     Expr,
@@ -35,6 +37,7 @@ MAX_NESTED = 60
 _COUNTED = re.compile(r"_\d+[a-z]?$")
 """What only numbers the steps of a branch: `branch3x3_2a` is a step of `branch3x3`."""
 
+TENSOR = dotted("torch.Tensor")
 Apply: TypeAlias = Callable[[Sequence[Expr]], Expr]
 """How forward applies a step to the expressions it reads."""
 
@@ -102,6 +105,33 @@ class Forward:
                 found.append(If(dotted("self.training"), (statement,)))
             before = trained_only
         return found
+
+    def returned(self, values: Sequence[int]) -> list[Expr]:
+        """What forward gives back, in expressions that a type checker knows to be tensors.
+
+        Calling a module gives Any: that goes into `x`, which is a tensor, or into a variable that
+        is said to be one.
+        """
+        exprs = [self.exprs[value] for value in values]
+        for i, expr in enumerate(exprs):
+            for read in _operands(expr):
+                self._annotate(read)
+            if gives_any(expr):
+                name = "x" if Name("x") not in exprs else "result"
+                annotation = None if name == "x" else TENSOR
+                self.body.append((False, Assign(Name(name), expr, annotation)))
+                exprs[i] = Name(name)
+        return exprs
+
+    def _annotate(self, name: str) -> None:
+        """Say that a variable is a tensor where nothing else tells."""
+        if name == "x":
+            return
+        for i, (trained_only, statement) in enumerate(self.body):
+            if isinstance(statement, Assign) and statement.target == Name(name):
+                if gives_any(statement.value) and not trained_only:
+                    self.body[i] = (False, replace(statement, annotation=TENSOR))
+                return
 
     def leaves_of(self, item: Item) -> list[Leaf]:
         """The nodes of an item."""
@@ -254,7 +284,9 @@ class Forward:
             return isinstance(expr, Call) and not any(
                 isinstance(argument, Call) for argument in expr.arguments
             )
-        return bool(leaves) and leaves[0].op.role == "activation"
+        return bool(leaves) and (
+            leaves[0].op.role == "activation" or isinstance(leaves[0].op, Flatten)
+        )
 
     def _adds_in_place(self, item: Item) -> bool:
         """Whether a sum may take the place of its first term: nothing else needs that."""
@@ -341,6 +373,28 @@ class Forward:
             return None
         prefix = _common_start(names).rstrip("_")
         return prefix if len(prefix) > 2 else names[-1]
+
+
+def _operands(expr: Expr) -> list[str]:
+    """The variables whose type decides that of an expression."""
+    match expr:
+        case Name(id=name):
+            return [name]
+        case Binary(left=left, right=right):
+            return [*_operands(left), *_operands(right)]
+    return []
+
+
+def gives_any(expr: Expr) -> bool:
+    """Whether a type checker knows nothing of an expression: it calls a module."""
+    match expr:
+        case Call(function=Attribute(value=Name(id="self")) | Call()):
+            return True
+        case Binary(left=left, right=right):
+            return gives_any(left) or gives_any(right)
+        case Conditional(body=body, orelse=orelse):
+            return gives_any(body) or gives_any(orelse)
+    return False
 
 
 def _leading_to(outputs: Sequence[int], items: Sequence[Item]) -> list[Item]:

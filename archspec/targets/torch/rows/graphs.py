@@ -8,6 +8,7 @@ from archspec.language.model import Body, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import channels_of
 from archspec.ops.merge import Concat
+from archspec.ops.reshape import Flatten
 from archspec.targets.python.arithmetic import add_up
 from archspec.targets.python.tree import (
     Assign,
@@ -148,6 +149,10 @@ class Graph(Forward):
         self.items.append(item)
         self.count += 1
         return item.value
+
+    def may_be_missing(self, value: int) -> bool:
+        """Whether what gives a value is there in some objects of the class only."""
+        return any(i.value == value and not isinstance(i.when, bool) for i in self.items)
 
     # --- writing it --------------------------------------------------------------------------
 
@@ -313,7 +318,8 @@ class Graph(Forward):
             and isinstance(module.function, Attribute)
             and module.function.value == Name("nn")
         )
-        return item.step.name is None or bool(item.role) or not of_torch
+        flattens = isinstance(self.leaves_of(item)[0].op, Flatten)
+        return item.step.name is None or bool(item.role) or not of_torch or flattens
 
     def _attribute(self, item: Item, piece: Piece) -> str:
         """The name of a module among the class's attributes."""

@@ -5,7 +5,6 @@ from itertools import islice
 
 from archspec.language.init import Scheme
 from archspec.language.model import Step
-from archspec.targets.base import CannotWrite
 from archspec.targets.python.tree import (
     Argument,
     Binary,
@@ -25,6 +24,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.rows.arguments import every_step
 from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.refusal import CannotWrite
 
 MOST_PLACES = 8
 """A row that begins in its own way, and stands in more places of a class, has no short form."""

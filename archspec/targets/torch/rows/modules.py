@@ -54,6 +54,8 @@ MAX_DEPTH = 3
 """Groups stand in each other so deep; those further inside get a variable, `group1`."""
 MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
+GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
+"""Arguments that are always given by name: nobody remembers in which order they come."""
 _PARAMETER = dotted("nn.Parameter")
 _SEQUENTIAL = dotted("nn.Sequential")
 
@@ -271,7 +273,8 @@ class Modules:
                 positional = False
                 continue
             self.unit.use(value)
-            positional = positional and argument.default is None and not argument.is_flag
+            by_name = argument.is_flag or argument.name in GEOMETRY
+            positional = positional and argument.default is None and not by_name
             items.append(value if positional else Keyword(argument.name, value))
         outs = {cls.name: self._block_out(step, cls, channels, values) for cls in classes}
         out = _chosen(head, outs)

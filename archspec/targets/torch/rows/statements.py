@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.language.model import Control, Step
 from archspec.language.source import Data
 from archspec.targets.python.arithmetic import free_names
+from archspec.targets.python.language import is_row
 from archspec.targets.python.tree import (
     Assign,
     Augment,
@@ -316,7 +317,9 @@ class _Loop:
             expr = self.unit.expr(written)
             self.unit.use(expr)
             return rows, expr
-        cells = (Tuple(tuple(map(self._cell, row.values()))) for row in written)
+        cells = [Tuple(tuple(map(self._cell, row.values()))) for row in written]
+        if written and not is_row(written[0]):
+            return rows, Tuple(tuple(cell.items[0] for cell in cells))
         return rows, Tuple(tuple(cells), spread=True)
 
     def _cell(self, value: Data) -> Expr:
@@ -350,7 +353,9 @@ class _Loop:
     def _over_rows(
         self, over: Expr, shown: Sequence[str], read: frozenset[str], body: tuple[Statement, ...]
     ) -> For:
-        target: Expr = Tuple(tuple(map(Name, shown))) if shown else Name("_")
+        target: Expr = Tuple(tuple(map(Name, shown)))
+        if len(shown) < 2:
+            target = Name(shown[0] if shown else "_")
         index = self.header.name_of("i")
         if len(self.header.levels) == 1 and index in read:
             return For(Tuple((Name(index), target)), call("enumerate", over), body)

@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 from archspec.expressions import Reference, Value
 from archspec.language.source import Data
 from archspec.ops import Op
-from archspec.targets.base import CannotWrite
 from archspec.targets.python.arithmetic import free_names, is_whole, substituted
-from archspec.targets.python.language import Translator
+from archspec.targets.python.language import Translator, cells_of, is_row
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Assign,
@@ -30,6 +29,7 @@ from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.arguments import RATES
 from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.refusal import CannotWrite
 
 OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
 """The annotation of an op that may be missing."""
@@ -179,9 +179,9 @@ class Unit:
     def table(self, value: Value) -> Expr:
         """A known value, the rows of a table each on a line."""
         if isinstance(value, Mapping):
-            value = list(value.values())
+            return self.table(cells_of(value))
         if isinstance(value, list | tuple):
-            rows = any(isinstance(item, list | tuple | Mapping) for item in value)
+            rows = any(isinstance(item, list | tuple) or is_row(item) for item in value)
             return Tuple(tuple(self.table(item) for item in value), spread=rows)
         if isinstance(value, str) and not isinstance(value, Reference):
             return self.expr(value)
@@ -192,7 +192,7 @@ class Unit:
         if isinstance(value, str) and not isinstance(value, Reference):
             return self.expr(value)
         if isinstance(value, Mapping):
-            value = list(value.values())
+            return self.argument(cells_of(value))
         if isinstance(value, list | tuple):
             return Tuple(tuple(self.argument(item) for item in value))
         return self.known(value)
@@ -305,47 +305,79 @@ def _is_integral(value: Any) -> bool:
 _ANY_LENGTH = Literal(...)
 
 
-def annotation_of(values: Sequence[Value]) -> Expr:
+Spell: TypeAlias = Callable[[str], Expr]
+
+
+def annotation_of(values: Sequence[Value], spell: Spell) -> Expr:
     """The annotation for an argument that takes these values."""
-    kinds = list(dict.fromkeys(_annotation(value) for value in values)) or [Name("int")]
+    kinds = list(dict.fromkeys(_annotation(value, spell) for value in values)) or [Name("int")]
     texts = [flat(kind) for kind in kinds]
     if set(texts) == {"int", "float"}:
         return Name("float")
     sizes = {len(value) for value in values if isinstance(value, list | tuple)}
     if sizes == {2} and "tuple[int, ...]" in texts:  # a height and a width
         pair = Subscript(Name("tuple"), (Name("int"), Name("int")))
-        kinds = [
-            pair if text == "tuple[int, ...]" else kind
-            for kind, text in zip(kinds, texts, strict=True)
-        ]
+        kinds = [pair if flat(kind) == "tuple[int, ...]" else kind for kind in kinds]
         texts = list(map(flat, kinds))
     tuples = [text for text in texts if text.startswith("tuple[")]
     if len(tuples) > 1 and len(tuples) == len(kinds):
         inner = Name("float") if set(tuples) == _NUMBERS else Name("tuple")
         return Subscript(Name("tuple"), (inner, _ANY_LENGTH))
+    if all(isinstance(value, Reference) for value in values) and values:
+        return _one_of_classes(values, spell)
     ordered = [kind for _, kind in sorted(zip(texts, kinds, strict=True), key=lambda pair: pair[0])]
-    joined = ordered[0]
-    for kind in ordered[1:]:
+    return _union(ordered)
+
+
+_NUMBERS = {"tuple[int, ...]", "tuple[float, ...]"}
+_MADE = Subscript(Name("Callable"), (_ANY_LENGTH, dotted("nn.Module")))
+"""What makes modules: a class, or one with some of its arguments given."""
+
+
+def _one_of_classes(values: Sequence[Value], spell: Spell) -> Expr:
+    """`type[BasicBlock | Bottleneck]`."""
+    classes = [spell(str(value)) for value in values]
+    if any(isinstance(cls, Call) for cls in classes):
+        return _MADE
+    return Subscript(Name("type"), _union(list(dict.fromkeys(classes))))
+
+
+def _union(kinds: Sequence[Expr]) -> Expr:
+    joined = kinds[0]
+    for kind in kinds[1:]:
         joined = Binary(joined, "|", kind)
     return joined
 
 
-_NUMBERS = {"tuple[int, ...]", "tuple[float, ...]"}
-
-
-def _annotation(value: Value) -> Expr:
+def _annotation(value: Value, spell: Spell) -> Expr:
     if isinstance(value, Reference):
-        return Subscript(Name("type"), dotted("nn.Module"))
+        return _one_of_classes([value], spell)
     if isinstance(value, list | tuple):
-        inner = list(dict.fromkeys(_annotation(item) for item in value))
+        inner = list(dict.fromkeys(_annotation(item, spell) for item in value))
         if set(inner) == {Name("int"), Name("float")}:
             inner = [Name("float")]
-        return Subscript(
-            Name("tuple"), (inner[0] if len(inner) == 1 else Name("tuple"), _ANY_LENGTH)
-        )
+        return Subscript(Name("tuple"), (_common(inner), _ANY_LENGTH))
     if isinstance(value, Mapping):
-        return Subscript(Name("tuple"), tuple(_annotation(item) for item in value.values()))
+        if len(value) == 1:
+            return _annotation(next(iter(value.values())), spell)
+        return Subscript(Name("tuple"), tuple(_annotation(v, spell) for v in value.values()))
     return Name(type(value).__name__)
+
+
+def _common(kinds: Sequence[Expr]) -> Expr:
+    """One annotation for items of several kinds: of rows, column by column."""
+    if len(kinds) == 1:
+        return kinds[0]
+    rows = [k.index for k in kinds if isinstance(k, Subscript) and isinstance(k.index, tuple)]
+    if len(rows) == len(kinds) and len({len(row) for row in rows}) == 1:
+        columns = (list(dict.fromkeys(column)) for column in zip(*rows, strict=True))
+        return Subscript(Name("tuple"), tuple(_common(column) for column in columns))
+    classes = [k.index for k in kinds if isinstance(k, Subscript) and k.value == Name("type")]
+    if len(classes) == len(kinds):
+        return Subscript(Name("type"), _union(classes))  # type: ignore[arg-type]  # no slices
+    if set(kinds) == {Name("int"), Name("float")}:
+        return Name("float")
+    return Name("tuple") if all(isinstance(k, Subscript) for k in kinds) else _union(kinds)
 
 
 __all__ = [
