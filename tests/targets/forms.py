@@ -1,7 +1,7 @@
 """What the generator made before it was text: trees, and whether they are the plain form."""
 
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from archspec.api import Check
@@ -42,9 +42,9 @@ def made(checked: Check, *, plain: bool = False) -> Made:
         members.append(Member(member.variant or member.name, member.network, member.results))
     pages: list[Module] = []
 
-    def render(module: Module) -> str:
+    def render(module: Module, *templates: Any) -> str:
         pages.append(module)
-        return laid_out(module)
+        return laid_out(module, *templates)
 
     laid_out = write.render
     with ExitStack() as stack:

@@ -38,7 +38,10 @@ def accepted() -> dict[str, str]:
     for file in sorted(CASES.rglob("*.yaml")):
         for case in yaml.safe_load(file.read_text(encoding="utf-8"))["cases"]:
             for number, text in enumerate(texts_of(case)):
-                checked = check_text(text)
+                try:
+                    checked = check_text(text)
+                except Fault:  # that check itself fails is not the question here
+                    continue
                 if checked.ok and checked.network is not None and checked.network.nodes:
                     name = f"{file.parent.name}/{file.stem}/{case['case']}/{number}"
                     found[name.replace(" ", "_")] = text
