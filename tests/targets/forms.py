@@ -8,7 +8,9 @@ from archspec.api import Check
 from archspec.targets.python.tree import Class, Function
 from archspec.targets.torch import write
 from archspec.targets.torch.module import Module
+from archspec.targets.torch.module import render as laid_out
 from archspec.targets.torch.rows.facts import Member
+from archspec.targets.torch.rows.refusal import CannotWrite
 from tests.targets.networks import members_of
 
 
@@ -46,11 +48,10 @@ def made(checked: Check, *, plain: bool = False) -> Made:
         pages.append(module)
         return laid_out(module, *templates)
 
-    laid_out = write.render
     with ExitStack() as stack:
         stack.enter_context(patch.object(write, "render", render))
         if plain:
-            refusal = write.CannotWrite((), "the plain form is asked for")
+            refusal = CannotWrite((), "the plain form is asked for")
             stack.enter_context(patch.object(write, "_from_rows", side_effect=refusal))
         written = write.write_module(members, checked.name if checked.family else None)
     return Made(written.text, written.reason, pages[-1], tuple(members))

@@ -13,6 +13,7 @@ import yaml
 
 import archspec
 from archspec.api import check_text
+from archspec.diagnostics import Fault
 from archspec.language import loader
 from archspec.targets.torch.run import load_module
 from tests.cases.reader import CASES, unmark
