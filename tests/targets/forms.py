@@ -1,14 +1,16 @@
 """What the generator made before it was text: trees, and whether they are the plain form."""
 
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from archspec.api import Check
 from archspec.targets.python.tree import Class, Function
 from archspec.targets.torch import write
 from archspec.targets.torch.module import Module
+from archspec.targets.torch.module import render as laid_out
 from archspec.targets.torch.rows.facts import Member
+from archspec.targets.torch.rows.refusal import CannotWrite
 from tests.targets.networks import members_of
 
 
@@ -26,10 +28,10 @@ class Made(NamedTuple):
         return (*self.page.classes, *self.page.functions)
 
     @property
-    def maker(self) -> str:
-        """The name of what makes the first network."""
-        functions = self.page.functions
-        return functions[0].name if functions else self.page.classes[-1].name
+    def makers(self) -> list[str]:
+        """What makes each member: a function of a family, or the class."""
+        functions = [function.name for function in self.page.functions]
+        return (functions or [self.page.exported[0]])[: len(self.members)]
 
 
 def made(checked: Check, *, plain: bool = False) -> Made:
@@ -42,15 +44,14 @@ def made(checked: Check, *, plain: bool = False) -> Made:
         members.append(Member(member.variant or member.name, member.network, member.results))
     pages: list[Module] = []
 
-    def render(module: Module) -> str:
+    def render(module: Module, *templates: Any) -> str:
         pages.append(module)
-        return laid_out(module)
+        return laid_out(module, *templates)
 
-    laid_out = write.render
     with ExitStack() as stack:
         stack.enter_context(patch.object(write, "render", render))
         if plain:
-            refusal = write.CannotWrite((), "the plain form is asked for")
+            refusal = CannotWrite((), "the plain form is asked for")
             stack.enter_context(patch.object(write, "_from_rows", side_effect=refusal))
         written = write.write_module(members, checked.name if checked.family else None)
     return Made(written.text, written.reason, pages[-1], tuple(members))

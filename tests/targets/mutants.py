@@ -169,6 +169,7 @@ def change_default(rng: Random, node: tree.Node, all_: Sequence[tree.Node]) -> I
     """`stride: int = 1` becomes `stride: int = 2`."""
     if isinstance(node, tree.Parameter) and isinstance(node.default, tree.Literal):
         for _, other in change_constant(rng, node.default, all_):
+            assert isinstance(other, tree.Literal)
             yield node, replace(node, default=other)
 
 

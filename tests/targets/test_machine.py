@@ -75,14 +75,13 @@ class Program:
         """Over a range, a list, its numbers, two lists at once; some of them return."""
         name, other = Name("i"), Name("j")
         short = tree.Subscript(Name("items"), tree.Slice(None, tree.Literal(3)))
-        target, iterable = self.rng.choice(
-            [
-                (name, tree.call("range", tree.Literal(self.rng.randint(0, 4)))),
-                (name, short),
-                (tree.Tuple((name, other)), tree.call("enumerate", short, start=tree.Literal(1))),
-                (tree.Tuple((name, other)), tree.call("zip", short, short)),
-            ]
-        )
+        ways: list[tuple[Expr, Expr]] = [
+            (name, tree.call("range", tree.Literal(self.rng.randint(0, 4)))),
+            (name, short),
+            (tree.Tuple((name, other)), tree.call("enumerate", short, start=tree.Literal(1))),
+            (tree.Tuple((name, other)), tree.call("zip", short, short)),
+        ]
+        target, iterable = self.rng.choice(ways)
         body = (*self.body(depth), tree.Assign(Name("b"), tree.Binary(Name("b"), "+", name)))
         if self.rng.random() < 0.2:
             body = (*body, tree.If(self.number(1), (tree.Return(name),)))

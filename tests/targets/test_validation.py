@@ -175,17 +175,11 @@ def specimen(name: str, *, plain: bool) -> Made:
     return made(checked(name), plain=plain)
 
 
-def makers(form: Made) -> list[str]:
-    """What makes each member: a function of a family, or the class."""
-    functions = [function.name for function in form.page.functions]
-    return functions or [form.page.exported[0]]
-
-
 def refused(form: Made, definitions: Definitions) -> bool:
     """Whether the validator finds a fault."""
     try:
         validator = Validator(definitions)
-        for member, maker in zip(form.members, makers(form), strict=True):
+        for member, maker in zip(form.members, form.makers, strict=True):
             validator.validate(member.network, maker, {})
     except (Mismatch, MachineError):
         return True
@@ -201,7 +195,7 @@ def differences(form: Made, definitions: Definitions) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001 - whatever it is, it cannot be used
         yield f"not imported: {error}"
         return
-    for member, maker in zip(form.members, makers(form), strict=True):
+    for member, maker in zip(form.members, form.makers, strict=True):
         torch.manual_seed(0)
         try:
             network = getattr(module, maker)()

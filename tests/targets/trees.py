@@ -120,7 +120,8 @@ class Grower:
         for _ in range(self.rng.randint(1, 3)):
             text = self.rng.choice(TEXTS)
             parts += [tree.Literal(text)] if text else []
-            parts.append(self.rng.choice([self.name(), tree.Binary(Name("i"), "+", Name("n"))]))
+            count = tree.Binary(Name("i"), "+", Name("n"))
+            parts.append(self.name() if self.rng.random() < 0.5 else count)
         return tree.Format(tuple(parts))
 
     def target(self, depth: int = 2) -> Expr:
