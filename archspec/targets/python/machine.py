@@ -275,6 +275,8 @@ class Machine:
             if name not in method.accepted or name in method.names[: len(arguments)]:
                 raise MachineError(f"{method.name} does not take {name} by name")
             names[name] = value
+        if not names.keys() >= method.accepted:
+            raise MachineError(f"{method.name} is not given {min(method.accepted - names.keys())}")
         result = method.body(names)
         return None if result is _NOTHING else result
 

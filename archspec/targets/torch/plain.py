@@ -4,6 +4,7 @@ It is what is written where no form that a person would choose comes out right. 
 but parts that are equal, nothing is overwritten, nothing has arguments.
 """
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -395,7 +396,7 @@ def _variable(name: str, op_name: str, body: Body) -> str:
     """A variable of `forward`, called as the step is or as its op."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     base = words if words.isidentifier() else op_name
-    if keyword.iskeyword(base) or base in TAKEN or base in ("super", "tuple"):
+    if keyword.iskeyword(base) or base in TAKEN or hasattr(builtins, base):
         base = f"{base}_out"
     variable = base
     while variable in body.taken:

@@ -19,6 +19,13 @@ Callee: TypeAlias = tuple[Any, ...]
 _CONTAINERS = {"nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
 _PADDING = {"nn.ZeroPad1d", "nn.ZeroPad2d", "nn.ZeroPad3d", "nn.ConstantPad2d"}
 """Layers that are `F.pad` with constants."""
+_METHODS = frozenset(
+    {
+        *("modules", "add_module", "register_parameter", "get_submodule", "get_parameter"),
+        *("append", "training", "forward"),
+    }
+)
+"""What every module has, so that nothing can be kept under these names."""
 _BASES: Mapping[str, str] = {
     "Conv2dSame": "nn.Conv2d",
     "PaddedConv2d": "nn.Conv2d",
@@ -256,7 +263,7 @@ class Torch:
         if name == "training":
             self.asked = True
             return self.training
-        methods: dict[str, Callable[..., Any]] = {
+        methods: dict[str, Callable[..., Any]] = {  # `_METHODS`
             "modules": self._modules,
             "add_module": self._add_module,
             "register_parameter": self._add_module,
@@ -287,6 +294,8 @@ class Torch:
         return found
 
     def _add_module(self, owner: Any, name: str, module: Any) -> None:
+        if not isinstance(name, str) or not is_module(module):
+            raise MachineError(f"{type(module).__name__} is no module that could have a name")
         _named_children(owner)[name] = module
 
     def _append(self, owner: Any, module: Any) -> None:
@@ -308,8 +317,8 @@ class Torch:
 
     def assign(self, instance: Instance, name: str, value: Any) -> None:
         """An attribute; a module that takes another's place takes its name with it."""
-        if not instance.begun and is_module(value):
-            raise MachineError("a module is kept before super().__init__() was called")
+        if is_module(value) and (not instance.begun or name in _METHODS):
+            raise MachineError(f"{name} cannot be kept there")
         instance.attributes[name] = value
 
     def copy(self, value: Any) -> Any:
@@ -350,6 +359,8 @@ class Torch:
         tensors = tuple(side for side in sides if isinstance(side, Tensor))
         if not tensors:
             return NotImplemented
+        if in_place and len(tensors) == 1:
+            raise MachineError("a tensor is changed by a number, in place")
         if op == "*" and len(tensors) == 1:
             return self._scale(tensors[0], float(sides[0] if sides[1] is tensors[0] else sides[1]))
         if len(tensors) < 2 or op not in "+-*":

@@ -41,6 +41,7 @@ class Expected(NamedTuple):
     bare: Any
     function: Callable[[Sequence[Tensor], Any], Any] | None
     padding: Callable[[Sequence[Tensor], Any], Any] | None
+    overwrites: bool
 
 
 class Validator:
@@ -161,6 +162,7 @@ class Validator:
             None if bare is None else bare.key,
             self._closure(spelling.function, count),
             self._closure(spelling.padding, count),
+            spelling.overwrites,
         )
 
     def _closure(
@@ -318,6 +320,7 @@ class _Memory:
         self.sharing: dict[int, list[int]] = {}  # the tensors in each place of memory
         self.saved: dict[int, Any] = {}  # by storage: who needs it for the backward pass
         self.stale: set[int] = set()
+        self.parts: set[int] = set()  # of a tensor that was cut: autograd lets none be changed
         self.returned = (
             [v for v in result.attributes.values() if isinstance(v, Tensor)]
             if isinstance(result, Instance)
@@ -338,16 +341,28 @@ class _Memory:
             self._read(operand)
         needs = self._needs(tensor)
         if event.overwrites is not None:
+            self._may_work_in_place(tensor)
             self._overwrite(event.overwrites, tensor)
             needs = needs - {"input"}  # what works in place keeps a copy where it needs one
         else:
             aliased = "view" in needs and tensor.operands
             self._keep(tensor, self._of(tensor.operands[0]) if aliased else tensor.index)
+            if aliased and (_cuts(tensor) or tensor.operands[0].index in self.parts):
+                self.parts.add(tensor.index)
         if self.run.training:
             for operand in tensor.operands if "input" in needs else ():
                 self.saved.setdefault(self._of(operand), tensor.callee)
             if "output" in needs:
                 self.saved.setdefault(self._of(tensor), tensor.callee)
+
+    def _may_work_in_place(self, tensor: Tensor) -> None:
+        """Raise `Mismatch` for a layer or function that autograd refuses to work in place."""
+        network = self.run.network
+        for node in self.run.nodes.get(tensor.index, [])[:1]:
+            assert node.op is not None
+            expected = self.run.validator.expect(node.op, _shapes(network, node))
+            if tensor.callee[0] not in ("+", "*") and not expected.overwrites:
+                raise Mismatch(f"{node.path} cannot work in place")
 
     def _keep(self, tensor: Tensor, storage: int) -> None:
         self.storage[tensor.index] = storage
@@ -364,6 +379,8 @@ class _Memory:
         storage = self._of(target)
         if storage == -1:
             raise Mismatch("the network's input is overwritten")
+        if target.index in self.parts:
+            raise Mismatch("one of the parts of a tensor is overwritten")
         if storage in self.saved:
             raise Mismatch(f"{self.saved[storage][:2]} needs what is overwritten, to go backward")
         self.stale.update(self.sharing.get(storage, (storage,)))
@@ -376,6 +393,12 @@ class _Memory:
             op = nodes[0].op
             return op.backward_needs | {"view"} if op.is_view else op.backward_needs
         return _NEEDS.get(tensor.callee[0], frozenset({"input", "output"}))
+
+
+def _cuts(tensor: Tensor) -> bool:
+    """Whether a tensor is one of several that were cut out of one at once."""
+    kind, *rest = tensor.callee
+    return kind == "torch.chunk" or (kind == "module" and rest[1][0] == "Chunk")
 
 
 _NEEDS: Mapping[str, frozenset[str]] = {

@@ -250,7 +250,8 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
         for member, name in zip(members, makers, strict=True)
     ]
     names = [function.name for function in functions]
-    return Form(plain.definitions, functions, names, [*makers, *names])
+    exported = (*sorted(makers, key=_natural), *sorted(names, key=_natural))
+    return Form(plain.definitions, functions, names, exported)
 
 
 def _function_name(member: Member) -> str:
