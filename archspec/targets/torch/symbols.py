@@ -293,7 +293,7 @@ class Torch:
             found += self._modules(child)
         return found
 
-    def _add_module(self, owner: Any, name: str, module: Any) -> None:
+    def _add_module(self, owner: Any, name: Any, module: Any) -> None:
         if not isinstance(name, str) or not is_module(module):
             raise MachineError(f"{type(module).__name__} is no module that could have a name")
         _named_children(owner)[name] = module

@@ -398,7 +398,7 @@ class _Memory:
 def _cuts(tensor: Tensor) -> bool:
     """Whether a tensor is one of several that were cut out of one at once."""
     kind, *rest = tensor.callee
-    return kind == "torch.chunk" or (kind == "module" and rest[1][0] == "Chunk")
+    return kind == "torch.chunk" or (kind == "module" and bool(rest[1][0] == "Chunk"))
 
 
 _NEEDS: Mapping[str, frozenset[str]] = {
