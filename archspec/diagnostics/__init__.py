@@ -63,4 +63,5 @@ CATALOGUE: tuple[type[Diagnostic], ...] = (
     claims.UnknownConvention,
     claims.ClaimsNotVerified,
     generation.ModuleTooLong,
+    generation.CodeNotEqual,
 )

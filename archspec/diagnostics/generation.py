@@ -18,3 +18,16 @@ class ModuleTooLong(Diagnostic):
         "rows that differ in numbers only are one row, with `repeat` or `each`; "
         "what comes again is a block"
     )
+
+
+class CodeNotEqual(Diagnostic):
+    """No form of the code came out equal to the network, so nothing is written.
+
+    Before anything is written, the code is executed on symbols and compared with the network, step
+    by step. Where even the plain form differs the fault is archspec's own, and not the spec's.
+    """
+
+    code = "AS503"
+    name = "code-not-equal"
+    template = "no code came out equal to this network: {reason}"
+    advice = "this is a fault of archspec: please report it, with the spec"

@@ -13,6 +13,7 @@ from archspec.language import source
 from archspec.report.diagnostics import write_diagnostics
 from archspec.report.excerpt import excerpt
 from archspec.report.page import columns
+from archspec.targets.python import machine
 from archspec.targets.torch import length
 from tests.cases.reader import checked_and_written
 from tests.report.conftest import Golden, Sheet
@@ -30,6 +31,7 @@ LIMITS: Mapping[str, tuple[Any, str, int]] = {
     "too-many-steps": (walk, "MAX_STEPS", 2),
     "nested-too-deeply": (walk, "MAX_NESTED", 2),
     "module-too-long": (length, "MAX_LINES", 2),
+    "code-not-equal": (machine, "MAX_STEPS", 0),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from archspec.api import Check, SpecError, check_text, emit
+from archspec.targets.python import machine
 from archspec.targets.torch import length, plain, write
 from archspec.targets.torch.rows.refusal import CannotWrite
 
@@ -128,3 +129,12 @@ def test_groups_in_each_other_are_written_once_each(monkeypatch: pytest.MonkeyPa
     spelled = counted(monkeypatch, plain, "spell_step")
     emit(check_text(f"{HEAD}  - {row}\n"))
     assert len(spelled) < 100
+
+
+def test_nothing_is_written_where_no_form_is_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "MAX_STEPS", 0)  # so that nothing can be compared
+    code, message, _ = told(check_text(ROWS))
+    assert (code, message) == (
+        "AS503",
+        "no code came out equal to this network: MachineError: this takes too long",
+    )

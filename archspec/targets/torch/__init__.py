@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from archspec.analysis.results import Results
 from archspec.diagnostics import Fault
-from archspec.diagnostics.generation import ModuleTooLong
+from archspec.diagnostics.generation import CodeNotEqual, ModuleTooLong
 from archspec.graph.network import Network
 from archspec.targets.base import Emission, Order
 
@@ -18,11 +18,12 @@ class TorchTarget:
         """A module as `ruff format` leaves it by default; torch is not imported.
 
         `lenet-5` is `lenet_5.py`. A note says so where the module is in its plain form. Raises
-        `Fault` for one that is too long to be of use.
+        `Fault` for one that is too long to be of use, or where no form is equal to the networks.
         """
         from archspec.targets.torch.length import TooLong
         from archspec.targets.torch.names import module_name
         from archspec.targets.torch.rows.facts import Member
+        from archspec.targets.torch.validate import Mismatch
         from archspec.targets.torch.write import write_module
 
         members = [Member(*network) for network in networks]
@@ -30,5 +31,7 @@ class TorchTarget:
             written = write_module(members, order.family, order.templates)
         except TooLong as error:
             raise Fault(ModuleTooLong, limit=error.limit, form=error.form) from None
+        except Mismatch as error:
+            raise Fault(CodeNotEqual, reason=str(error)) from None
         notes = (f"written in its plain form: {written.reason}",) if written.reason else ()
         return Emission({f"{module_name(order.stem)}.py": written.text.encode()}, notes)

@@ -162,13 +162,7 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
     parameters = _parameters(head)
     if parameters is None:
         return {"dims": tuple(arguments)}
-    if len(arguments) > len(parameters):
-        raise BadCall(f"{head} takes at most {len(parameters)} arguments")
-    given = dict(zip((p.name for p in parameters), arguments, strict=False))
-    for name, value in keywords.items():
-        if name in given or all(p.name != name for p in parameters):
-            raise BadCall(f"{head} takes no {name} here")
-        given[name] = value
+    given = _given(head, parameters, arguments, keywords)
     bound: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.name in given:
@@ -185,6 +179,23 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
     if head in _POOLS:
         _require_small_padding(head, bound)
     return bound
+
+
+def _given(
+    head: str,
+    parameters: Sequence[_Parameter],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What is given, by name."""
+    if len(arguments) > len(parameters):
+        raise BadCall(f"{head} takes at most {len(parameters)} arguments")
+    given = dict(zip((p.name for p in parameters), arguments, strict=False))
+    for name, value in keywords.items():
+        if name in given or all(p.name != name for p in parameters):
+            raise BadCall(f"{head} takes no {name} here")
+        given[name] = value
+    return given
 
 
 def _require_small_padding(head: str, bound: Mapping[str, Any]) -> None:

@@ -74,9 +74,12 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
         try:
             form = _from_rows(members, family, closed)
             require_few_lines(form.classes)
-            _validate(form, members)
-        except _WrongOtherwise as error:
-            closed |= {error.argument}
+            wrong = _validate(form, members)
+            if wrong is None:
+                return form, ""
+            if wrong in closed:
+                raise Mismatch(f"{wrong} stays an argument")  # noqa: TRY301 - caught as the others
+            closed |= {wrong}
         except TooLong:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
@@ -88,23 +91,16 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
                 raise TooLong(reason) from None
             _validate(form, members)
             return form, reason
-        else:
-            return form, ""
-
-
-class _WrongOtherwise(Exception):
-    """The code is right, but not with another value of an argument."""
-
-    def __init__(self, argument: str) -> None:
-        super().__init__(argument)
-        self.argument = argument
 
 
 # --- comparing ------------------------------------------------------------------------------------
 
 
-def _validate(form: Form, members: Sequence[Member]) -> None:
-    """Raise `Mismatch`, or `_WrongOtherwise`, unless the code makes the networks."""
+def _validate(form: Form, members: Sequence[Member]) -> str | None:
+    """Raise `Mismatch` unless the code makes the networks.
+
+    The result is an argument with another value of which it does not, None where there is none.
+    """
     written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
     definitions = {definition.name: definition for definition in written}
     validator = Validator(definitions.values())
@@ -112,22 +108,25 @@ def _validate(form: Form, members: Sequence[Member]) -> None:
     for member, maker in zip(members, form.makers, strict=True):
         validator.validate(member.network, maker, {})
         for argument, value in _open(definitions[maker]):
-            if member is smallest or _is_computed_with(argument, member.network.spec):
-                _validate_otherwise(validator, member, maker, argument, value)
+            compared = member is smallest or _is_computed_with(argument, member.network.spec)
+            if compared and not _is_right_otherwise(validator, member, maker, argument, value):
+                return argument
+    return None
 
 
-def _validate_otherwise(
+def _is_right_otherwise(
     validator: Validator, member: Member, maker: str, argument: str, value: Any
-) -> None:
-    """The same with the first other value of an argument that the spec takes."""
+) -> bool:
+    """Whether the same holds with the first other value of an argument that the spec takes."""
     for other in _others(value):
         network = _built(member.network, {argument: other})
         if network is not None:
             try:
                 validator.validate(network, maker, {argument: other})
             except Mismatch:
-                raise _WrongOtherwise(argument) from None
-            return
+                return False
+            return True
+    return True
 
 
 def _is_computed_with(argument: str, spec: Spec) -> bool:
