@@ -22,6 +22,8 @@ from tests.targets.forms import Made, made
 from tests.targets.mutants import CHANGES, Changes, Definitions, mutant
 
 PER_CHANGE = 6
+ZOO = ("lenet5", "lenet5_1998", "nin_cifar10", "flower_net")
+"""Small enough to be run where a change is none."""
 CONV = {"op": "conv2d", "kernel_size": 3, "padding": 1}
 NORMED = CONV | {"norm": "batch_norm", "activation": "relu", "bias": False}
 RESIDUAL: dict[str, Any] = {
@@ -208,7 +210,7 @@ def differences(form: Made, definitions: Definitions) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["rows", "plain"])
-@pytest.mark.parametrize("name", SPECIMENS)
+@pytest.mark.parametrize("name", [*SPECIMENS, *ZOO])
 def test_without_a_fault_it_passes_and_is_the_network(name: str, *, plain: bool) -> None:
     form = specimen(name, plain=plain)
     assert bool(form.reason) is plain
@@ -228,3 +230,18 @@ def test_a_fault_is_found_or_is_none(name: str, change: Changes, *, plain: bool)
             return
         if not refused(form, other):
             assert list(differences(form, other)) == []
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_a_fault_in_the_zoo_is_found_or_is_none(name: str) -> None:
+    form = specimen(name, plain=False)
+    rng = Random(name)  # noqa: S311 - a test
+    found = 0
+    for change in CHANGES:
+        for _ in range(2):
+            other = mutant(rng, form.definitions, change)
+            if other is not None and not refused(form, other):
+                assert list(differences(form, other)) == []
+            elif other is not None:
+                found += 1
+    assert found >= len(CHANGES)

@@ -258,9 +258,10 @@ def _function_name(member: Member) -> str:
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """The order of people, `resnet18` before `resnet152`."""
+    """The order of people, `resnet18` before `resnet152`; with a zero in front, that of texts."""
     parts = re.findall(r"\d+|\D+", name)
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    counts = (int(part) if part.isdigit() and part[0] != "0" else 0 for part in parts)
+    return [(not p.isdigit(), count, p) for p, count in zip(parts, counts, strict=True)]
 
 
 def _text(form: Form, members: Sequence[Member], family: str | None, templates: Path | None) -> str:
