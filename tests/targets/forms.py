@@ -1,9 +1,11 @@
 """What the generator made before it was text: trees, and whether they are the plain form."""
 
 from contextlib import ExitStack
+from functools import cache
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import archspec
 from archspec.api import Check
 from archspec.targets.python.tree import Class, Function
 from archspec.targets.torch import write
@@ -32,6 +34,12 @@ class Made(NamedTuple):
         """What makes each member: a function of a family, or the class."""
         functions = [function.name for function in self.page.functions]
         return (functions or [self.page.exported[0]])[: len(self.members)]
+
+
+@cache
+def zoo(spec: str, *, plain: bool = False) -> Made:
+    """The module of a spec of the project; every test reads the same one."""
+    return made(archspec.check(spec), plain=plain)
 
 
 def made(checked: Check, *, plain: bool = False) -> Made:

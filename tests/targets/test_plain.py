@@ -11,7 +11,6 @@ import pytest
 import torch
 import yaml
 
-import archspec
 from archspec.api import check_text
 from archspec.diagnostics import Fault
 from archspec.language import loader
@@ -19,17 +18,11 @@ from archspec.targets.torch.run import load_module
 from tests.cases.reader import CASES, unmark
 from tests.fuzz import numbers
 from tests.fuzz.trial import _beginnings, _state
-from tests.targets.forms import Made, made
+from tests.targets.forms import Made, made, zoo
 
 SPECS = [file.name for file in loader.list_specs()]
 IN_NUMBERS = ("lenet5", "lenet5_1998", "nin_cifar10", "flower_net", "resnet_cifar")
 """Those that are small enough to be run, forward and backward, in double precision."""
-
-
-@cache
-def plain(spec: str) -> Made:
-    """A spec of the project in its plain form, which is validated when it is written."""
-    return made(archspec.check(spec), plain=True)
 
 
 @cache
@@ -80,17 +73,17 @@ def assert_is_the_network(form: Made, *, runs: bool) -> None:
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_no_network_of_the_zoo_needs_it(spec: str) -> None:
-    assert made(archspec.check(spec)).reason == ""
+    assert zoo(spec).reason == ""
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_zoo_in_plain_has_the_same_tensors(spec: str) -> None:
-    assert_is_the_network(plain(spec), runs=False)
+    assert_is_the_network(zoo(spec, plain=True), runs=False)
 
 
 @pytest.mark.parametrize("spec", IN_NUMBERS)
 def test_the_zoo_in_plain_computes_the_same(spec: str) -> None:
-    form = plain(spec)
+    form = zoo(spec, plain=True)
     assert_is_the_network(form._replace(members=form.members[:1]), runs=True)
 
 
@@ -124,7 +117,9 @@ def written(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "generated/ruff.toml"):
         (folder / name).write_bytes((root / name).read_bytes())
     for spec in SPECS:
-        (folder / "generated" / f"{spec}.py").write_text(plain(spec).text, encoding="utf-8")
+        (folder / "generated" / f"{spec}.py").write_text(
+            zoo(spec, plain=True).text, encoding="utf-8"
+        )
     return folder
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import archspec
 from archspec.language import loader
 from archspec.targets.python import tree
 from archspec.targets.python.printer import lines, statements
@@ -17,7 +16,7 @@ from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Expr, call, dotted
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.module import Module, render
-from tests.targets.forms import made
+from tests.targets.forms import zoo
 from tests.targets.reader import read, read_expression
 from tests.targets.trees import Grower
 
@@ -50,7 +49,7 @@ def without_texts(node: tree.Node) -> tree.Node:
 @pytest.mark.parametrize("plain", [False, True], ids=["rows", "plain"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_module_read_back_is_its_tree(spec: str, *, plain: bool) -> None:
-    module = made(archspec.check(spec), plain=plain)
+    module = zoo(spec, plain=plain)
     wanted = [without_texts(definition) for definition in module.definitions]
     assert [without_texts(definition) for definition in definitions(module.text)] == wanted
 

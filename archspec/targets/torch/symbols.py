@@ -306,6 +306,8 @@ class Torch:
     def _get_submodule(owner: Any, path: str) -> Any:
         for name in path.split("."):
             owner = _named_children(owner)[name]
+        if isinstance(owner, Parameter) or not is_module(owner):
+            raise MachineError(f"{path} is no module")
         return owner
 
     @classmethod
@@ -313,7 +315,10 @@ class Torch:
         *before, name = path.split(".")
         if before:
             owner = cls._get_submodule(owner, ".".join(before))
-        return Owned(owner, name) if isinstance(owner, Made) else _named_children(owner)[name]
+        found = Owned(owner, name) if isinstance(owner, Made) else _named_children(owner)[name]
+        if not isinstance(found, Owned | Parameter):
+            raise MachineError(f"{path} is no parameter")
+        return found
 
     def assign(self, instance: Instance, name: str, value: Any) -> None:
         """An attribute; a module that takes another's place takes its name with it."""

@@ -343,7 +343,8 @@ class _Memory:
         if event.overwrites is not None:
             self._may_work_in_place(tensor)
             self._overwrite(event.overwrites, tensor)
-            needs = needs - {"input"}  # what works in place keeps a copy where it needs one
+            # what works in place keeps a copy where it needs its input, or does with its result
+            needs = (needs - {"input"}) | ({"output"} if _head(tensor) in _KEEP_RESULT else set())
         else:
             aliased = "view" in needs and tensor.operands
             self._keep(tensor, self._of(tensor.operands[0]) if aliased else tensor.index)
@@ -397,10 +398,17 @@ class _Memory:
 
 def _cuts(tensor: Tensor) -> bool:
     """Whether a tensor is one of several that were cut out of one at once."""
-    kind, *rest = tensor.callee
-    return kind == "torch.chunk" or (kind == "module" and bool(rest[1][0] == "Chunk"))
+    return _head(tensor) in ("torch.chunk", "Chunk")
 
 
+def _head(tensor: Tensor) -> str:
+    """The function, or the kind of layer, that gave a tensor."""
+    callee = tensor.callee
+    return str(callee[2][0] if callee[0] == "module" else callee[0])
+
+
+_KEEP_RESULT = frozenset({"nn.ELU", "nn.LeakyReLU", "F.elu", "F.leaky_relu"})
+"""What computes its gradient from its input, but from its result where it works in place."""
 _NEEDS: Mapping[str, frozenset[str]] = {
     "F.pad": frozenset(),
     "torch.cat": frozenset(),
