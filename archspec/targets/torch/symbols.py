@@ -458,7 +458,9 @@ def _children(head: str, arguments: Sequence[Any]) -> dict[str, Any]:
         children = {str(i): child for i, child in enumerate(arguments[0] if arguments else ())}
     else:
         children = {str(i): child for i, child in enumerate(arguments)}
-    for child in children.values():
+    for name, child in children.items():
+        if not isinstance(name, str) or not name or "." in name:
+            raise MachineError(f"{name!r} is no name of a module")
         if isinstance(child, Parameter) or not is_module(child):
             raise MachineError(f"{type(child).__name__} is no module of a container")
     return children

@@ -128,7 +128,7 @@ class Validator:
                 raise Mismatch(f"{path} is {found}, not {expected.key or expected.parameter}")
             self._compare_inits(module, made)
         for path, made in placed.items():
-            if path not in wanted and (isinstance(made, Parameter) or made.head in _WEIGHTED):
+            if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
                 raise Mismatch(f"the network has no {path}")
 
     def _compare_inits(self, module: Module, made: Any) -> None:
@@ -394,6 +394,12 @@ class _Memory:
             op = nodes[0].op
             return op.backward_needs | {"view"} if op.is_view else op.backward_needs
         return _NEEDS.get(tensor.callee[0], frozenset({"input", "output"}))
+
+
+def _has_tensors(made: Made) -> bool:
+    """Whether a layer would be found in the state_dict."""
+    kept = ("affine", "elementwise_affine", "track_running_stats")
+    return made.head in _WEIGHTED or any(made.arguments.get(name) for name in kept)
 
 
 def _cuts(tensor: Tensor) -> bool:
