@@ -215,11 +215,8 @@ class RegNet(nn.Module):
         )
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         channels = 32
-        for stage, depth, width in (
-            (1, depths[0], widths[0]),
-            (2, depths[1], widths[1]),
-            (3, depths[2], widths[2]),
-            (4, depths[3], widths[3]),
+        for stage, (depth, width) in enumerate(
+            zip(depths, widths, strict=True), start=1
         ):
             inner: OrderedDict[str, nn.Module] = OrderedDict()
             arriving = channels

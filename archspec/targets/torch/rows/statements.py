@@ -31,6 +31,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.passes import Passes
+from archspec.targets.torch.rows.zipped import zipped
 
 if TYPE_CHECKING:
     from archspec.targets.torch.rows.modules import Modules, Piece
@@ -353,10 +354,14 @@ class _Loop:
     def _over_rows(
         self, over: Expr, shown: Sequence[str], read: frozenset[str], body: tuple[Statement, ...]
     ) -> For:
+        single = len(self.header.levels) == 1
+        columns = zipped(self.modules.facts, self.unit.block, over)
+        if columns is not None and not (single and self.header.name_of("i") in read):
+            return columns.loop(shown, body)
         target: Expr = Tuple(tuple(map(Name, shown)))
         if len(shown) < 2:
             target = Name(shown[0] if shown else "_")
         index = self.header.name_of("i")
-        if len(self.header.levels) == 1 and index in read:
+        if single and index in read:
             return For(Tuple((Name(index), target)), call("enumerate", over), body)
         return For(target, over, body)
