@@ -299,6 +299,8 @@ class Machine:
             fields = [field.name for field in cls.definition.fields]
             instance.attributes.update(zip(fields, arguments, strict=False))
             instance.attributes.update(keywords)
+            if len(arguments) + len(keywords) != len(fields) or {*instance.attributes} != {*fields}:
+                raise MachineError(f"{cls.name} is not given {', '.join(fields)}")
             return instance
         if "__init__" in cls.methods:
             self.depth += 1

@@ -123,7 +123,7 @@ class _Writer:
         body = self._open(["x"], [Value(INPUT)])
         self._children(self.network.root, body)
         statements = _guarded(body.forward)
-        outputs = self.network.outputs
+        outputs = self.network.outputs or {"output": self.network.output}  # it has no steps
         values = {key: body.names[value] for key, value in outputs.items()}
         kept = [key for key in outputs if key not in self.network.training_only]
         returns: Expr = TENSOR

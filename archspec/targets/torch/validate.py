@@ -277,9 +277,10 @@ class _Run:
 
     def _compare_outputs(self, result: Any) -> None:
         network = self.network
+        outputs = network.outputs or {"output": network.output}  # without steps, what arrives
         wanted = {
             name: self.values[value]
-            for name, value in network.outputs.items()
+            for name, value in outputs.items()
             if self.training or name not in network.training_only
         }
         if isinstance(result, Instance):
