@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from archspec.targets.python.machine import (
     Bound,
+    ClassValue,
     External,
     Instance,
     MachineError,
@@ -260,13 +261,13 @@ class Torch:
             return self._of_layer(value, name)
         if isinstance(value, Container) and name in value.children:
             return value.children[name]
-        if name == "training":
+        if name == "training" and not isinstance(value, ClassValue):
             self.asked = True
             return self.training
         methods: dict[str, Callable[..., Any]] = {  # `_METHODS`
             "modules": self._modules,
             "add_module": self._add_module,
-            "register_parameter": self._add_module,
+            "register_parameter": self._register_parameter,
             "get_submodule": self._get_submodule,
             "get_parameter": self._get_parameter,
             "append": self._append,
@@ -294,11 +295,18 @@ class Torch:
         return found
 
     def _add_module(self, owner: Any, name: Any, module: Any) -> None:
-        if not isinstance(name, str) or not is_module(module):
+        if not isinstance(name, str) or not is_module(module) or isinstance(module, Parameter):
             raise MachineError(f"{type(module).__name__} is no module that could have a name")
         _named_children(owner)[name] = module
 
+    def _register_parameter(self, owner: Any, name: Any, parameter: Any) -> None:
+        if not isinstance(name, str) or not isinstance(parameter, Parameter):
+            raise MachineError(f"{type(parameter).__name__} is no parameter")
+        _named_children(owner)[name] = parameter
+
     def _append(self, owner: Any, module: Any) -> None:
+        if isinstance(owner, Instance) and _base(owner) != "nn.Sequential":
+            raise MachineError(f"{owner.cls.name} is no list of modules")
         children = _named_children(owner)
         children[str(len(children))] = module
 
