@@ -13,6 +13,7 @@ import torch
 import archspec
 from archspec.api import Check, check_text
 from archspec.targets.python.machine import MachineError
+from archspec.targets.python.tree import Class, Function
 from archspec.targets.torch.module import render
 from archspec.targets.torch.run import load_module
 from archspec.targets.torch.validate import Mismatch, Validator
@@ -20,6 +21,7 @@ from tests.fuzz import numbers
 from tests.fuzz.trial import _beginnings, _state
 from tests.targets.forms import Made, made
 from tests.targets.mutants import CHANGES, Changes, Definitions, mutant
+from tests.targets.reader import read
 
 PER_CHANGE = 6
 ZOO = ("lenet5", "lenet5_1998", "nin_cifar10", "flower_net")
@@ -245,3 +247,88 @@ def test_a_fault_in_the_zoo_is_found_or_is_none(name: str) -> None:
             elif other is not None:
                 found += 1
     assert found >= len(CHANGES)
+
+
+ROWS = [
+    {"name": "conv", "op": "conv2d", "out_channels": 4, "kernel_size": 3},
+    {"name": "drop", "op": "dropout", "p": 0.25},
+    {"name": "norm", "op": "batch_norm"},
+    {"name": "act", "op": "elu", "alpha": 0.5},
+    {"name": "one", "op": "chunk", "chunks": 2, "index": 0},
+    {"name": "last", "op": "relu"},
+]
+CODE = """
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, kernel_size=3)
+        self.norm = nn.BatchNorm2d(4)
+        self.act = nn.ELU(alpha=0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        x = F.dropout(x, p=0.25, training=self.training)
+        x = self.norm(x)
+        x = self.act(x)
+        x = x.chunk(2, dim=1)[0]
+        return F.relu(x)
+"""
+FAULTS = {
+    "super() is not called": ("        super().__init__()\n", ""),
+    "it is called too late": (
+        "        super().__init__()\n        self.conv = nn.Conv2d(3, 4, kernel_size=3)\n",
+        "        self.conv = nn.Conv2d(3, 4, kernel_size=3)\n        super().__init__()\n",
+    ),
+    "a layer is the base": ("(nn.Module)", "(nn.ReLU)"),
+    "statistics are kept twice": ("x = self.norm(x)", "self.norm(x)\n        x = self.norm(x)"),
+    "dropout is always on": (", training=self.training", ""),
+    "dropout is never on": ("training=self.training", "training=False"),
+    "a part is overwritten": ("F.relu(x)", "F.relu(x, inplace=True)"),
+    "a module has a method's name": ("self.act", "self.modules"),
+    "a module that is not there": ("self.act(x)", 'self.get_parameter("act")(x)'),
+    "an argument is missing": ("nn.BatchNorm2d(4)", "nn.BatchNorm2d()"),
+    "another number": ("alpha=0.5", "alpha=0.25"),
+    "another kind of number": ("nn.BatchNorm2d(4)", "nn.BatchNorm2d(True)"),
+    "the other part": ("[0]", "[1]"),
+}
+"""What random changes have found, or would; each a piece of the code, and what is in its place."""
+
+
+MORE = {
+    "a module without a name": 'self.add_module("", nn.ELU())',
+    "a module that is a parameter": 'self.register_parameter("more", nn.ELU())',
+    "a list is asked of a module": "self.append(nn.ELU())",
+    "a layer more, which is not called": "self.more = nn.InstanceNorm2d(4, affine=True)",
+    "a parameter more": "self.more = nn.Parameter(torch.full((4,), 0.5))",
+}
+"""Statements that a constructor cannot have."""
+
+
+def test_code_by_hand_passes() -> None:
+    assert not refused(by_hand(), definitions_of(CODE))
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_known_fault_is_found(fault: tuple[str, str]) -> None:
+    assert fault[0] in CODE
+    assert refused(by_hand(), definitions_of(CODE.replace(*fault)))
+
+
+@pytest.mark.parametrize("statement", MORE.values(), ids=MORE)
+def test_a_statement_too_much_is_found(statement: str) -> None:
+    before = "        self.act = nn"
+    text = CODE.replace(before, f"        {statement}\n{before}")
+    assert text != CODE
+    assert refused(by_hand(), definitions_of(text))
+
+
+@cache
+def by_hand() -> Made:
+    """The module of the network that is written by hand above."""
+    spec = {"archspec": 1, "name": "Net", "input": [3, 8, 8], "layers": ROWS}
+    return made(check_text(json.dumps(spec)))
+
+
+def definitions_of(text: str) -> Definitions:
+    """The classes and functions of a text."""
+    return tuple(item for item in read(text) if isinstance(item, Class | Function))

@@ -295,12 +295,14 @@ class Torch:
         return found
 
     def _add_module(self, owner: Any, name: Any, module: Any) -> None:
-        if not isinstance(name, str) or not is_module(module) or isinstance(module, Parameter):
-            raise MachineError(f"{type(module).__name__} is no module that could have a name")
+        _require_name(name)
+        if not is_module(module) or isinstance(module, Parameter):
+            raise MachineError(f"{type(module).__name__} is no module")
         _named_children(owner)[name] = module
 
     def _register_parameter(self, owner: Any, name: Any, parameter: Any) -> None:
-        if not isinstance(name, str) or not isinstance(parameter, Parameter):
+        _require_name(name)
+        if not isinstance(parameter, Parameter):
             raise MachineError(f"{type(parameter).__name__} is no parameter")
         _named_children(owner)[name] = parameter
 
@@ -453,6 +455,11 @@ def _require(tensor: Any) -> None:
         raise MachineError(f"{type(tensor).__name__} is no tensor")
 
 
+def _require_name(name: Any) -> None:
+    if not isinstance(name, str) or not name or "." in name:
+        raise MachineError(f"{name!r} is no name of a module")
+
+
 def _base(instance: Instance) -> str:
     base = instance.cls.base
     return base.path if isinstance(base, External) else ""
@@ -467,8 +474,7 @@ def _children(head: str, arguments: Sequence[Any]) -> dict[str, Any]:
     else:
         children = {str(i): child for i, child in enumerate(arguments)}
     for name, child in children.items():
-        if not isinstance(name, str) or not name or "." in name:
-            raise MachineError(f"{name!r} is no name of a module")
+        _require_name(name)
         if isinstance(child, Parameter) or not is_module(child):
             raise MachineError(f"{type(child).__name__} is no module of a container")
     return children
