@@ -1,7 +1,7 @@
 """Python's own reading of a text, as a tree."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from archspec.targets.python import tree
 
@@ -33,11 +33,11 @@ class CannotRead(Exception):
     """A text holds something that the tree has no node for."""
 
 
-def read(text: str) -> tuple[tree.Definition | tree.Statement, ...]:
-    """The definitions and statements of a module, its docstring and imports left out."""
+def read(text: str, without: Container[str] = ()) -> tuple[tree.Definition | tree.Statement, ...]:
+    """The definitions and statements of a module; docstring, imports and some names left out."""
     body = ast.parse(text).body
     kept = (n for n in body if not isinstance(n, ast.Import | ast.ImportFrom | ast.Expr))
-    return tuple(_top(node) for node in kept)
+    return tuple(_top(node) for node in kept if getattr(node, "name", "") not in without)
 
 
 def read_expression(text: str) -> tree.Expr:

@@ -30,8 +30,8 @@ MANY = settings(max_examples=500, deadline=None)
 
 def definitions(text: str) -> list[tree.Node]:
     """The definitions of a module, but for the helpers that come with archspec."""
-    found = [item for item in read(text) if isinstance(item, tree.Class | tree.Function)]
-    return [item for item in found if item.name not in HELPERS]
+    found = read(text, without=HELPERS)
+    return [item for item in found if isinstance(item, tree.Class | tree.Function)]
 
 
 def without_texts(node: tree.Node) -> tree.Node:
