@@ -23,7 +23,7 @@ from tests.targets.networks import (
 )
 from tests.targets.reference import REFERENCES, run
 
-CAREFUL = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+CAREFUL = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def outputs_by_path(module: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, Any]]:

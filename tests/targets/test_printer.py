@@ -87,7 +87,7 @@ def test_statements_read_back_are_their_trees(grower: Grower) -> None:
 
 
 @given(growers)
-@MANY
+@settings(max_examples=150, deadline=None)
 def test_a_definition_read_back_is_its_tree(grower: Grower) -> None:
     function, cls = grower.function(), grower.cls()
     text = render(Module("Text.", ["Net"], [], [cls], [function]))
