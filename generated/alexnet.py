@@ -66,6 +66,5 @@ class AlexNet(nn.Module):
         x = F.relu(self.conv5(x))
         x = torch.flatten(self.pool3(x), 1)
         x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))
-        x = self.fc3(x)
+        x = self.fc3(F.relu(self.fc2(x)))
         return x

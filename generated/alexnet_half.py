@@ -113,6 +113,5 @@ class AlexNetHalf(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.flatten(self.features(x), 1)
-        x = self.classifier(x)
+        x = self.classifier(torch.flatten(self.features(x), 1))
         return x

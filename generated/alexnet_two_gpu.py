@@ -76,6 +76,5 @@ class AlexNetTwoGPU(nn.Module):
         x = F.relu(self.fc6(x))
         x = F.dropout(x, p=0.5, training=self.training)
         x = F.relu(self.fc7(x))
-        x = F.dropout(x, p=0.5, training=self.training)
-        x = self.fc8(x)
+        x = self.fc8(F.dropout(x, p=0.5, training=self.training))
         return x

@@ -176,8 +176,7 @@ class ConvNeXt(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.features(x)
-        x = self.avgpool(x)
-        x = self.classifier(x)
+        x = self.classifier(self.avgpool(x))
         return x
 
 

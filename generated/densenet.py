@@ -69,8 +69,7 @@ class Transition(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.relu(self.norm(x))
-        x = self.conv(x)
-        x = self.pool(x)
+        x = self.pool(self.conv(x))
         return x
 
 

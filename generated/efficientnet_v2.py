@@ -195,8 +195,7 @@ class EfficientNetV2(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.features(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.classifier(x)
+        x = self.classifier(torch.flatten(self.avgpool(x), 1))
         return x
 
 

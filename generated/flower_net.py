@@ -59,6 +59,5 @@ class FlowerNet(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.flatten(self.features(x), 1)
-        x = self.classifier(x)
+        x = self.classifier(torch.flatten(self.features(x), 1))
         return x

@@ -139,6 +139,5 @@ class FlowerResNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)
         x = self.blocks(x)
-        x = torch.flatten(self.pool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.pool(x), 1))
         return x

@@ -117,8 +117,7 @@ class InceptionAux(nn.Module):
         x = self.avgpool(x)
         x = torch.flatten(self.conv(x), 1)
         x = self.relu(self.fc1(x))
-        x = self.dropout(x)
-        x = self.fc2(x)
+        x = self.fc2(self.dropout(x))
         return x
 
 

@@ -95,8 +95,7 @@ class InceptionAux(nn.Module):
         x = self.avgpool(x)
         x = torch.flatten(F.relu(self.conv(x)), 1)
         x = F.relu(self.fc1(x))
-        x = self.dropout(x)
-        x = self.fc2(x)
+        x = self.fc2(self.dropout(x))
         return x
 
 

@@ -159,6 +159,5 @@ class GoogLeNetAsCoded(nn.Module):
         x = self.inception5b(x)
         x = self.avgpool(x)
         x = torch.flatten(self.dropout(x), 1)
-        x = F.relu(self.fc1(x))
-        x = self.fc2(x)
+        x = self.fc2(F.relu(self.fc1(x)))
         return x

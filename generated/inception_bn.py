@@ -229,8 +229,7 @@ class InceptionWithBatchNorm(nn.Module):
         x = self.Mixed_5b(x)
         x = self.Mixed_5c(x)
         x = self.avgpool(x)
-        x = torch.flatten(self.dropout(x), 1)
-        x = self.logits(x)
+        x = self.logits(torch.flatten(self.dropout(x), 1))
         return x
 
 

@@ -205,8 +205,7 @@ class Block8(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = torch.cat([self.conv1x1(x), self.conv3x3(x)], dim=1)
-        x = x + self.alpha * self.up(out)
-        x = self.relu(x)
+        x = self.relu(x + self.alpha * self.up(out))
         return x
 
 
@@ -247,6 +246,5 @@ class InceptionResNetV2(nn.Module):
         x = self.block8(x)
         x = self.conv_7b(x)
         x = torch.flatten(self.avgpool(x), 1)
-        x = self.dropout(x)
-        x = self.fc(x)
+        x = self.fc(self.dropout(x))
         return x

@@ -175,8 +175,7 @@ class InceptionAux(nn.Module):
         x = self.pool(x)
         x = self.conv0(x)
         x = self.conv1(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.avgpool(x), 1))
         return x
 
 

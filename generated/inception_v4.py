@@ -261,6 +261,5 @@ class InceptionV4(nn.Module):
         x = self.reduction_b(x)
         x = self.inception_c(x)
         x = torch.flatten(self.avgpool(x), 1)
-        x = self.dropout(x)
-        x = self.fc(x)
+        x = self.fc(self.dropout(x))
         return x

@@ -50,6 +50,5 @@ class LeNet5(nn.Module):
         x = torch.tanh(self.c3(x))
         x = self.s4(x)
         x = torch.flatten(torch.tanh(self.c5(x)), 1)
-        x = torch.tanh(self.f6(x))
-        x = self.output(x)
+        x = self.output(torch.tanh(self.f6(x)))
         return x

@@ -182,6 +182,5 @@ class LeNet51998(nn.Module):
         x = self.c3_activation(self.c3(x))
         x = self.s4_activation(self.s4(x))
         x = torch.flatten(self.c5_activation(self.c5(x)), 1)
-        x = self.f6_activation(self.f6(x))
-        x = self.output(x)
+        x = self.output(self.f6_activation(self.f6(x)))
         return x

@@ -139,8 +139,7 @@ class MNASNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.layers(x)
-        x = x.mean([2, 3])
-        x = self.classifier(x)
+        x = self.classifier(x.mean([2, 3]))
         return x
 
 

@@ -128,8 +128,7 @@ class MobileNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.conv_norm(self.conv(x)))
         x = self.features(x)
-        x = torch.flatten(self.pool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.pool(x), 1))
         return x
 
 

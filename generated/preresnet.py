@@ -63,8 +63,7 @@ class Basic(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.conv2(x)
+        x = self.conv2(F.relu(self.bn1(self.conv1(x))))
         return x
 
 
@@ -85,8 +84,7 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
-        x = self.conv3(x)
+        x = self.conv3(F.relu(self.bn2(self.conv2(x))))
         return x
 
 
@@ -211,8 +209,7 @@ class PreResNet(nn.Module):
         x = self.layer3(x)
         x = self.layer4(x)
         x = self.post(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.avgpool(x), 1))
         return x
 
 

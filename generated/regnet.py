@@ -245,8 +245,7 @@ class RegNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)
         x = self.trunk_output(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.avgpool(x), 1))
         return x
 
 

@@ -212,8 +212,7 @@ class ResNet(nn.Module):
         x = self.layer2(x)
         x = self.layer3(x)
         x = self.layer4(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.avgpool(x), 1))
         return x
 
 

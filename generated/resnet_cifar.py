@@ -51,8 +51,7 @@ class PaddedShortcut(nn.Module):
         self.pad_channels = nn.ZeroPad3d((0, 0, 0, 0, 0, out_channels - in_channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.avg_pool(x)
-        x = self.pad_channels(x)
+        x = self.pad_channels(self.avg_pool(x))
         return x
 
 
@@ -151,8 +150,7 @@ class CIFARResNet(nn.Module):
         x = self.layer1(x)
         x = self.layer2(x)
         x = self.layer3(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.avgpool(x), 1))
         return x
 
 

@@ -146,8 +146,7 @@ class ResNetV1OfTFSlim(nn.Module):
         x = self.block2(x)
         x = self.block3(x)
         x = self.block4(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.logits(x)
+        x = self.logits(torch.flatten(self.avgpool(x), 1))
         return x
 
 

@@ -86,8 +86,7 @@ class Residual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
-        x = self.conv3(x)
+        x = self.conv3(F.relu(self.bn2(self.conv2(x))))
         return x
 
 
@@ -232,8 +231,7 @@ class ResNetV2(nn.Module):
         x = self.block3(x)
         x = self.block4(x)
         x = self.post(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.predictions(x)
+        x = self.predictions(torch.flatten(self.avgpool(x), 1))
         return x
 
 

@@ -126,8 +126,7 @@ class ShuffleNetV2(nn.Module):
         x = self.stage3(x)
         x = self.stage4(x)
         x = self.conv5(x)
-        x = x.mean([2, 3])
-        x = self.fc(x)
+        x = self.fc(x.mean([2, 3]))
         return x
 
 

@@ -108,8 +108,7 @@ class VGG(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.features(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.classifier(x)
+        x = self.classifier(torch.flatten(self.avgpool(x), 1))
         return x
 
 

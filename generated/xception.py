@@ -79,8 +79,7 @@ class SeparableConv2d(nn.Module):
         self.pointwise = nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.depthwise(x)
-        x = self.pointwise(x)
+        x = self.pointwise(self.depthwise(x))
         return x
 
 
@@ -168,6 +167,5 @@ class Xception(nn.Module):
         x = self.middle(x)
         x = self.exit(x)
         x = self.head(x)
-        x = torch.flatten(self.avgpool(x), 1)
-        x = self.fc(x)
+        x = self.fc(torch.flatten(self.avgpool(x), 1))
         return x

@@ -382,7 +382,8 @@ class Torch:
             raise MachineError(f"{op} with a number")
         if op == "-":
             op, tensors = "+", (tensors[0], self._scale(tensors[1], -1.0))
-        return self.apply((op,), tensors, left if in_place else None)
+        first, second = sorted(tensors, key=lambda tensor: tensor.index)  # either way the same
+        return self.apply((op,), (first, second), left if in_place else None)
 
     def _scale(self, tensor: Tensor, factor: float) -> Tensor:
         """A number times a tensor: `-(0.5 * x)` is `-0.5 * x`, and `1 * x` is `x`."""

@@ -119,9 +119,23 @@ class Forward:
             if gives_any(expr):
                 name = "x" if Name("x") not in exprs else "result"
                 annotation = None if name == "x" else TENSOR
-                self.body.append((False, Assign(Name(name), expr, annotation)))
+                value = self._with_what_it_reads(expr) if len(exprs) == 1 else expr
+                self.body.append((False, Assign(Name(name), value, annotation)))
                 exprs[i] = Name(name)
         return exprs
+
+    def _with_what_it_reads(self, expr: Expr) -> Expr:
+        """The last call around the one before it, where nobody else reads that: `f(g(x))`."""
+        match expr, self.body[-1:]:
+            case (
+                Call(function=function, arguments=(Name() as read,)),
+                [(False, Assign(target=target, value=value, annotation=None))],
+            ) if target == read:
+                nested = Call(function, (value,))
+                if len(flat(nested)) <= MAX_NESTED:
+                    self.body.pop()
+                    return nested
+        return expr
 
     def _annotate(self, name: str) -> None:
         """Say that a variable is a tensor where nothing else tells."""
