@@ -196,10 +196,12 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
 
 def same_kinds(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether equal arguments are of equal types: 1, 1.0 and True are equal."""
-    return all(
-        type(a) is type(b) and (not isinstance(a, tuple) or same_kinds(a, b))
-        for a, b in zip(one, other, strict=True)
-    )
+    if len(one) != len(other):
+        return False
+    for a, b in zip(one, other, strict=True):
+        if type(a) is not type(b) or (isinstance(a, tuple) and not same_kinds(a, b)):
+            return False
+    return True
 
 
 class Machine:
