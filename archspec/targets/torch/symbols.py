@@ -401,7 +401,7 @@ class Torch:
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if type(value) is Made:
             heads = (value.head, _BASES.get(value.head))
-            return any([type(k) is External and k.path in heads for k in kinds])
+            return any(type(k) is External and k.path in heads for k in kinds)
         if isinstance(value, Container):
             return any(isinstance(k, External) and k.path == value.head for k in kinds)
         return isinstance(value, Instance) and any(value.cls is k for k in kinds)

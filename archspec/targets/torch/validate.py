@@ -175,12 +175,13 @@ class Validator:
 
     def expect(self, op: Op, shapes: tuple[Shape, ...]) -> Expected:
         """The ways to write an op that reads these shapes."""
-        key = (type(op), shapes, *map(type, shapes), *op.__dict__.items())
+        values = tuple(op.__dict__.values())
+        key = (type(op), values, shapes, *map(type, shapes))
         before = self.expected.get(key)
-        if before is None or not same_kinds(before[0], key):
+        if before is None or not same_kinds(before[0], values):
             row = Row(shapes, tree.Literal(channels_of(shapes[0])))
             ready = self._ready(spell_step(op, row), len(shapes))
-            before = self.expected[key] = (key, ready)
+            before = self.expected[key] = (values, ready)
             self.ready.append(ready)
         return before[1]
 
@@ -329,11 +330,12 @@ class _Run:
             if index not in self.torch.used:
                 raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
         for index, nodes in self.nodes.items():
-            ops = [node.op for node in nodes if node.op is not None]
-            cut = any(op.is_view for op in ops)  # the parts of a tensor are all made for each
+            ops = [node.module.op for node in nodes]
+            # the parts of a tensor are all made for each
+            cut = any(op.is_view for op in ops if op is not None)
             if not cut and counts.get(index, 0) > len(nodes):
                 raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
-            drawn = [node for node in nodes if node.op is not None and node.op.role == "dropout"]
+            drawn = [n for n, op in zip(nodes, ops, strict=True) if op and op.role == "dropout"]
             # statistics are kept anew in each run; an identity behind gives the same tensor
             once = drawn or [node for node in nodes if node.module.tensors]
             if once and index in counts and counts[index] != len(once):
@@ -403,8 +405,8 @@ class _Memory:
 
     def _needs(self, tensor: Tensor) -> frozenset[str]:
         nodes = self.run.nodes.get(tensor.index)
-        if nodes and nodes[0].op is not None:
-            op = nodes[0].op
+        op = nodes[0].module.op if nodes else None
+        if op is not None:
             return op.backward_needs | {"view"} if op.is_view else op.backward_needs
         return _NEEDS.get(tensor.callee[0], frozenset({"input", "output"}))
 
