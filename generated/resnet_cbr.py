@@ -33,7 +33,7 @@ def _same_padding(x: torch.Tensor, *window: int | tuple[int, ...]) -> list[int]:
         sizes = (v if isinstance(v, int) else v[axis] for v in window)
         kernel_size, stride, dilation = sizes
         total = dilation * (kernel_size - 1) - (x.shape[2 + axis] - 1) % stride
-        total = max(total, 0)  # a stride longer than the kernel leaps
+        total *= total > 0  # a stride longer than the kernel leaps
         padding += [total // 2, total - total // 2]
     return padding
 

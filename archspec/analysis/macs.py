@@ -1,6 +1,8 @@
 """Operations of every node, per sample; `Counts.macs` are the multiply-accumulates."""
 
-from archspec.graph.network import Network
+from typing import Any
+
+from archspec.graph.network import Network, alike
 from archspec.ops import Counts
 
 CONVENTIONS: dict[str, tuple[str, Counts]] = {
@@ -19,12 +21,16 @@ def count_operations(network: Network) -> tuple[Counts | None, ...]:
     A node that is not run has none.
     """
     counts: list[Counts | None] = []
+    known: dict[Any, Counts | None] = {}  # of the same op on the same shapes
     for node, outputs in zip(network.nodes, network.shapes, strict=True):
         arriving = network.arriving(node)
         if node.op is None or arriving is None or outputs is None:
             counts.append(None)
         elif network.is_run(node):
-            counts.append(node.op.operations(arriving, outputs))
+            key = alike(node.op, arriving)
+            if key not in known:
+                known[key] = node.op.operations(arriving, outputs)
+            counts.append(known[key])
         else:
             counts.append(Counts())
     return tuple(counts)

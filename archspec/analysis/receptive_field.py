@@ -10,9 +10,9 @@ so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from archspec.graph.network import INPUT, Network
+from archspec.graph.network import INPUT, Network, alike
 from archspec.ops import Text, View, Window
 
 if TYPE_CHECKING:
@@ -61,13 +61,15 @@ def receptive_fields(network: Network) -> Fields:
     fields: list[Field | None] = []
     local: list[Field | None] = []
     gated = False
+    known: dict[Any, tuple[View, ...]] = {}  # of the same op on the same shapes
     for node, outputs in zip(network.nodes, network.shapes, strict=True):
         arriving = network.arriving(node)
         if node.op is None or arriving is None or outputs is None:
             fields.append(None)
             local.append(None)
             continue
-        views = node.op.views(arriving)
+        key = alike(node.op, arriving)
+        views = known.get(key) or known.setdefault(key, node.op.views(arriving))
         before = [start if i == INPUT else fields[i] for i, _ in node.inputs]
         inner = [start if i == INPUT else local[i] for i, _ in node.inputs] if gated else before
         if len(views) == 1:

@@ -9,7 +9,7 @@ from archspec.expressions import Value as Worth
 from archspec.language.init import Schemes
 from archspec.language.model import Block, Claim, Spec, Step
 from archspec.language.source import Data
-from archspec.ops import Op, Shape, Tensor
+from archspec.ops import Op, Shape, Shapes, Tensor
 
 INPUT = -1
 """What stands for the network itself where a value comes from: its ports are the inputs."""
@@ -205,3 +205,11 @@ class Network(NamedTuple):
         return (
             tuple(self.inputs)[value.port] if value.node == INPUT else self.nodes[value.node].path
         )
+
+
+def alike(op: Op, arriving: Shapes) -> tuple[object, ...]:
+    """What tells whether one pass asks again what it asked: the same op, and what it reads.
+
+    Good for as long as the op is there. Shapes that are equal may be of different kinds.
+    """
+    return (id(op), *arriving, *map(type, arriving))

@@ -20,6 +20,7 @@ from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
+from archspec.graph.copies import Copy, Walked
 from archspec.graph.declared import references
 from archspec.graph.least import Counter, Least
 from archspec.graph.leaves import Frame
@@ -77,6 +78,7 @@ class Walker(Resolver):
         self.references = references(spec)
         self.dropped: set[str] = set()
         self.open: list[str] = []  # the blocks that the walk is in
+        self.walked: dict[Any, Walked] = {}  # the blocks so far that nothing was wrong with
         self.work = 0
         self.weights: dict[SpecPath, int] = {}
         self.counter = Counter(spec, self._weight)
@@ -440,17 +442,46 @@ class Walker(Resolver):
             return
         self.work += 10 + len(block.vars) + len(self.references) // 16
         channels = channels_of(arriving)
-        names = {**self.references, **arguments, "in_channels": channels}
+        given = {**arguments, "in_channels": channels}
+        names = {**self.references, **given}
         for local, written in block.vars.items():
             value = evaluate(written, names, (*block.at, "vars", local), self.faults)
             names[local] = UNKNOWN if value is None else value
         path, depth = frame.inner(name), frame.depth + 1
         inner = Frame(names, path, inputs[0], depth, fixed=True, shared=True)
+        kinds = map(type, (arriving, *given.values()))
+        key = (block.name, depth, *self.open, repr(given), arriving, *kinds)
+        if not self._walk_again(key, inner):
+            self._walk(block, inner, key)
+        self._close(inner, step, name, frame, "block", block.at, block, given)
+
+    def _walk(self, block: Block, inner: Frame, key: Any) -> None:
+        """The body of a block, remembered where nothing at all is wrong so far."""
+        start, work = len(self.nodes), self.work
         self.open.append(block.name)
         self._steps(block.body, inner)
         self.open.pop()
-        given = {**arguments, "in_channels": channels}
-        self._close(inner, step, name, frame, "block", block.at, block, given)
+        if not self.faults:
+            stop, work = len(self.nodes), self.work - work
+            made, source = tuple(inner.children), inner.sources[0]
+            self.walked[key] = Walked(made, inner.path, source, inner.previous, start, stop, work)
+
+    def _walk_again(self, key: Any, inner: Frame) -> bool:
+        """Whether a block was walked with the same arguments and input: that is there once more."""
+        walked, start = self.walked.get(key), len(self.nodes)
+        if walked is None or self.faults:
+            return False
+        count = walked.stop - walked.start
+        if start + count >= MAX_STEPS or self.work + walked.work >= MAX_WORK:
+            return False  # somewhere in there it is too much
+        self.work += walked.work
+        copy = Copy(walked, self.nodes, inner.path, inner.sources[0], start)
+        self.nodes += copy.nodes
+        self.shapes += self.shapes[walked.start : walked.stop]
+        self.flows += self.flows[walked.start : walked.stop]
+        inner.children += copy.children
+        inner.previous = copy.output
+        return True
 
     def _arguments(self, step: Step, block: Block, frame: Frame) -> dict[str, Worth]:
         """The values of a block's arguments, in its order; faults where they do not fit."""

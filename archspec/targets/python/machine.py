@@ -196,10 +196,12 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
 
 def same_kinds(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether equal arguments are of equal types: 1, 1.0 and True are equal."""
-    return all(
-        type(a) is type(b) and (not isinstance(a, tuple) or same_kinds(a, b))
-        for a, b in zip(one, other, strict=True)
-    )
+    if len(one) != len(other):
+        return False
+    for a, b in zip(one, other, strict=True):
+        if type(a) is not type(b) or (isinstance(a, tuple) and not same_kinds(a, b)):
+            return False
+    return True
 
 
 class Machine:
@@ -213,8 +215,9 @@ class Machine:
         imported: Iterable[str] = (),
     ) -> None:
         self.framework = framework
-        self.imported = frozenset(imported)
         self.functions = {**_BUILTINS, **(functions or {})}
+        builtin = (name for name in self.functions if "." not in name)
+        self.imported = frozenset((*imported, *builtin))
         self.steps = 0
         self.depth = 0  # how many constructors are running
         self.made: dict[Any, tuple[Any, Any]] = {}
@@ -233,22 +236,25 @@ class Machine:
 
     def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
         """The result of a call, of whatever can be called."""
-        if isinstance(function, Method):
-            return self._run(function, arguments, keywords)
-        if isinstance(function, ClassValue):
-            return self._construct(function, arguments, keywords)
-        if isinstance(function, Bound):
+        kind = type(function)
+        if kind is External:
+            path = function.path
+            if path in self.functions:
+                return self.functions[path](*arguments, **keywords)
+            if path == "partial":
+                return Partial(arguments[0], keywords)
+        elif kind is Bound:
             if isinstance(function.method, Method):
                 return self._run(function.method, (function.instance, *arguments), keywords)
             return function.method(*arguments, **keywords)
-        if isinstance(function, Partial):
-            return self.call(function.function, arguments, {**function.keywords, **keywords})
-        if isinstance(function, External) and function.path in self.functions:
-            return self.functions[function.path](*arguments, **keywords)
-        if isinstance(function, External) and function.path == "partial":
-            return Partial(arguments[0], keywords)
-        if isinstance(function, Instance) and "forward" in function.cls.methods:
+        elif kind is ClassValue:
+            return self._construct(function, arguments, keywords)
+        elif kind is Method:
+            return self._run(function, arguments, keywords)
+        elif kind is Instance and "forward" in function.cls.methods:
             return self._run(function.cls.methods["forward"], (function, *arguments), keywords)
+        elif kind is Partial:
+            return self.call(function.function, arguments, {**function.keywords, **keywords})
         return self.framework.call(function, arguments, keywords)
 
     # --- classes and functions ---------------------------------------------------------------
@@ -271,7 +277,7 @@ class Machine:
             raise MachineError(f"{method.name} takes fewer arguments than {len(arguments)}")
         names = dict(method.defaults)
         names.update(zip(method.names, arguments, strict=False))
-        for name, value in keywords.items():
+        for name, value in keywords.items() if keywords else ():
             if name not in method.accepted or name in method.names[: len(arguments)]:
                 raise MachineError(f"{method.name} does not take {name} by name")
             names[name] = value
@@ -321,9 +327,10 @@ class Machine:
     def block(self, body: Sequence[tree.Statement]) -> Execution:
         """Statements as one closure, which gives what is returned."""
         parts = [self._statement(statement) for statement in body]
+        count = len(parts)
 
         def run(names: Names) -> Any:
-            self.steps += len(parts)
+            self.steps += count
             if self.steps > MAX_STEPS:
                 raise MachineError("this takes too long")
             for part in parts:
@@ -350,10 +357,21 @@ class Machine:
                 return self._for(statement)
 
     def _assignment(self, target: tree.Expr, value: tree.Expr) -> Execution:
-        assign, evaluation = self._assign_to(target), self.expression(value)
+        evaluation = self.expression(value)
+        if isinstance(target, tree.Name):
+            return self._local(target.id, evaluation)
+        assign = self._assign_to(target)
 
         def run(names: Names) -> Any:
             assign(names, evaluation(names))
+            return _NOTHING
+
+        return run
+
+    @staticmethod
+    def _local(name: str, evaluation: Evaluation) -> Execution:
+        def run(names: Names) -> Any:
+            names[name] = evaluation(names)
             return _NOTHING
 
         return run
@@ -400,7 +418,7 @@ class Machine:
     def _assign_to(self, target: tree.Expr) -> Callable[[Names, Any], None]:
         match target:
             case tree.Name(id=name):
-                return lambda names, value: names.__setitem__(name, value)
+                return self._keep(name)
             case tree.Attribute(value=owner, name=name):
                 found = self.expression(owner)
                 assign = self.framework.assign
@@ -413,6 +431,13 @@ class Machine:
             case tree.Tuple(items=targets) if targets:
                 return self._unpack([self._assign_to(part) for part in targets])
         raise MachineError(f"nothing can be assigned to {target}")
+
+    @staticmethod
+    def _keep(name: str) -> Callable[[Names, Any], None]:
+        def assign(names: Names, value: Any) -> None:
+            names[name] = value
+
+        return assign
 
     def _unpack(
         self, targets: Sequence[Callable[[Names, Any], None]]
@@ -484,19 +509,31 @@ class Machine:
         raise MachineError(f"{expr} cannot be executed")
 
     def _name(self, name: str) -> Evaluation:
-        known, external = self.globals, External(name)
-        imported = self.imported | {key for key in self.functions if "." not in key}
+        known = self.globals
+        external = External(name) if name in self.imported else None
 
         def read(names: Names) -> Any:
             if name in names:
                 return names[name]
             if name in known:
                 return known[name]
-            if name in imported:
+            if external is not None:
                 return external
             raise MachineError(f"there is no {name}")
 
         return read
+
+    def _external(self, expr: tree.Expr) -> Evaluation | None:
+        """What a path such as `nn.Conv2d` stands for; None where it begins with no import."""
+        names: list[str] = []
+        while isinstance(expr, tree.Attribute):
+            names.append(expr.name)
+            expr = expr.value
+        if not names or not isinstance(expr, tree.Name) or expr.id not in self.imported:
+            return None
+        root, known = expr.id, self.globals
+        external = External(".".join((root, *reversed(names))))
+        return lambda names: None if root in names or root in known else external
 
     def _attribute(self, owner: tree.Expr, name: str) -> Evaluation:
         value = self.expression(owner)
@@ -504,19 +541,25 @@ class Machine:
 
         def read(names: Names) -> Any:
             found = value(names)
-            if isinstance(found, External):
+            kind = type(found)
+            if kind is Instance:
+                attributes = found.attributes
+                if name in attributes:
+                    return attributes[name]
+                if name in found.cls.methods:
+                    return Bound(found, found.cls.methods[name])
+            elif kind is External:
                 return External(f"{found.path}.{name}")
-            if isinstance(found, list | dict) and name in ("append", "extend", "items", "values"):
+            elif kind in (list, dict) and name in ("append", "extend", "items", "values"):
                 return Bound(found, getattr(found, name))
-            if isinstance(found, Instance) and name in found.attributes:
-                return found.attributes[name]
-            if isinstance(found, Instance) and name in found.cls.methods:
-                return Bound(found, found.cls.methods[name])
-            if isinstance(found, Super) and name == "__init__":
+            elif kind is Super and name == "__init__":
                 return Bound(found, partial(self._begin, found.instance))
             return attribute(found, name)
 
-        return read
+        external = self._external(tree.Attribute(owner, name))
+        if external is None:
+            return read
+        return lambda names: external(names) or read(names)
 
     def _call(self, expr: tree.Call) -> Evaluation:
         match expr:
@@ -524,7 +567,8 @@ class Machine:
                 return lambda names: Super(names["self"])
             case tree.Call(function=tree.Name(id="isinstance"), arguments=(value, kind)):
                 found, kinds = self.expression(value), self.expression(kind)  # type: ignore[arg-type]  # no keywords
-                return lambda names: self.framework.is_instance(found(names), kinds(names))
+                is_instance = self.framework.is_instance
+                return lambda names: is_instance(found(names), kinds(names))
             case tree.Call(
                 function=tree.Name(id="getattr"),
                 arguments=(owner, tree.Literal(value=str() as name)),
@@ -540,26 +584,40 @@ class Machine:
             for a in expr.arguments
             if isinstance(a, tree.Keyword)
         ]
-        starred = any(isinstance(a, tree.Starred) for a in expr.arguments)
+        if not any(isinstance(a, tree.Starred) for a in expr.arguments):
+            return self._plain_call(function, arguments, keywords)
 
         def call(names: Names) -> Any:
             called = function(names)
             values: list[Any] = []
-            if starred:
-                for argument in arguments:
-                    values += argument(names)
-            else:
-                values = [argument(names) for argument in arguments]
+            for argument in arguments:
+                values += argument(names)
             return self.call(called, values, {name: value(names) for name, value in keywords})
 
-        if not starred:
-            return call
         arguments = [
             self._argument(a) if isinstance(a, tree.Starred) else self._alone(a)
             for a in expr.arguments
             if not isinstance(a, tree.Keyword)
         ]
         return call
+
+    def _plain_call(
+        self,
+        function: Evaluation,
+        arguments: Sequence[Evaluation],
+        keywords: Sequence[tuple[str, Evaluation]],
+    ) -> Evaluation:
+        """A call without `*`."""
+        if keywords:
+            return lambda names: self.call(
+                function(names),
+                [argument(names) for argument in arguments],
+                {name: value(names) for name, value in keywords},
+            )
+        if len(arguments) == 1:
+            (only,) = arguments
+            return lambda names: self.call(function(names), [only(names)], {})
+        return lambda names: self.call(function(names), [a(names) for a in arguments], {})
 
     def _argument(self, argument: tree.Argument) -> Evaluation:
         if isinstance(argument, tree.Starred):

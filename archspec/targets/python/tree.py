@@ -342,10 +342,18 @@ def _field_names(node: object) -> tuple[str, ...]:
     return names
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """The nodes that are parts of a node, in the order of the text."""
+    found: list[Node] = []
     for name in _field_names(node):
-        yield from _nodes(getattr(node, name))
+        value = getattr(node, name)
+        if type(value) not in _PLAIN:
+            found += _nodes(value)
+    return found
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What stands in most fields, and is no node."""
 
 
 def _nodes(value: object) -> Iterator[Node]:
@@ -362,7 +370,7 @@ def walk(*nodes: Node) -> Iterator[Node]:
     while pending:
         node = pending.pop()
         yield node
-        pending.extend(reversed(list(children(node))))
+        pending.extend(reversed(children(node)))
 
 
 def names_in(*nodes: Node) -> frozenset[str]:

@@ -141,7 +141,10 @@ class Torch:
         self, callee: Callee, operands: tuple[Tensor, ...], overwrites: Tensor | None = None
     ) -> Tensor:
         """The tensor that a call gives: the same one for the same call of the same tensors."""
-        key = (callee, *(operand.index for operand in operands))
+        if len(operands) == 1:
+            key: Any = (callee, operands[0].index)
+        else:
+            key = (callee, *[operand.index for operand in operands])
         tensor = self.terms.get(key)
         if self.looking:
             if tensor is None:
@@ -155,27 +158,26 @@ class Torch:
 
     def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
         """A layer made, a layer applied, or a function applied."""
-        if isinstance(function, Made):
+        kind = type(function)
+        if kind is External:
+            return self._call_external(function.path, arguments, keywords)
+        if kind is Made:
             return self._apply_layer(function, *arguments)
-        if isinstance(function, Container) or (
-            isinstance(function, Instance) and _base(function) == "nn.Sequential"
-        ):
+        if kind is Container or (kind is Instance and _base(function) == "nn.Sequential"):
             return self._apply_chain(function, *arguments)
-        if not isinstance(function, External):
-            raise MachineError(f"{type(function).__name__} cannot be called")
-        return self._call_external(function.path, arguments, keywords)
+        raise MachineError(f"{kind.__name__} cannot be called")
 
     def _call_external(self, path: str, arguments: Sequence[Any], keywords: Names) -> Any:
         if path.startswith("nn.init."):
             return self._begin(path, arguments, keywords)
+        if is_layer(path) and path != "torch.full":
+            return self._make(path, arguments, keywords)
         if path in _CONTAINERS:
             return Container(path, _children(path, arguments))
         if path == "nn.Parameter":
             return Parameter(arguments[0])
         if path == "torch.full":
             return (path, *bind(path, arguments, keywords).values())
-        if is_layer(path):
-            return self._make(path, arguments, keywords)
         return self._call_function(path, arguments, keywords)
 
     def _make(self, head: str, arguments: Sequence[Any], keywords: Names) -> Made:
@@ -255,10 +257,10 @@ class Torch:
 
     def attribute(self, value: Any, name: str) -> Any:
         """`self.training`, `module.weight`, `x.chunk`, and what modules have."""
-        if isinstance(value, Tensor):
-            return Bound(value, self._method(value, name))
-        if isinstance(value, Made):
+        if type(value) is Made:
             return self._of_layer(value, name)
+        if type(value) is Tensor:
+            return Bound(value, self._method(value, name))
         if isinstance(value, Container) and name in value.children:
             return value.children[name]
         if name == "training" and not isinstance(value, ClassValue):
@@ -278,14 +280,12 @@ class Torch:
 
     @staticmethod
     def _of_layer(layer: Made, name: str) -> Any:
+        if name not in ("weight", "bias"):
+            raise MachineError(f"there is no attribute {name}")
         if name == "bias" and layer.arguments.get("bias") is False:
             return None
         affine = layer.arguments.get("affine", layer.arguments.get("elementwise_affine", True))
-        if name in ("weight", "bias") and affine is False:
-            return None
-        if name in ("weight", "bias"):
-            return Owned(layer, name)
-        raise MachineError(f"there is no attribute {name}")
+        return None if affine is False else Owned(layer, name)
 
     def _modules(self, root: Any) -> list[Any]:
         """The module and all inside, in PyTorch's order."""
@@ -338,18 +338,19 @@ class Torch:
 
     def copy(self, value: Any) -> Any:
         """Another module that is made in the same way, down to its parts."""
-        if isinstance(value, Made | Parameter):
-            other = value.again() if isinstance(value, Made) else Parameter(value.arguments)
+        kind = type(value)
+        if kind is Made or kind is Parameter:
+            other = value.again() if kind is Made else Parameter(value.arguments)
             if id(value) in self.inits:
                 self.inits[id(other)] = self.inits[id(value)]
                 self.kept.append(other)
             return other
-        if isinstance(value, Instance):
+        if kind is Instance:
             instance = Instance(value.cls)
             instance.begun = value.begun
             instance.attributes = {name: self.copy(v) for name, v in value.attributes.items()}
             return instance
-        if isinstance(value, Container):
+        if kind is Container:
             parts = {name: self.copy(part) for name, part in value.children.items()}
             return Container(value.head, parts)
         return value
@@ -425,9 +426,9 @@ class Torch:
     def is_instance(self, value: Any, kind: Any) -> bool:
         """Whether a module is of a class, or of one of several."""
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        if isinstance(value, Made):
-            heads = {value.head, _BASES.get(value.head)}
-            return any(isinstance(k, External) and k.path in heads for k in kinds)
+        if type(value) is Made:
+            heads = (value.head, _BASES.get(value.head))
+            return any(type(k) is External and k.path in heads for k in kinds)
         if isinstance(value, Container):
             return any(isinstance(k, External) and k.path == value.head for k in kinds)
         return isinstance(value, Instance) and any(value.cls is k for k in kinds)
@@ -481,11 +482,14 @@ def _children(head: str, arguments: Sequence[Any]) -> dict[str, Any]:
     return children
 
 
+_PARTS = frozenset({Made, Container, Parameter})
+
+
 def is_module(value: Any) -> bool:
     """Whether a value is a module; a parameter counts as part of one."""
-    if isinstance(value, Instance):
+    if type(value) is Instance:
         return _base(value) != "NamedTuple"
-    return isinstance(value, Made | Container | Parameter)
+    return type(value) in _PARTS
 
 
 def _named_children(owner: Any) -> dict[str, Any]:
@@ -498,9 +502,9 @@ def _named_children(owner: Any) -> dict[str, Any]:
 
 def children_of(module: Any) -> dict[str, Any]:
     """The modules and parameters in a module, by name."""
-    if isinstance(module, Container):
+    if type(module) is Container:
         return module.children
-    if isinstance(module, Instance):
+    if type(module) is Instance:
         return {name: value for name, value in module.attributes.items() if is_module(value)}
     return {}
 
@@ -525,7 +529,7 @@ def place(root: Any) -> dict[str, Any]:
         path, module = pending.pop()
         for name, child in children_of(module).items():
             inner = f"{path}.{name}" if path else name
-            if isinstance(child, Made | Parameter):
+            if type(child) is Made or type(child) is Parameter:
                 if child.path is not None:
                     raise MachineError(f"{inner} is {child.path} already")
                 child.path = inner

@@ -13,7 +13,7 @@ from archspec.graph.network import INPUT, Module, Network, Node, Value
 from archspec.language.init import Scheme
 from archspec.ops import Op, Shape, channels_of
 from archspec.targets.python import tree
-from archspec.targets.python.machine import External, Instance, Machine, MachineError
+from archspec.targets.python.machine import External, Instance, Machine, MachineError, same_kinds
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.helpers import HELPERS
@@ -44,6 +44,14 @@ class Expected(NamedTuple):
     overwrites: bool
 
 
+class Step(NamedTuple):
+    """A node, its op, and the ways in which it may have been written."""
+
+    node: Node
+    op: Op
+    expected: Expected
+
+
 class Validator:
     """Compares what a module makes with networks; its classes are made ready once."""
 
@@ -51,8 +59,8 @@ class Validator:
         self.torch = Torch()
         self.machine = Machine(definitions, self.torch, _FUNCTIONS, IMPORTED)
         self.torch.run = self.machine.call
-        self.expected: dict[Any, Expected] = {}
-        self.kept: list[Any] = []
+        self.expected: dict[Any, tuple[Any, Expected]] = {}
+        self.ready: list[Expected] = []  # keeps them alive: `alike` knows them by their identity
         self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
@@ -73,32 +81,54 @@ class Validator:
         if not isinstance(root, Instance):
             raise Mismatch(f"{name} makes no module")
         placed = place(root)
-        self._compare_modules(network, placed)
-        built = (form_of(root), self._topology(network))
+        steps = self._steps(network)
+        self._compare_modules(steps, placed)
+        built = (form_of(root), self._topology(network, steps))
         if built in self.alike:
             return  # only numbers differ, for which the modules were compared
-        self._run(network, root, placed, training=True)
+        self._run(network, steps, root, placed, training=True)
         draws = any(tensor.callee[0] == "F.dropout" for tensor in self.torch.terms.values())
         if self.torch.asked or network.training_only or draws:
-            self._run(network, root, placed, training=False)
+            self._run(network, steps, root, placed, training=False)
         self.alike.add(built)
 
-    def _topology(self, network: Network) -> tuple[Any, ...]:
-        """The steps of a network; with their numbers where `forward` may say those itself."""
-        steps: list[Any] = []
+    def _steps(self, network: Network) -> list[Step]:
+        """The nodes, each with the ways in which it may have been written."""
+        steps = []
+        known: dict[Any, Expected] = {}  # by the identity of ops, which the network keeps alive
         for node in network.nodes:
-            assert node.op is not None
+            op = node.module.op
+            assert op is not None
             shapes = _shapes(network, node)
-            expected = self.expect(node.op, shapes)
-            if expected.function is None and expected.padding is None:
-                steps.append((type(node.op), node.path, node.inputs))
-            else:
-                steps.append((node.op, shapes, node.path, node.inputs))
-        runs = tuple((network.is_run(node), network.is_evaluated(node)) for node in network.nodes)
-        return tuple(steps), runs, tuple(network.outputs.items()), network.training_only
+            key = (id(op), shapes, *map(type, shapes))
+            expected = known.get(key)
+            if expected is None:
+                expected = known[key] = self.expect(op, shapes)
+            steps.append(Step(node, op, expected))
+        return steps
+
+    @staticmethod
+    def _topology(network: Network, steps: Sequence[Step]) -> tuple[Any, ...]:
+        """The steps of a network; with their numbers where `forward` may say those itself."""
+        told = [
+            (
+                type(op) if way.function is None and way.padding is None else id(way),
+                node.module.path,
+                node.inputs,
+            )
+            for node, op, way in steps
+        ]
+        runs = (network.run, network.evaluated)
+        return tuple(told), runs, tuple(network.outputs.items()), network.training_only
 
     def _run(
-        self, network: Network, root: Instance, placed: Mapping[str, Any], *, training: bool
+        self,
+        network: Network,
+        steps: Sequence[Step],
+        root: Instance,
+        placed: Mapping[str, Any],
+        *,
+        training: bool,
     ) -> None:
         torch = self.torch
         torch.training, torch.asked = training, False
@@ -107,18 +137,18 @@ class Validator:
         torch.events.clear()
         result = self.machine.call(root, (x,), {})
         asked = torch.asked
-        _Run(self, network, x, placed, training=training).compare(result)
+        _Run(self, network, steps, x, placed, training=training).compare(result)
         torch.asked = asked
 
     # --- modules -----------------------------------------------------------------------------
 
-    def _compare_modules(self, network: Network, placed: Mapping[str, Any]) -> None:
+    def _compare_modules(self, steps: Sequence[Step], placed: Mapping[str, Any]) -> None:
         """Every module with tensors at its path; none that the network has not."""
-        wanted = {}
-        for node in network.nodes:
-            assert node.op is not None
-            if node.module.tensors:
-                wanted[node.path] = (node.module, self.expect(node.op, _shapes(network, node)))
+        wanted = {
+            step.node.module.path: (step.node.module, step.expected)
+            for step in steps
+            if step.node.module.tensors
+        }
         for path, (module, expected) in wanted.items():
             made = placed.get(path)
             if made is None:
@@ -147,12 +177,15 @@ class Validator:
 
     def expect(self, op: Op, shapes: tuple[Shape, ...]) -> Expected:
         """The ways to write an op that reads these shapes."""
-        key = (id(op), shapes, *map(type, shapes))
-        if key not in self.expected:
-            self.kept.append(op)
+        values = tuple(op.__dict__.values())
+        key = (type(op), values, shapes, *map(type, shapes))
+        before = self.expected.get(key)
+        if before is None or not same_kinds(before[0], values):
             row = Row(shapes, tree.Literal(channels_of(shapes[0])))
-            self.expected[key] = self._ready(spell_step(op, row), len(shapes))
-        return self.expected[key]
+            ready = self._ready(spell_step(op, row), len(shapes))
+            before = self.expected[key] = (values, ready)
+            self.ready.append(ready)
+        return before[1]
 
     def _ready(self, spelling: Spelling, count: int) -> Expected:
         made = None if spelling.module is None else self.machine.evaluate(spelling.module)
@@ -186,6 +219,7 @@ class _Run:
         self,
         validator: Validator,
         network: Network,
+        steps: Sequence[Step],
         x: Tensor,
         placed: Mapping[str, Any],
         *,
@@ -194,6 +228,7 @@ class _Run:
         self.validator = validator
         self.torch = validator.torch
         self.network = network
+        self.steps = steps
         self.placed = placed
         self.training = training
         self.values: dict[Value, Tensor] = {Value(INPUT): x}
@@ -206,34 +241,31 @@ class _Run:
 
     def compare(self, result: Any) -> None:
         """Raise `Mismatch` unless the run is that of the network."""
-        runs = self.network.is_run if self.training else self.network.is_evaluated
-        for node in self.network.nodes:
-            if runs(node):
-                found = self._find(node)
-                self.values[node.output] = found
-                self.nodes.setdefault(found.index, []).append(node)
-                self.torch.used.add(found.index)
+        runs = self.network.run if self.training else self.network.evaluated
+        self.torch.looking = True
+        try:
+            for step in self.steps:
+                if runs is None or runs[step.node.index]:
+                    found = self._find(step)
+                    self.values[Value(step.node.index)] = found
+                    self.nodes.setdefault(found.index, []).append(step.node)
+                    self.torch.used.add(found.index)
+        finally:
+            self.torch.looking = False
         self._compare_outputs(result)
         self._compare_events()
         _Memory(self, result).check()
 
-    def _find(self, node: Node) -> Tensor:
+    def _find(self, step: Step) -> Tensor:
         """The tensor that a step gives, in one of the ways to write it."""
-        assert node.op is not None
-        shapes = _shapes(self.network, node)
-        expected = self.validator.expect(node.op, shapes)
+        node, _, expected = step
         operands = [self.values[value] for value in node.inputs]
-        self.torch.looking = True
-        try:
-            if node.module.tensors:
-                return self._find_module(node, expected, operands)
-            for way in (self._function, self._any_module):
-                found = way(expected, operands)
-                if found is not None:
-                    return found
-        finally:
-            self.torch.looking = False
-        raise Mismatch(f"{node.path} is not computed from what it reads")
+        if node.module.tensors:
+            return self._find_module(node, expected, operands)
+        found = self._function(expected, operands) or self._any_module(expected, operands)
+        if found is None:
+            raise Mismatch(f"{node.path} is not computed from what it reads")
+        return found
 
     def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
         made = self.placed[node.path]
@@ -302,11 +334,12 @@ class _Run:
             if index not in self.torch.used:
                 raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
         for index, nodes in self.nodes.items():
-            ops = [node.op for node in nodes if node.op is not None]
-            cut = any(op.is_view for op in ops)  # the parts of a tensor are all made for each
+            ops = [node.module.op for node in nodes]
+            # the parts of a tensor are all made for each
+            cut = any(op.is_view for op in ops if op is not None)
             if not cut and counts.get(index, 0) > len(nodes):
                 raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
-            drawn = [node for node in nodes if node.op is not None and node.op.role == "dropout"]
+            drawn = [n for n, op in zip(nodes, ops, strict=True) if op and op.role == "dropout"]
             # statistics are kept anew in each run; an identity behind gives the same tensor
             once = drawn or [node for node in nodes if node.module.tensors]
             if once and index in counts and counts[index] != len(once):
@@ -392,8 +425,8 @@ class _Memory:
 
     def _needs(self, tensor: Tensor) -> frozenset[str]:
         nodes = self.run.nodes.get(tensor.index)
-        if nodes and nodes[0].op is not None:
-            op = nodes[0].op
+        op = nodes[0].module.op if nodes else None
+        if op is not None:
             return op.backward_needs | {"view"} if op.is_view else op.backward_needs
         return _NEEDS.get(tensor.callee[0], frozenset({"input", "output"}))
 

@@ -1,7 +1,7 @@
 """Networks as the text of a module: as a person would write it where that is right, else plain."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from archspec.graph.build import bind, build
 from archspec.graph.network import Network
 from archspec.language.model import Spec
-from archspec.ops import channels_of
+from archspec.ops import Op, channels_of
 from archspec.targets.python.tree import (
     Argument,
     Call,
@@ -272,7 +272,13 @@ def _text(form: Form, members: Sequence[Member], family: str | None, templates: 
             constants=describe.constants(members, family),
             classes=form.classes,
             functions=form.functions,
-            clamped=any(leaps(node.op) for m in members for node in m.network.nodes),
+            clamped=any(map(leaps, _ops(members))),
         ),
         templates,
     )
+
+
+def _ops(members: Sequence[Member]) -> Iterable[Op | None]:
+    """The ops of all networks, each once."""
+    ops = (node.module.op for member in members for node in member.network.nodes)
+    return {id(op): op for op in ops}.values()

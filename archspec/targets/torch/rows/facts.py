@@ -38,8 +38,9 @@ class Leaf(NamedTuple):
     @property
     def op(self) -> Op:
         """Its op; a network that is written has no faulty row."""
-        assert self.node.op is not None
-        return self.node.op
+        op = self.node.module.op
+        assert op is not None
+        return op
 
     @property
     def arriving(self) -> Shape:

@@ -62,8 +62,12 @@ def _over_modules(cases: Sequence[tuple[Expr, list[Statement]]]) -> Iterator[Sta
 def _of_kinds(facts: Facts, head: Callable[[str], Expr]) -> list[tuple[Expr, list[Statement]]]:
     """The classes of the ops that begin in the same way, and how."""
     kinds: dict[tuple[Statement, ...], list[Expr]] = {}
+    by_op: dict[str, list[Leaf]] = {op: [] for op in facts.spec.init}
+    for leaf in facts.all_leaves() if by_op else ():
+        if leaf.node.op_name in by_op:
+            by_op[leaf.node.op_name].append(leaf)
     for op, schemes in facts.spec.init.items():
-        leaves = [found for found in facts.all_leaves() if found.op.op_name == op]
+        leaves = by_op[op]
         inner = tuple(line for parameter in schemes for line in _of_kind(leaves, parameter))
         if leaves and inner:
             kinds.setdefault(inner, []).extend(_classes(leaves, head(op)))

@@ -1,0 +1,70 @@
+"""A block that is used again as it was before: what was made of it then, at another place.
+
+What a block becomes follows from its arguments and from what arrives. Where both are as they were,
+its nodes differ in their numbers, their paths and what arrives at the first of them, and nothing
+has to be computed anew.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from archspec.graph.network import Module, Node, Scope, Value
+
+Children = Sequence[Scope | Node]
+
+
+class Walked(NamedTuple):
+    """What a block became: its nodes are those from `start` to `stop`; `work` is what it took."""
+
+    children: tuple[Scope | Node, ...]
+    path: str
+    source: Value
+    output: Value
+    start: int
+    stop: int
+    work: int
+
+
+class Copy:
+    """What a block became, once more: at `path`, reading `source`, with nodes from `start` on."""
+
+    def __init__(
+        self, walked: Walked, nodes: Sequence[Node], path: str, source: Value, start: int
+    ) -> None:
+        self.walked = walked
+        self.path = path
+        self.source = source
+        self.shift = start - walked.start
+        self.skip = len(walked.path)
+        self.nodes = [self._node(node) for node in nodes[walked.start : walked.stop]]
+        self.children = self._children(walked.children)
+        self.output = self._value(walked.output)
+
+    def _value(self, value: Value) -> Value:
+        """The same value here; one from outside the block can only be what arrives at it."""
+        node, port = value
+        return Value(node + self.shift, port) if node >= self.walked.start else self.source
+
+    def _node(self, node: Node) -> Node:
+        index, name, module, op_name, inputs, *rest = node
+        number, path, *made = module
+        moved = Module._make((number + self.shift, self.path + path[self.skip :], *made))
+        read = tuple([self._value(value) for value in inputs])
+        return Node._make((index + self.shift, name, moved, op_name, read, *rest))
+
+    def _children(self, children: Children) -> tuple[Scope | Node, ...]:
+        first = self.walked.start
+        return tuple(
+            [
+                self.nodes[child.index - first] if isinstance(child, Node) else self._scope(child)
+                for child in children
+            ]
+        )
+
+    def _scope(self, scope: Scope) -> Scope:
+        return scope._replace(
+            path=self.path + scope.path[self.skip :],
+            children=self._children(scope.children),
+            sources=tuple(map(self._value, scope.sources)),
+            outputs=tuple(map(self._value, scope.outputs)),
+        )
