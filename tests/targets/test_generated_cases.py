@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from archspec.api import check_text
+from archspec.api import check_text, emit
 from tests.cases.reader import cases
 from tests.conftest import RunCli
 from tests.fuzz.trial import examine
@@ -20,6 +20,8 @@ def test_the_code_is_what_the_table_says(case: dict[str, Any]) -> None:
     checked = check_text(case["spec"])
     checked.raise_for_errors()
     assert examine(case["spec"], fields="none").failures == ()
+    if "form" in case:
+        assert emit(checked).notes == ()
     module = module_of(checked)
     for member in members_of(checked):
         assert member.network is not None

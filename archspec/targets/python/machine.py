@@ -41,12 +41,15 @@ class External:
 
 
 class Partial:
-    """`functools.partial(function, **keywords)`."""
+    """`functools.partial(function, *arguments, **keywords)`."""
 
-    __slots__ = ("function", "keywords")
+    __slots__ = ("arguments", "function", "keywords")
 
-    def __init__(self, function: Any, keywords: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> None:
         self.function = function
+        self.arguments = tuple(arguments)
         self.keywords = keywords
 
 
@@ -242,7 +245,7 @@ class Machine:
             if path in self.functions:
                 return self.functions[path](*arguments, **keywords)
             if path == "partial":
-                return Partial(arguments[0], keywords)
+                return Partial(arguments[0], arguments[1:], keywords)
         elif kind is Bound:
             if isinstance(function.method, Method):
                 return self._run(function.method, (function.instance, *arguments), keywords)
@@ -254,7 +257,8 @@ class Machine:
         elif kind is Instance and "forward" in function.cls.methods:
             return self._run(function.cls.methods["forward"], (function, *arguments), keywords)
         elif kind is Partial:
-            return self.call(function.function, arguments, {**function.keywords, **keywords})
+            given = (*function.arguments, *arguments)
+            return self.call(function.function, given, {**function.keywords, **keywords})
         return self.framework.call(function, arguments, keywords)
 
     # --- classes and functions ---------------------------------------------------------------

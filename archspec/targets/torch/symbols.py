@@ -18,6 +18,8 @@ Callee: TypeAlias = tuple[Any, ...]
 """What was applied, with its constants: `("F.relu",)`, `("module", "conv1", …)`."""
 
 _CONTAINERS = {"nn.Sequential", "nn.ModuleList", "nn.ModuleDict"}
+MOST_PARTS = 4096
+"""More parts of a tensor are not unpacked at once."""
 _PADDING = {"nn.ZeroPad1d", "nn.ZeroPad2d", "nn.ZeroPad3d", "nn.ConstantPad2d"}
 """Layers that are `F.pad` with constants."""
 _METHODS = frozenset(
@@ -100,6 +102,17 @@ class Tensor:
         self.index = index
         self.callee = callee
         self.operands = operands
+
+
+class Parts:
+    """The parts that a tensor is cut into."""
+
+    __slots__ = ("chunks", "dim", "tensor")
+
+    def __init__(self, tensor: Tensor, chunks: int, dim: int) -> None:
+        self.tensor = tensor
+        self.chunks = chunks
+        self.dim = dim
 
 
 class Event:
@@ -227,18 +240,10 @@ class Torch:
             tensor = self.run(child, (tensor,), {})
         return tensor
 
-    def chunk(self, tensor: Any, chunks: int, dim: int = 0) -> tuple[Tensor | None, ...]:
-        """`torch.chunk`: equal parts; while looking, None for one that is not there."""
+    def chunk(self, tensor: Any, chunks: int, dim: int = 0) -> "Parts":
+        """`torch.chunk`: equal parts, each of which is made when it is taken."""
         _require(tensor)
-        if not 1 <= chunks <= 4096:
-            raise MachineError(f"a tensor is cut into {chunks} parts")
-        found: list[Tensor | None] = []
-        for index in range(chunks):
-            try:
-                found.append(self.apply(("torch.chunk", chunks, dim, index), (tensor,)))
-            except NotThere:
-                found.append(None)
-        return tuple(found)
+        return Parts(tensor, chunks, dim)
 
     # --- parameters --------------------------------------------------------------------------
 
@@ -408,6 +413,8 @@ class Torch:
 
     def index(self, value: Any, index: Any) -> Any:
         """`x[:, 16:32]`, and a module of a container."""
+        if isinstance(value, Parts):
+            return self._part(value, index)
         if isinstance(value, Tensor):
             batch, channels = index
             if batch != slice(None, None) or not isinstance(channels, slice):
@@ -415,8 +422,17 @@ class Torch:
             return self.apply(("slice", (channels.start or 0, channels.stop)), (value,))
         return list(self.iterate(value))[index]
 
+    def _part(self, parts: "Parts", index: Any) -> Tensor:
+        if type(index) is not int or not 0 <= index < parts.chunks:
+            raise MachineError(f"there is no part {index} of {parts.chunks}")
+        return self.apply(("torch.chunk", parts.chunks, parts.dim, index), (parts.tensor,))
+
     def iterate(self, value: Any) -> Iterable[Any]:
-        """The modules of a container, in order."""
+        """The modules of a container, in order; the parts of a tensor."""
+        if isinstance(value, Parts):
+            if value.chunks > MOST_PARTS:
+                raise MachineError(f"a tensor is unpacked into {value.chunks} parts")
+            return [self._part(value, index) for index in range(value.chunks)]
         if isinstance(value, Container) or (
             isinstance(value, Instance) and _base(value) == "nn.Sequential"
         ):
