@@ -29,7 +29,7 @@ def test_a_width_and_a_rate_are_arguments() -> None:
         "self.conv = nn.Conv2d(3, width, kernel_size=3)",
         "self.dropout = nn.Dropout(p=rate)",
     ]
-    assert "self.dropout(x)" in text
+    assert "x = self.dropout(self.conv(x))\n" in text
 
 
 @pytest.mark.parametrize(

