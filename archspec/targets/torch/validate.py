@@ -328,8 +328,11 @@ class _Run:
     def _compare_events(self) -> None:
         """Nothing is computed that the network has not; what is random is drawn for each step."""
         counts: dict[int, int] = {}
+        sums: set[int] = set()  # of two, which may be a part of a sum of three
         for event in self.torch.events:
             index = event.tensor.index
+            if event.tensor.callee[0] in ("+", "*", "scale"):
+                sums.add(index)
             counts[index] = counts.get(index, 0) + 1
             if index not in self.torch.used:
                 raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
@@ -337,7 +340,7 @@ class _Run:
             ops = [node.module.op for node in nodes]
             # the parts of a tensor are all made for each
             cut = any(op.is_view for op in ops if op is not None)
-            if not cut and counts.get(index, 0) > len(nodes):
+            if not cut and index not in sums and counts.get(index, 0) > len(nodes):
                 raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
             drawn = [n for n, op in zip(nodes, ops, strict=True) if op and op.role == "dropout"]
             # statistics are kept anew in each run; an identity behind gives the same tensor
