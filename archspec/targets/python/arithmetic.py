@@ -418,6 +418,9 @@ def _times(count: int, term: Expr | None) -> Expr:
         return literal(count)
     if abs(count) == 1:
         return term if count == 1 else Unary("-", term)
+    match term:
+        case Binary(left=left, op="*", right=Literal(value=factor)) if type(factor) is int:
+            return Binary(left, "*", literal(count * factor))  # twice `width * 2` is `width * 4`
     return Binary(literal(count), "*", term)
 
 

@@ -9,11 +9,12 @@ more, by a later step or by the backward pass.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from archspec.expressions import make_divisible
 from archspec.graph.network import INPUT, Module, Network, Node, Value
 from archspec.language.init import Scheme
 from archspec.ops import Op, Shape, channels_of
 from archspec.targets.python import tree
-from archspec.targets.python.machine import External, Instance, Machine, MachineError, same_kinds
+from archspec.targets.python.machine import Instance, Machine, MachineError, same_kinds
 from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.helpers import HELPERS
@@ -478,13 +479,6 @@ def _scheme(scheme: Scheme) -> tuple[Any, ...]:
     return (scheme.name, *first, *sorted(options.items()))
 
 
-def make_divisible(value: float, divisor: int = 8) -> int:
-    """As the helper of that name in generated code."""
-    from archspec.expressions import make_divisible as of_the_language
-
-    return of_the_language(value, divisor)
-
-
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {"_make_divisible": make_divisible}
 IMPORTED = frozenset({"nn", "F", "torch", "math", "NamedTuple", "partial", *HELPERS})
 """The names that a module imports, or defines as helpers."""
@@ -503,5 +497,3 @@ _WEIGHTED = frozenset(
     }
 )
 """Layers that have tensors whatever their arguments are."""
-
-__all__ = ["External", "Mismatch", "Validator"]
