@@ -27,7 +27,6 @@ from archspec.targets.python.tree import (
     children,
     literal,
     rebuild,
-    walk,
 )
 
 IsWhole: TypeAlias = Callable[[str], bool]
@@ -422,8 +421,3 @@ def _times(count: int, term: Expr | None) -> Expr:
         case Binary(left=left, op="*", right=Literal(value=factor)) if type(factor) is int:
             return Binary(left, "*", literal(count * factor))  # twice `width * 2` is `width * 4`
     return Binary(literal(count), "*", term)
-
-
-def contains(node: Node, part: Node) -> bool:
-    """Whether a node is part of another."""
-    return any(inner == part for inner in walk(node))
