@@ -16,7 +16,7 @@ EVERY = 10.0
 
 
 def main() -> int:
-    """Run; 1 when anything that is not known failed."""
+    """Run; 1 when anything failed."""
     arguments = _parser().parse_args()
     seed = random.randrange(10**6) if arguments.seed is None else arguments.seed
     if arguments.only is not None:
@@ -35,7 +35,7 @@ def main() -> int:
     print("\n".join(tally.summary(arguments.minutes)))
     if arguments.keep is not None:
         tally.write_to(arguments.keep)
-    return 1 if tally.unknown else 0
+    return 1 if tally.faulty else 0
 
 
 def _parser() -> argparse.ArgumentParser:

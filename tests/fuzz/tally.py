@@ -9,7 +9,6 @@ from tests.fuzz.campaign import Example, Report
 from tests.fuzz.constructs import CONSTRUCTS
 from tests.fuzz.coverage import Coverage
 from tests.fuzz.failure import KINDS
-from tests.fuzz.known import is_known
 
 
 class Tally:
@@ -38,11 +37,6 @@ class Tally:
             if key not in self.examples or len(example.text) < len(self.examples[key].text):
                 self.examples[key] = example
 
-    @property
-    def unknown(self) -> list[str]:
-        """The signatures of failures that are not on the list of known ones."""
-        return [signature for signature in self.signatures if not is_known(signature)]
-
     def line(self) -> str:
         """How fast, how many are valid, and what was found."""
         minutes = (time.monotonic() - self.began) / 60
@@ -64,7 +58,7 @@ class Tally:
             yield f"  {count:3} {op}.{attribute} as {kind}"
         yield ""
         for signature, count in self.signatures.most_common():
-            yield f"{count:6} × {'known ' if is_known(signature) else ''}{signature}"
+            yield f"{count:6} × {signature}"
         yield self.line()
 
     def write_to(self, folder: Path) -> None:

@@ -321,6 +321,45 @@ class Net(nn.Module):
     assert failures_of(source, text) == []
 
 
+def test_rounding_that_norms_enlarge_is_no_fault() -> None:
+    """A norm of single numbers leaves what rounding makes of 0; two more enlarge it.
+
+    In exact numbers both rows are the same, and the last norm takes every gradient but its own
+    away. `x * rstd + (b - mean * rstd)`, which PyTorch computes, is off by more than its output
+    shows: by roundings of x, over √eps.
+    """
+    text = """
+archspec: 1
+name: Net
+input: [10]
+layers:
+  - {name: fc, op: linear, out_features: 10}
+  - {name: one, op: group_norm, num_groups: 10}
+  - {name: two, op: layer_norm, normalized_shape: 10}
+  - {name: three, op: batch_norm, momentum: 1, eps: 1e-7}
+"""
+    source = """
+from torch import nn
+
+__all__ = ["Net"]
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(10, 10)
+        self.one = nn.GroupNorm(10, 10)
+        self.two = nn.LayerNorm(10)
+        self.three = nn.BatchNorm1d(10, momentum=1, eps=1e-7)
+
+    def forward(self, x):
+        return self.three(self.two(self.one(self.fc(x))))
+"""
+    assert failures_of(source, text) == []
+    (failure,) = failures_of(source.replace("10, momentum=1,", "10, momentum=0.5,"), text)
+    assert failure.kind == "statistics differ"
+
+
 def test_bins_that_are_no_whole_pixels_may_have_a_larger_field() -> None:
     """One row in two bins: either has a hull of four rows of the input, and sees three of them."""
     text = """
