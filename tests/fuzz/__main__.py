@@ -27,14 +27,16 @@ def main() -> int:
     until += 60 * arguments.minutes
     for report in workers.reports(seed, arguments.fields):
         tally.add(report)
+        for example in report.examples:
+            print(f"#{example.number}: {example.failure.signature}", flush=True)
+        if report.examples and arguments.keep is not None:
+            tally.write_to(arguments.keep)
         if time.monotonic() - shown > EVERY:
             shown = time.monotonic()
             print(tally.line(), flush=True)
         if time.monotonic() > until or tally.specs == arguments.specs:
             break
     print("\n".join(tally.summary(arguments.minutes)))
-    if arguments.keep is not None:
-        tally.write_to(arguments.keep)
     return 1 if tally.faulty else 0
 
 

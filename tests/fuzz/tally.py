@@ -62,9 +62,8 @@ class Tally:
         yield self.line()
 
     def write_to(self, folder: Path) -> None:
-        """The smallest example of each group as a file."""
+        """The smallest example of each group as a file, called after the spec's number."""
         folder.mkdir(parents=True, exist_ok=True)
-        for number, key in enumerate(sorted(self.examples), start=1):
-            example = self.examples[key]
-            path = folder / f"{number:03}-{example.failure.kind.replace(' ', '-')}.yaml"
+        for example in self.examples.values():
+            path = folder / f"{example.failure.kind.replace(' ', '-')}-{example.number}.yaml"
             path.write_text(example.write(), encoding="utf-8")
