@@ -25,10 +25,7 @@ def defaults(draft: Draft) -> bool:
         if not keys:
             return False
         key = rng.choice(keys)
-        written = draft.data.get("defaults", {})
-        written = {**written, row["op"]: {**written.get(row["op"], {}), key: row.pop(key)}}
-        draft.data = {"defaults": written, **draft.data}
-        draft.data["defaults"] = written
+        draft.by_default(row["op"], {key: row.pop(key)})
         return True
 
     return draft.propose(change)
@@ -44,11 +41,7 @@ def role_defaults(draft: Draft) -> bool:
     if not given:
         return False
 
-    def change() -> None:
-        written = draft.data.get("defaults", {})
-        draft.data["defaults"] = {**written, op: {**written.get(op, {}), **given}}
-
-    return draft.propose(change)
+    return draft.propose(lambda: draft.by_default(op, given))
 
 
 def variable_input(draft: Draft) -> bool:
@@ -61,7 +54,7 @@ def variable_input(draft: Draft) -> bool:
     name = draft.fresh("size", "channels", "height")
 
     def change() -> None:
-        draft.data["vars"] = {**draft.data.get("vars", {}), name: sizes[at]}
+        draft.declare(None, {name: sizes[at]})
         draft.data["input"][at] = rng.choice((name, f"1 * {name}"))
 
     return draft.propose(change)
@@ -207,7 +200,7 @@ def derived(draft: Draft) -> bool:
 
     def change() -> None:
         names = {"num_classes": rng.choice((3, 5)), least: None, hidden: rng.choice(forms)}
-        draft.data["vars"] = {**draft.data.get("vars", {}), **names}
+        draft.declare(None, names)
         draft.data["variants"] = {"small": {least: 2}, "large": {least: rng.choice((3, 7))}}
         draft.data["layers"] += rows
 

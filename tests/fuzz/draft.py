@@ -159,6 +159,21 @@ class Draft:
         self.data = kept
         return False
 
+    def owner(self, block: str | None) -> dict[str, Any]:
+        """What declares the names of a body: the block, or the spec itself."""
+        owner: dict[str, Any] = self.data if block is None else self.data["blocks"][block]
+        return owner
+
+    def declare(self, block: str | None, names: Mapping[str, Any]) -> None:
+        """Variables of a block, or of the spec, besides those that there are; in a change."""
+        owner = self.owner(block)
+        owner["vars"] = {**owner.get("vars", {}), **names}
+
+    def by_default(self, op: str, attributes: Mapping[str, Any]) -> None:
+        """What all rows of an op have that do not say otherwise; in a change."""
+        defaults = self.data.get("defaults", {})
+        self.data["defaults"] = {**defaults, op: {**defaults.get(op, {}), **attributes}}
+
     def output_shape(self) -> Shape:
         """What leaves the network's body."""
         shape = facts.leaving(self.network, self.network.root)

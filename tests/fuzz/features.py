@@ -144,10 +144,7 @@ def default_sugar(draft: Draft) -> bool:
 
     def change() -> None:
         name = site.row["op"]
-        defaults = draft.data.get("defaults", {})
-        defaults = {**defaults, name: {**defaults.get(name, {}), role: value}}
-        draft.data = {"defaults": defaults, **draft.data}
-        draft.data["defaults"] = defaults
+        draft.by_default(name, {role: value})
         others = [s for s in sites(draft.data) if s.row.get("op") == name]
         if len(others) > 1 and rng.random() < 0.5:
             rng.choice(others).row[role] = False
@@ -182,7 +179,7 @@ def table(draft: Draft) -> bool:
         return False
 
     def change() -> bool:
-        owner = draft.data if place.block is None else draft.data["blocks"][place.block]
+        owner = draft.owner(place.block)
         if "columns" in owner:
             return False
         cells = [

@@ -12,7 +12,7 @@ from archspec.proof.interpreter import interpret
 from archspec.proof.subject import tensors_of
 from archspec.proof.weights import in_precision, random_state
 from tests.fuzz.facts import named_tensors
-from tests.fuzz.failure import Failure
+from tests.fuzz.failure import Failure, told
 from tests.fuzz.rounding import Numbers, roundings
 
 TOLERANCE = 1e-7
@@ -89,12 +89,12 @@ def _evaluation(
         try:
             got = tensors_of(module(given))
         except Exception as error:  # noqa: BLE001 - whatever generated code raises is a finding
-            yield Other(Failure("cannot be run", f"in evaluation: {_told(error)}"))
+            yield Other(Failure("cannot be run", f"in evaluation: {told(error)}"))
             return
         try:
             expected = interpret(network, state, x, training=False)
         except Exception as error:  # noqa: BLE001 - so are the interpreter's own
-            yield Other(Failure("not interpreted", f"in evaluation: {_told(error)}"))
+            yield Other(Failure("not interpreted", f"in evaluation: {told(error)}"))
             return
     if not torch.equal(given, x):
         yield Other(Failure("input overwritten", "in evaluation"))
@@ -141,12 +141,12 @@ def _training(
     try:
         got = _step_of_module(module, x)
     except _NotRun as error:
-        yield Other(Failure(error.kind, f"in training: {_told(error.cause)}"))
+        yield Other(Failure(error.kind, f"in training: {told(error.cause)}"))
         return
     try:
         expected = _step_of_network(network, state, x)
     except Exception as error:  # noqa: BLE001 - the interpreter's own fault is a finding as well
-        yield Other(Failure("not interpreted", f"in training: {_told(error)}"))
+        yield Other(Failure("not interpreted", f"in training: {told(error)}"))
         return
     yield from _outputs("in training", got.outputs, expected.outputs)
     if len(got.outputs) > 1 and got.names != expected.names:
@@ -160,8 +160,8 @@ def _after(got: Step, expected: Step) -> Iterator[Other]:
         problem = _gradient_problem(gradient, expected.gradients.get(name))
         if problem is not None:
             what = "the input" if name == "" else f"`{name}`"
-            told, error = problem
-            failure = Failure("gradient differs", f"of {what}: {told}")
+            message, error = problem
+            failure = Failure("gradient differs", f"of {what}: {message}")
             yield Other(failure, f"gradient {name}", error)
     for name, buffer in got.buffers.items():
         one, other = buffer.double(), expected.buffers[name].double()
@@ -231,11 +231,6 @@ def _gradient_problem(got: Tensor | None, expected: Tensor | None) -> tuple[str,
         other = got if expected is None else expected
         if other is None or not bool(other.any()):
             return None
-        told = "none where there is one" if got is None else "one where there is none"
-        return told, _error(other, torch.zeros_like(other))
+        problem = "none where there is one" if got is None else "one where there is none"
+        return problem, _error(other, torch.zeros_like(other))
     return None if _is_close(got, expected) else ("other numbers", _error(got, expected))
-
-
-def _told(error: Exception) -> str:
-    first = str(error).strip().split("\n")[0][:200]
-    return f"{type(error).__name__}: {first}"

@@ -24,7 +24,7 @@ from archspec.ops import Shape
 from archspec.ops.lenet import PartialConv2d
 from archspec.ops.residual import LayerScale
 from tests.fuzz import facts, numbers
-from tests.fuzz.failure import Failure
+from tests.fuzz.failure import Failure, told
 from tests.fuzz.fields import compare_fields
 
 SLOW = 3.0
@@ -50,7 +50,7 @@ def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Ou
     try:
         check = check_text(text)
     except Exception as error:  # noqa: BLE001 - a crash is what is looked for
-        return Outcome((Failure("crash in check", _told(error)),))
+        return Outcome((Failure("crash in check", told(error)),))
     if not check.ok:
         return Outcome(())
     failures = [Failure("slow", "check")] if time.process_time() - start > SLOW else []
@@ -60,7 +60,7 @@ def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Ou
     except SpecError as error:
         return Outcome((*failures, Failure("refused", _without_place(error))), check)
     except Exception as error:  # noqa: BLE001 - a crash is what is looked for
-        return Outcome((*failures, Failure("crash in gen", _told(error))), check)
+        return Outcome((*failures, Failure("crash in gen", told(error))), check)
     if time.process_time() - start > 2 * SLOW:
         failures.append(Failure("slow", "gen"))
     if source != again:
@@ -73,11 +73,6 @@ def _without_place(error: SpecError) -> str:
     return error.diagnostics[0].message
 
 
-def _told(error: BaseException) -> str:
-    first = (str(error).strip().split("\n") or [""])[0][:200]
-    return f"{type(error).__name__}: {first}"
-
-
 # --- the module's text -------------------------------------------------------------------------
 
 
@@ -85,7 +80,7 @@ def _of_source(text: str, check: Check, source: str, *, fields: Fields) -> Itera
     try:
         ast.parse(source)
     except SyntaxError as error:
-        yield Failure("does not parse", _told(error))
+        yield Failure("does not parse", told(error))
         return
     try:
         with imported(source) as module:
@@ -122,7 +117,7 @@ def imported(source: str) -> Iterator[ModuleType]:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            raise _NotImported(_told(error)) from error
+            raise _NotImported(told(error)) from error
         yield module
     finally:
         del sys.modules[name]
@@ -188,7 +183,7 @@ def _of_network(
     try:
         module = make(**arguments)
     except Exception as error:  # noqa: BLE001 - whatever generated code raises is a finding
-        yield Failure("cannot be built", _told(error), where)
+        yield Failure("cannot be built", told(error), where)
         return
     found = list(_state(network, module)) or list(_beginnings(network, module))
     if not found:

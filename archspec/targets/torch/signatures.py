@@ -161,7 +161,7 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
     """Every argument by name, in one form each; raises `BadCall` where they do not fit."""
     parameters = _parameters(head)
     if parameters is None:
-        return {"dims": tuple(arguments)}
+        return {"dims": _normal("", tuple(arguments), head)}
     given = _given(head, parameters, arguments, keywords)
     bound: dict[str, Any] = {}
     for parameter in parameters:
@@ -206,7 +206,7 @@ def _require_small_padding(head: str, bound: Mapping[str, Any]) -> None:
 
 def _normal(kind: str, value: Any, head: str) -> Any:
     """A value in the one form that its kind has."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         value = tuple(_normal("", item, head) for item in value)
     if kind == "pair" and type(value) is int:
         return (value, value)
