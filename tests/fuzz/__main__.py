@@ -36,7 +36,7 @@ def main() -> int:
             print(tally.line(), flush=True)
         if time.monotonic() > until or tally.specs == arguments.specs:
             break
-    print("\n".join(tally.summary(arguments.minutes)))
+    print("\n".join(tally.summary()))
     return 1 if tally.faulty else 0
 
 

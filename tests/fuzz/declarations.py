@@ -5,10 +5,11 @@ from random import Random
 from typing import Any
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import facts, growth
+from tests.fuzz import facts, growth, paths
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, places, sites
 from tests.fuzz.lifting import vary
-from tests.fuzz.samples import SAMPLERS, sample
+from tests.fuzz.samples import SAMPLERS
+from tests.fuzz.sampling import sample
 
 
 def defaults(draft: Draft) -> bool:
@@ -20,7 +21,7 @@ def defaults(draft: Draft) -> bool:
     site = rng.choice(found)
 
     def change() -> bool:
-        row = growth.site_now(draft, site).row
+        row = draft.site_now(site).row
         keys = [k for k in row if k not in STRUCTURE and k not in SUGAR]
         if not keys:
             return False
@@ -78,7 +79,7 @@ def outputs(draft: Draft) -> bool:
     """The network gives back several steps, some of them in training only."""
     rng = draft.rng
     place = next(p for p in places(draft.data) if p.kind == "network")
-    steps = [s.name for s in growth.steps_of(draft, place) if s.name != "input"]
+    steps = [s.name for s in paths.steps_of(draft, place) if s.name != "input"]
     if not steps:
         return False
     count = rng.choice((1, 2, 2, 3))

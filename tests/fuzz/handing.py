@@ -15,7 +15,7 @@ from tests.fuzz.lifting import (
     is_literal,
     vary,
 )
-from tests.fuzz.samples import sample
+from tests.fuzz.sampling import sample
 
 
 def use_again(draft: Draft, block_name: str) -> bool:
@@ -34,7 +34,7 @@ def use_again(draft: Draft, block_name: str) -> bool:
     index = site.path[-1] + 1
 
     def change() -> None:
-        growth.site_now(draft, site).place.rows.insert(index, other)
+        draft.site_now(site).place.rows.insert(index, other)
 
     return draft.propose(change)
 
@@ -83,7 +83,7 @@ def lift_op(draft: Draft) -> bool:
     site = rng.choice(inner if inner and rng.random() < 0.3 else found)
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         op = now.row["op"]
         if op in OPS_BY_NAME and rng.random() < 0.7:
             _to_defaults(draft, now.row)
@@ -141,7 +141,7 @@ def lift_sugar(draft: Draft) -> bool:
     site, key = rng.choice(found)
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         value = now.row[key]
         if isinstance(value, dict):
             inner = [k for k in value if k != "op"]
@@ -186,7 +186,7 @@ def lift_given(draft: Draft) -> bool:
         return False
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         now.row[name] = value
         if isinstance(value, str) and value in OPS_BY_NAME and rng.random() < 0.4:
             return _hand_over(draft, now, Holder(now.row, name))

@@ -62,7 +62,7 @@ def lift(draft: Draft, site: Site, attribute: str, kind: str) -> bool:
     state = draft.rng.random()
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         here = holders(now.row, attribute)[index]
         return LIFTERS[kind](draft, now, here, state)
 

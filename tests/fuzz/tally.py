@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.fuzz.campaign import Example, Report
 from tests.fuzz.constructs import CONSTRUCTS
-from tests.fuzz.coverage import Coverage
+from tests.fuzz.coverage import AN_HOUR, Coverage
 from tests.fuzz.failure import KINDS
 
 
@@ -37,9 +37,14 @@ class Tally:
             if key not in self.examples or len(example.text) < len(self.examples[key].text):
                 self.examples[key] = example
 
+    @property
+    def minutes(self) -> float:
+        """How long it has gone on."""
+        return (time.monotonic() - self.began) / 60
+
     def line(self) -> str:
         """How fast, how many are valid, and what was found."""
-        minutes = (time.monotonic() - self.began) / 60
+        minutes = self.minutes
         kinds = ", ".join(f"{self.kinds[kind]} {kind}" for kind in KINDS if self.kinds[kind])
         return (
             f"{minutes:5.1f} min  {self.specs} specs ({self.specs / max(minutes, 1e-9):.0f}/min), "
@@ -47,13 +52,16 @@ class Tally:
             f"{kinds or 'nothing found'}"
         )
 
-    def summary(self, minutes: float) -> Iterator[str]:
+    def summary(self) -> Iterator[str]:
         """What was covered, what was not often enough, and all failures by their number."""
+        minutes = self.minutes
         yield from self.coverage.table()
         yield ""
         yield from (f"{name:40} {self.coverage.constructs[name]:8}" for name in CONSTRUCTS)
-        rare = self.coverage.rare(minutes)
-        yield f"\nunder 20 an hour: {len(rare)}"
+        rare, (rarest, least) = self.coverage.rare(minutes), self.coverage.rarest()
+        op, attribute, kind = rarest
+        yield f"\nleast in an hour: {60 * least / minutes:.0f}, {op}.{attribute} as {kind}"
+        yield f"under {AN_HOUR} an hour: {len(rare)}"
         for (op, attribute, kind), count in rare:
             yield f"  {count:3} {op}.{attribute} as {kind}"
         yield ""

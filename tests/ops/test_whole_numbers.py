@@ -10,7 +10,8 @@ from archspec.api import check_text, write
 from archspec.ops import OPS_BY_NAME
 from archspec.targets.torch.run import instantiate
 from archspec.targets.torch.signatures import BadCall, bind
-from tests.fuzz.samples import ATTRIBUTES, sample
+from tests.fuzz.samples import ATTRIBUTES
+from tests.fuzz.sampling import sample
 from tests.targets.networks import batch
 
 NUMBERS = {

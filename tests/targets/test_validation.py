@@ -18,7 +18,7 @@ from archspec.targets.torch.module import render
 from archspec.targets.torch.run import load_module
 from archspec.targets.torch.validate import Mismatch, Validator
 from tests.fuzz import numbers
-from tests.fuzz.trial import _beginnings, _state
+from tests.fuzz.structure import compare_beginnings, compare_state
 from tests.targets.forms import Made, made
 from tests.targets.mutants import CHANGES, Changes, Definitions, mutant
 from tests.targets.reader import read
@@ -206,7 +206,10 @@ def differences(form: Made, definitions: Definitions) -> Iterator[str]:
         except Exception as error:  # noqa: BLE001 - the same
             yield f"not built: {error}"
             return
-        found = [*_state(member.network, network), *_beginnings(member.network, network)]
+        found = [
+            *compare_state(member.network, network),
+            *compare_beginnings(member.network, network),
+        ]
         found = found or list(numbers.compare(member.network, network))
         yield from map(str, found)
 
