@@ -335,3 +335,35 @@ def by_hand() -> Made:
 def definitions_of(text: str) -> Definitions:
     """The classes and functions of a text."""
     return tuple(item for item in read(text) if isinstance(item, Class | Function))
+
+
+TWICE = {
+    "an activation": {"op": "relu"},
+    "a dropout": {"op": "dropout"},
+    "a pooling": {"op": "max_pool", "kernel_size": 3, "padding": 1, "stride": 1},
+    "a pooling with padding of its own": {
+        "op": "max_pool",
+        "kernel_size": 3,
+        "stride": 1,
+        "padding": [[1, 1], [0, 2]],
+    },
+}
+"""Rows that are functions in one place, and modules in another, applied to the same."""
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["from rows", "plain"])
+@pytest.mark.parametrize("first", ["function", "module", "both"])
+@pytest.mark.parametrize("row", TWICE.values(), ids=TWICE)
+def test_steps_that_compute_the_same_are_each_read_where_they_stand(
+    row: dict[str, Any], first: str, *, plain: bool
+) -> None:
+    """As a function, and in a chain of modules, whichever comes first."""
+    alone = [row, {"op": "sigmoid"}]
+    chain = [{"name": "chain", "layers": [row, {"op": "sigmoid"}, {"op": "batch_norm"}]}]
+    ends = {"function": [alone, chain], "module": [chain, alone], "both": [chain, alone, chain]}
+    branches = [[{"name": f"end{i}", "layers": end}] for i, end in enumerate(ends[first])]
+    layers = [{"op": "relu"}, {"op": "concat", "branches": branches}]
+    spec = {"archspec": 1, "name": "Net", "input": [2, 5, 5], "layers": layers}
+    form = made(check_text(json.dumps(spec)), plain=plain)
+    assert plain or form.reason == ""
+    assert list(differences(form, form.definitions)) == []
