@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from archspec.targets.python.machine import MachineError
+from archspec.targets.python.text import flat
+from archspec.targets.python.tree import Argument, Call, Keyword, Starred
 
 _CONVOLUTION = (
     "in_channels out_channels kernel_size:pair stride:pair=1 padding:pair=0 dilation:pair=1 "
@@ -157,9 +159,24 @@ def is_function(head: str) -> bool:
     return head in _FUNCTIONS
 
 
+def names_of(head: str) -> tuple[str, ...]:
+    """The names of what a call takes, in order; none where it takes any number of one kind."""
+    return tuple(parameter.name for parameter in _parameters(head) or ())
+
+
+def by_name(made: Call) -> tuple[Argument, ...]:
+    """The arguments of a call, each by its name; those that have none as they are."""
+    positional = [item for item in made.arguments if not isinstance(item, Keyword | Starred)]
+    names = names_of(flat(made.function))[: len(positional)]
+    named = [Keyword(name, value) for name, value in zip(names, positional, strict=False)]
+    return (*named, *made.arguments[len(named) :])
+
+
 def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Every argument by name, in one form each; raises `BadCall` where they do not fit."""
     parameters = _parameters(head)
+    if head == "nn.Identity":
+        return {}  # it takes whatever it is given
     if parameters is None:
         return {"dims": _normal("", tuple(arguments), head)}
     given = _given(head, parameters, arguments, keywords)

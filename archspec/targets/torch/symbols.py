@@ -285,6 +285,8 @@ class Torch:
 
     @staticmethod
     def _of_layer(layer: Made, name: str) -> Any:
+        if name == "groups" and "groups" in layer.arguments:
+            return layer.arguments["groups"]
         if name not in ("weight", "bias"):
             raise MachineError(f"there is no attribute {name}")
         if name == "bias" and layer.arguments.get("bias") is False:

@@ -31,7 +31,11 @@ from archspec.targets.torch.symbols import (
 
 
 class Mismatch(Exception):
-    """The code is not the network, and where not."""
+    """The code is not the network, and where not; `path` is that of the step, if it is one."""
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(problem)
+        self.path = path
 
 
 class Expected(NamedTuple):
@@ -153,15 +157,15 @@ class Validator:
         for path, (module, expected) in wanted.items():
             made = placed.get(path)
             if made is None:
-                raise Mismatch(f"there is no {path}")
+                raise Mismatch(f"there is no {path}", path)
             keys = (expected.key, expected.bare)
             found = made.arguments if isinstance(made, Parameter) else made.key
             if found not in (expected.parameter if isinstance(made, Parameter) else None, *keys):
-                raise Mismatch(f"{path} is {found}, not {expected.key or expected.parameter}")
+                raise Mismatch(f"{path} is {found}, not {expected.key or expected.parameter}", path)
             self._compare_inits(module, made)
         for path, made in placed.items():
             if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
-                raise Mismatch(f"the network has no {path}")
+                raise Mismatch(f"the network has no {path}", path)
 
     def _compare_inits(self, module: Module, made: Any) -> None:
         """How its parameters begin."""
@@ -172,7 +176,7 @@ class Validator:
         if isinstance(made, Parameter):
             wanted = dict(zip([""], wanted.values(), strict=False))
         if wanted != (found or {}):
-            raise Mismatch(f"{module.path} begins as {found}, not as {wanted}")
+            raise Mismatch(f"{module.path} begins as {found}, not as {wanted}", module.path)
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -275,7 +279,7 @@ class _Run:
         function = self._function(expected, operands)
         found = modules if function is None else [function, *modules]
         if not found:
-            raise Mismatch(f"{node.path} is not computed from what it reads")
+            raise Mismatch(f"{node.path} is not computed from what it reads", node.path)
         return next((tensor for tensor in found if tensor.index not in self.nodes), found[0])
 
     def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
@@ -290,7 +294,7 @@ class _Run:
                 operands = [expected.padding(operands, self)]
             return self.torch.apply(("module", made.path, made.key), tuple(operands))
         except NotThere:
-            raise Mismatch(f"{node.path} is not applied to what it reads") from None
+            raise Mismatch(f"{node.path} is not applied to what it reads", node.path) from None
 
     def _function(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
         if expected.function is None:
@@ -348,12 +352,12 @@ class _Run:
             # the parts of a tensor are all made for each
             cut = any(op.is_view for op in ops if op is not None)
             if not cut and index not in sums and counts.get(index, 0) > len(nodes):
-                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
+                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times", nodes[0].path)
             drawn = [n for n, op in zip(nodes, ops, strict=True) if op and op.role == "dropout"]
             # statistics are kept anew in each run; an identity behind gives the same tensor
             once = drawn or [node for node in nodes if node.module.tensors]
             if once and index in counts and counts[index] != len(once):
-                raise Mismatch(f"{once[0].path} is run {counts[index]} times")
+                raise Mismatch(f"{once[0].path} is run {counts[index]} times", once[0].path)
 
 
 class _Memory:
@@ -408,7 +412,7 @@ class _Memory:
             assert node.op is not None
             expected = self.run.validator.expect(node.op, _shapes(network, node))
             if tensor.callee[0] not in ("+", "*") and not expected.overwrites:
-                raise Mismatch(f"{node.path} cannot work in place")
+                raise Mismatch(f"{node.path} cannot work in place", node.path)
 
     def _keep(self, tensor: Tensor, storage: int) -> None:
         self.storage[tensor.index] = storage

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pydantic import ValidationError
+
 from archspec.expressions import Reference, Value
 from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
@@ -53,6 +55,7 @@ from archspec.targets.torch.rows.unit import (
     annotation_of,
     holds_whole_numbers,
 )
+from archspec.targets.torch.signatures import by_name
 
 TENSOR = dotted("torch.Tensor")
 _SUPER = Attribute(Call(Name("super")), "__init__")
@@ -162,7 +165,8 @@ class Classes:
         bound = [argument for argument in given.arguments if argument not in plain.arguments]
         first = [argument for argument in bound if not isinstance(argument, Keyword)]
         if tuple(first) != given.arguments[: len(first)]:
-            raise CannotWrite(("defaults", name), "its defaults cannot be handed on")
+            usual = by_name(plain)
+            bound = [argument for argument in by_name(given) if argument not in usual]
         return call("partial", given.function, *bound) if bound else plain.function
 
     def _default_of(self, cls: type[Op], attribute: str, written: Data) -> Value:
@@ -182,9 +186,7 @@ class Classes:
     ) -> Call:
         """How a module of an op is made; what is required is not what it is in `other`."""
         cls = OPS_BY_NAME[name]
-        required = (key for key, info in cls.model_fields.items() if info.is_required())
-        needed = {key: 2 if other.get(key) == 4 else 4 for key in required}
-        made = spell_step(cls(**{**needed, **attributes}), Row(((8, 8, 8),), Literal(8))).module
+        made = spell_step(_stand_in(cls, attributes, other), Row(((8, 8, 8),), Literal(8))).module
         if made is None:
             raise CannotWrite(("blocks",), f"{name} is no module that could be handed on")
         return made
@@ -226,6 +228,8 @@ class Classes:
             if own[name] not in unit.used and not keep_all:
                 continue
             values = self.facts.arguments_of(block.name, name)
+            if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
+                values.append(unit.values[default])  # of what it may be, though no use leaves it
             annotation = annotation_of(values, self.spell_name)
             expr = None if default is None else self._default(unit, default)
             if expr is None or free_names(expr) - unit.class_names or self._is_absent(expr):
@@ -532,6 +536,18 @@ class Classes:
         )
 
 
+def _stand_in(cls: type[Op], attributes: Mapping[str, Value], other: Mapping[str, Value]) -> Op:
+    """An op with these attributes; what else it requires is some value that is not in `other`."""
+    required = [key for key, info in cls.model_fields.items() if info.is_required()]
+    for one, two in ((4, 2), (0.25, 0.75)):  # sizes, and what is a share
+        needed = {key: two if other.get(key) == one else one for key in required}
+        try:
+            return cls(**{**needed, **attributes})
+        except ValidationError:
+            continue
+    raise CannotWrite(("defaults", cls.op_name), "it is no op that could be handed on")
+
+
 def _distinct(values: Sequence[Value]) -> list[Value]:
     return list({repr(value): value for value in values}.values())
 
@@ -554,5 +570,5 @@ def _blocks_as_values(facts: Facts) -> frozenset[str]:
         if kind == "block":
             step = scopes[0].scope.step
             if step is not None and step.op not in facts.spec.blocks:
-                found.update(i.scope.block.name for i in scopes if i.scope.block)
+                found.update(facts.block_name(i.scope) for i in scopes)
     return frozenset(found)

@@ -49,6 +49,7 @@ from archspec.targets.torch.rows.facts import Leaf, common
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.statements import Statements
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit, When
+from archspec.targets.torch.signatures import by_name
 
 MAX_DEPTH = 3
 """Groups stand in each other so deep; those further inside get a variable, `group1`."""
@@ -56,6 +57,7 @@ MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
 GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
 """Arguments that are always given by name: nobody remembers in which order they come."""
+_IDENTITY = dotted("nn.Identity")
 _PARAMETER = dotted("nn.Parameter")
 _SEQUENTIAL = dotted("nn.Sequential")
 
@@ -181,11 +183,11 @@ class Modules:
             if module is None:
                 raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
             arguments = self._unbound(leaf.op.op_name, module)
-            if arguments not in found:
+            if arguments not in found and module.function != _IDENTITY:
                 found.append(arguments)
         if len(found) > 1:
             raise CannotWrite(leaves[0].node.at, "the ops it stands for take different arguments")
-        return Call(callee, found[0])
+        return Call(callee, found[0] if found else ())  # an identity takes whatever it is given
 
     def _unbound(self, op: str, module: Call) -> tuple[CallArgument, ...]:
         """The arguments of a module that are not said with the op already."""
@@ -194,8 +196,16 @@ class Modules:
             return module.arguments
         _, *bound = head.arguments
         positions = sum(not isinstance(argument, Keyword) for argument in bound)
-        rest = module.arguments[positions:]
-        return tuple(argument for argument in rest if argument not in bound)
+        named = {argument.name for argument in bound if isinstance(argument, Keyword)}
+        found: list[CallArgument] = []
+        places = list(zip(module.arguments, by_name(module), strict=True))[positions:]
+        in_place = True  # until an argument is left out, those behind it stand in their places
+        for written, keyword in places:
+            said = isinstance(keyword, Keyword) and keyword.name in named
+            in_place = in_place and not said
+            if keyword not in bound:
+                found.append(written if in_place else keyword)
+        return tuple(found)
 
     def _callee(self, step: Step, role: str) -> Expr | None:
         """What stands for the op where the row names it by an expression, else None."""
