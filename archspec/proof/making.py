@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own way to import it
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 
@@ -18,6 +19,17 @@ def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
     except (NotImplementedError, RuntimeError):  # it computes with numbers while it is made
         with _EmptyOnMeta():
             return construct().to("meta")
+
+
+def in_training(network: nn.Module) -> nn.Module:
+    """The network, on the meta device, in training mode.
+
+    A batch norm without momentum divides by how many batches it has seen: that is no number there.
+    """
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and module.momentum is None:
+            module.momentum = 0.0
+    return network.train()
 
 
 class _Undrawn(TorchFunctionMode):

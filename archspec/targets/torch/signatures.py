@@ -195,7 +195,7 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
     if head == "nn.Identity":
         return {}  # it takes whatever it is given
     if parameters is None:
-        return {"dims": tuple(arguments)}
+        return {"dims": _normal("", tuple(arguments), head)}
     given = _given(head, parameters, arguments, keywords)
     bound: dict[str, Any] = {}
     for parameter in parameters:
@@ -240,7 +240,7 @@ def _require_small_padding(head: str, bound: Mapping[str, Any]) -> None:
 
 def _normal(kind: str, value: Any, head: str) -> Any:
     """A value in the one form that its kind has."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         value = tuple(_normal("", item, head) for item in value)
     if kind == "pair" and type(value) is int:
         return (value, value)

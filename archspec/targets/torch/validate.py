@@ -6,7 +6,7 @@ step reads what it should, nothing else is computed, and nothing is overwritten 
 more, by a later step or by the backward pass.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.expressions import make_divisible
@@ -243,6 +243,7 @@ class _Run:
             if tensor.callee[0] == "module":
                 key = (tensor.callee[2], *(operand.index for operand in tensor.operands))
                 self.made.setdefault(key, []).append(tensor)
+        self.kinds = {key[0] for key in self.made}  # of modules that were called
 
     def compare(self, result: Any) -> None:
         """Raise `Mismatch` unless the run is that of the network."""
@@ -262,15 +263,24 @@ class _Run:
         _Memory(self, result).check()
 
     def _find(self, step: Step) -> Tensor:
-        """The tensor that a step gives, in one of the ways to write it."""
+        """The tensor that a step gives, in one of the ways to write it.
+
+        Where two steps compute the same, one may be written as a module and the other as a
+        function: each is to be the one that is read in its place.
+        """
         node, _, expected = step
         operands = [self.values[value] for value in node.inputs]
         if node.module.tensors:
             return self._find_module(node, expected, operands)
-        found = self._function(expected, operands) or self._any_module(expected, operands)
-        if found is None:
+        modules = list(self._modules(expected, operands))
+        own = [tensor for tensor in modules if f"{tensor.callee[1]}.".startswith(f"{node.path}.")]
+        if own:
+            return own[0]
+        function = self._function(expected, operands)
+        found = modules if function is None else [function, *modules]
+        if not found:
             raise Mismatch(f"{node.path} is not computed from what it reads", node.path)
-        return found
+        return next((tensor for tensor in found if tensor.index not in self.nodes), found[0])
 
     def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
         made = self.placed[node.path]
@@ -295,10 +305,10 @@ class _Run:
             return None
         return found if isinstance(found, Tensor) else None
 
-    def _any_module(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
-        """A module without tensors, whatever it is called; one that is not taken comes first."""
+    def _modules(self, expected: Expected, operands: list[Tensor]) -> Iterator[Tensor]:
+        """What modules without tensors gave, whatever they are called."""
         for key, before in ((expected.key, False), (expected.bare, True)):
-            if key is None:
+            if key not in self.kinds:
                 continue
             read = operands
             if before:
@@ -307,11 +317,7 @@ class _Run:
                     read = [expected.padding(operands, self)]
                 except NotThere:
                     continue
-            found = self.made.get((key, *(operand.index for operand in read)), [])
-            free = [tensor for tensor in found if tensor.index not in self.nodes]
-            if found:
-                return (free or found)[0]
-        return None
+            yield from self.made.get((key, *(operand.index for operand in read)), ())
 
     def _compare_outputs(self, result: Any) -> None:
         network = self.network
