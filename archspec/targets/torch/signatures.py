@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from archspec.targets.python.machine import MachineError
 from archspec.targets.python.text import flat
-from archspec.targets.python.tree import Argument, Call, Keyword, Starred
+from archspec.targets.python.tree import Argument, Call, Expr, Keyword, Starred
 
 _CONVOLUTION = (
     "in_channels out_channels kernel_size:pair stride:pair=1 padding:pair=0 dilation:pair=1 "
@@ -170,6 +170,23 @@ def by_name(made: Call) -> tuple[Argument, ...]:
     names = names_of(flat(made.function))[: len(positional)]
     named = [Keyword(name, value) for name, value in zip(names, positional, strict=False)]
     return (*named, *made.arguments[len(named) :])
+
+
+def unbound(head: Expr, made: Call) -> tuple[Argument, ...]:
+    """The arguments that are not said with the head already, which may be a `partial(…)`."""
+    if not isinstance(head, Call):
+        return made.arguments
+    _, *bound = head.arguments
+    positions = sum(not isinstance(argument, Keyword) for argument in bound)
+    named = {argument.name for argument in bound if isinstance(argument, Keyword)}
+    found: list[Argument] = []
+    in_place = True  # until an argument is left out, those behind it stand in their places
+    for written, keyword in list(zip(made.arguments, by_name(made), strict=True))[positions:]:
+        said = isinstance(keyword, Keyword) and keyword.name in named
+        in_place = in_place and not said
+        if keyword not in bound:
+            found.append(written if in_place else keyword)
+    return tuple(found)
 
 
 def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
