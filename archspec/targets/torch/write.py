@@ -141,8 +141,12 @@ def _validate(form: Form, members: Sequence[Member]) -> str | None:
 def _is_right_otherwise(
     validator: Validator, member: Member, maker: str, argument: str, value: Any
 ) -> bool:
-    """Whether the same holds with the first other value of an argument that the spec takes."""
-    for other in _others(value):
+    """Whether the same holds with the first other value of an argument that the spec takes.
+
+    Nothing is known of a number for which it takes none of those tried.
+    """
+    others = _others(value)
+    for other in others:
         network = _built(member.network, {argument: other})
         if network is not None:
             try:
@@ -150,7 +154,7 @@ def _is_right_otherwise(
             except Mismatch:
                 return False
             return True
-    return True
+    return not others or argument not in member.network.spec.vars
 
 
 def _is_computed_with(argument: str, spec: Spec) -> bool:
@@ -175,7 +179,7 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value + 1, value * 2, value * 4, value // 2]
+        return [value + 1, value * 2, value * 4, value // 2, value - 1, value + 2, value - 2]
     return [value / 2 + 0.125] if isinstance(value, float) else []
 
 
