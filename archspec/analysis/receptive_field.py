@@ -10,9 +10,9 @@ so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archspec.graph.network import INPUT, Network, alike
+from archspec.graph.network import INPUT, Network, Node
 from archspec.ops import Text, View, Window
 
 if TYPE_CHECKING:
@@ -61,22 +61,27 @@ def receptive_fields(network: Network) -> Fields:
     fields: list[Field | None] = []
     local: list[Field | None] = []
     gated = False
-    known: dict[Any, tuple[View, ...]] = {}  # of the same op on the same shapes
-    for node, outputs in zip(network.nodes, network.shapes, strict=True):
+
+    def of_node(node: Node) -> tuple[View, ...] | None:
         arriving = network.arriving(node)
-        if node.op is None or arriving is None or outputs is None:
+        if node.op is None or arriving is None or network.shapes[node.index] is None:
+            return None
+        return node.op.views(arriving)
+
+    for node, views in zip(network.nodes, network.of_twins(of_node), strict=True):
+        if views is None:
             fields.append(None)
             local.append(None)
             continue
-        key = alike(node.op, arriving)
-        views = known.get(key) or known.setdefault(key, node.op.views(arriving))
+        if len(views) == 1:
+            source, view = node.inputs[0].node, views[0]
+            seen = start if source == INPUT else fields[source]
+            fields.append(_through(seen, view))
+            near = start if source == INPUT else local[source]
+            local.append(fields[-1] if near is seen or near == seen else _through(near, view))
+            continue
         before = [start if i == INPUT else fields[i] for i, _ in node.inputs]
         inner = [start if i == INPUT else local[i] for i, _ in node.inputs] if gated else before
-        if len(views) == 1:
-            fields.append(_through(before[0], views[0]))
-            same = not gated or inner == before
-            local.append(fields[-1] if same else _through(inner[0], views[0]))
-            continue
         fields.append(_meet([*map(_through, before, views)]))
         ungated = [pair for pair in zip(inner, views, strict=True) if pair[0] != "global"]
         local.append(_meet([_through(*pair) for pair in ungated] or ["global"]))
@@ -86,20 +91,21 @@ def receptive_fields(network: Network) -> Fields:
 
 def _meet(fields: Sequence[Field | None]) -> Field | None:
     """The hull of what several paths see; None where their strides differ."""
-    if any(field is None for field in fields):
+    if None in fields:
         return None
     windows = [field for field in fields if isinstance(field, ReceptiveField)]
     if len(windows) < len(fields):
         return "global"
-    first = windows[0]
-    if all(window == first for window in windows):
+    first, *others = windows
+    others = [window for window in others if window != first]
+    if not others:
         return first
-    if any(window.stride != first.stride for window in windows):
+    if any(window.stride != first.stride for window in others):
         return None
     axes = []
     for axis in (0, 1):
-        start = min(window.offset[axis] for window in windows)
-        end = max(window.offset[axis] + window.size[axis] for window in windows)
+        start = min([window.offset[axis] for window in windows])
+        end = max([window.offset[axis] + window.size[axis] for window in windows])
         axes.append((end - start, start))
     (height, top), (width, left) = axes
     return ReceptiveField((height, width), first.stride, (top, left))
@@ -110,9 +116,8 @@ def _through(before: Field | None, view: View) -> Field | None:
         return before
     if before == "global" or view == "global":
         return "global"
-    height, width = (_widen(before, i, view[i]) for i in (0, 1))
-    sizes, strides, offsets = zip(height, width, strict=True)
-    return ReceptiveField(sizes, strides, offsets)
+    (high, down, top), (wide, right, left) = _widen(before, 0, view[0]), _widen(before, 1, view[1])
+    return ReceptiveField((high, wide), (down, right), (top, left))
 
 
 def _widen(before: ReceptiveField, axis: int, window: Window) -> "tuple[Number, Number, Number]":
