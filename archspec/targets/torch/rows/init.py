@@ -63,7 +63,7 @@ def _of_kinds(facts: Facts, head: Callable[[str], Expr]) -> list[tuple[Expr, lis
     """The classes of the ops that begin in the same way, and how."""
     kinds: dict[tuple[Statement, ...], list[Expr]] = {}
     by_op: dict[str, list[Leaf]] = {op: [] for op in facts.spec.init}
-    for leaf in facts.all_leaves() if by_op else ():
+    for leaf in facts.all_kinds() if by_op else ():
         if leaf.node.op_name in by_op:
             by_op[leaf.node.op_name].append(leaf)
     for op, schemes in facts.spec.init.items():
