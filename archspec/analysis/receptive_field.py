@@ -10,10 +10,12 @@ so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archspec.graph.network import INPUT, Network, Node
-from archspec.ops import Text, View, Window
+from archspec.ops import Shape, Text, View, Window
+from archspec.ops.shape import is_map, places_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -46,9 +48,9 @@ Field = ReceptiveField | Literal["global"]
 class Fields(NamedTuple):
     """The field of each node's units, None where unknown: `all_paths`, and without gates.
 
-    Where paths meet, `all_paths` is the hull of their fields. `without_gates` leaves out paths
-    that have seen the whole map, as that of squeeze-and-excitation: what remains is what a unit
-    sees of its surroundings.
+    Where paths meet, `all_paths` is the hull of their fields: the tightest window that holds for
+    every unit. `without_gates` leaves out paths that have seen the whole map, as that of
+    squeeze-and-excitation: what remains is what a unit sees of its surroundings.
     """
 
     all_paths: tuple[Field | None, ...]
@@ -82,14 +84,41 @@ def receptive_fields(network: Network) -> Fields:
             continue
         before = [start if i == INPUT else fields[i] for i, _ in node.inputs]
         inner = [start if i == INPUT else local[i] for i, _ in node.inputs] if gated else before
-        fields.append(_meet([*map(_through, before, views)]))
-        ungated = [pair for pair in zip(inner, views, strict=True) if pair[0] != "global"]
-        local.append(_meet([_through(*pair) for pair in ungated] or ["global"]))
+        outputs = network.shapes[node.index]
+        assert outputs is not None, "views are known only where shapes are"
+        assert network.input_shape is not None, "shapes are known only where that of the input is"
+        meeting = partial(at_meeting, views=views, picture=network.input_shape)
+        fields.append(_meet(meeting(before), outputs[0]))
+        ungated = [field for field in meeting(inner) if field != "global"]
+        local.append(_meet(ungated or ["global"], outputs[0]))
         gated = gated or fields[-1] != local[-1]
     return Fields(tuple(fields), tuple(local))
 
 
-def _meet(fields: Sequence[Field | None]) -> Field | None:
+def at_meeting(
+    fields: Sequence[Field | None], views: Sequence[View], picture: Shape
+) -> list[Field | None]:
+    """What the units of a node see through each of its inputs; `picture` is the network's input.
+
+    Through a map of one place that is stretched every unit sees the same: a field of stride 0, or
+    `global` where that is the whole picture.
+    """
+    return [
+        "global" if _is_gate(field, view, picture) else _through(field, view)
+        for field, view in zip(fields, views, strict=True)
+    ]
+
+
+def _is_gate(field: Field | None, view: View, picture: Shape) -> bool:
+    """Whether a field that has seen the whole picture is that of one place, which is stretched."""
+    if not isinstance(field, ReceptiveField) or not isinstance(view, tuple) or not is_map(picture):
+        return False
+    axes = zip(field.offset, field.size, places_of(picture), strict=True)
+    sees_all = all(offset <= 0 and offset + size >= side for offset, size, side in axes)
+    return sees_all and not any(window.stride for window in view)
+
+
+def _meet(fields: Sequence[Field | None], output: Shape) -> Field | None:
     """The hull of what several paths see; None where their strides differ."""
     if None in fields:
         return None
@@ -100,15 +129,31 @@ def _meet(fields: Sequence[Field | None]) -> Field | None:
     others = [window for window in others if window != first]
     if not others:
         return first
-    if any(window.stride != first.stride for window in others):
+    units = places_of(output) or (1, 1)
+    axes = [_hull(windows, axis, units[axis]) for axis in (0, 1)]
+    height, width = axes
+    if height is None or width is None:
         return None
-    axes = []
-    for axis in (0, 1):
-        start = min([window.offset[axis] for window in windows])
-        end = max([window.offset[axis] + window.size[axis] for window in windows])
-        axes.append((end - start, start))
-    (height, top), (width, left) = axes
-    return ReceptiveField((height, width), first.stride, (top, left))
+    return ReceptiveField(*zip(height, width, strict=True))
+
+
+def _hull(
+    windows: Sequence[ReceptiveField], axis: int, units: int
+) -> "tuple[Number, Number, Number] | None":
+    """Size, stride and offset along an axis of so many units; None where strides differ.
+
+    What is stretched stays where it is while the others move on: the hull reaches as far back as
+    the last unit has to look, and as far ahead as the first.
+    """
+    strides = {window.stride[axis] for window in windows}
+    moving = strides - {0} or strides
+    if len(moving) > 1:
+        return None
+    (stride,) = moving
+    back = (units - 1) * stride
+    start = min(w.offset[axis] - (0 if w.stride[axis] else back) for w in windows)
+    end = max(w.offset[axis] + w.size[axis] for w in windows)
+    return end - start, stride, start
 
 
 def _through(before: Field | None, view: View) -> Field | None:
@@ -157,7 +202,9 @@ def _explain_axis(before: ReceptiveField, axis: int, window: Window, name: str) 
 
 
 def place(stride: "Number", offset: "Number") -> str:
-    """A pixel of unit u's field: `4·u − 1`."""
+    """A pixel of unit u's field: `4·u − 1`; the same for all units where the stride is 0."""
+    if stride == 0:
+        return _signed(offset)
     unit = "u" if stride == 1 else f"{stride}·u"
     return unit if offset == 0 else f"{unit} {'−' if offset < 0 else '+'} {abs(offset)}"
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import MergeMismatch
-from archspec.ops.base import Counts, Op, Text, require_channels_first
+from archspec.ops.base import Counts, Op, Text, View, Window, require_channels_first
 from archspec.ops.fields import Number
-from archspec.ops.shape import Shape, Shapes, like, show
+from archspec.ops.shape import Shape, Shapes, is_map, like, places_of, show
 
 
 class Merge(Op):
@@ -30,6 +30,13 @@ class Merge(Op):
     def infer_in_spite(self, shapes: Shapes) -> tuple[Shape, ...] | None:
         """The largest of what arrives: the path that was not reduced by mistake."""
         return (max(shapes, key=prod),)
+
+    def views(self, shapes: Shapes) -> tuple[View, ...]:
+        sides = [places_of(shape) for shape in shapes if is_map(shape)]
+        if all(side == sides[0] for side in sides):
+            return (None,) * len(shapes)
+        most = tuple(map(max, *sides))
+        return tuple(None if side == most else _stretching(side) for side in sides)
 
     def explain_output(self, shapes: Shapes) -> Iterator[Text]:
         if all(shape == shapes[0] for shape in shapes):
@@ -96,6 +103,12 @@ class Concat(Merge):
         total = sum(shape[0] for shape in shapes)
         channels = " + ".join(str(shape[0]) for shape in shapes)
         yield Text("output", f"channels {channels} = {total}")
+
+
+def _stretching(sides: Shape) -> View:
+    """What outputs see of a map that is stretched: of an axis of one place that one, wherever."""
+    height, width = (Window(1, stride=0 if side == 1 else 1) for side in sides)
+    return height, width
 
 
 def _broadcast(shapes: Shapes) -> Shape:

@@ -57,10 +57,11 @@ FIRST = (0, 3, 1, 2)
 
 def _dims(value: object) -> tuple[int, ...]:
     dims = tuple(value) if isinstance(value, list | tuple) else ()
-    if dims not in (LAST, FIRST):
-        ways = f"{spell(LAST)} (channels last) or {spell(FIRST)} (channels first again)"
-        raise ValueError(f"dims has to be {ways}, not {spell(value)}")
-    return dims
+    for known in (LAST, FIRST):
+        if dims == known:
+            return known  # of whole numbers, whatever a division made of those that were written
+    ways = f"{spell(LAST)} (channels last) or {spell(FIRST)} (channels first again)"
+    raise ValueError(f"dims has to be {ways}, not {spell(value)}")
 
 
 Dimensions = Annotated[tuple[int, ...], PlainValidator(_dims)]

@@ -7,17 +7,50 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own way to import it
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 
 def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
     """A new network whose tensors have shapes and no numbers: drawing numbers costs seconds."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             return construct()
     except (NotImplementedError, RuntimeError):  # it computes with numbers while it is made
         with _EmptyOnMeta():
             return construct().to("meta")
+
+
+def in_training(network: nn.Module) -> nn.Module:
+    """The network, on the meta device, in training mode.
+
+    A batch norm without momentum divides by how many batches it has seen: that is no number there.
+    """
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and module.momentum is None:
+            module.momentum = 0.0
+    return network.train()
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves tensors as they are where their numbers would be drawn or set: they have none.
+
+    On the meta device PyTorch takes each such call apart in Python.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return args[0] if func in _DRAWING else func(*args, **kwargs or {})
+
+
+_DRAWING = frozenset(
+    {
+        *(torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.fill_, torch.Tensor.zero_),
+        *(torch.Tensor.erfinv_, torch.Tensor.clamp_, torch.Tensor.mul_, torch.Tensor.add_),
+    }
+)
+"""What `torch.nn.init` does to a tensor in place."""
 
 
 class _EmptyOnMeta(TorchFunctionMode):

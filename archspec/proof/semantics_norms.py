@@ -15,7 +15,7 @@ from archspec.ops.norm import (
 from archspec.proof.call import Call
 
 
-def _standardised(x: Tensor, dims: list[int], eps: float) -> Tensor:
+def standardised(x: Tensor, dims: list[int], eps: float) -> Tensor:
     """Mean 0 and variance 1 over some dimensions."""
     variance, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
     return (x - mean) / torch.sqrt(variance + eps)
@@ -46,7 +46,7 @@ def batch_norm(op: BatchNorm, call: Call) -> Tensor:
     others = [dim for dim in range(x.dim()) if dim != 1]
     if op.track_running_stats:
         _remember_batch(op, call, others)
-    return _scaled(_standardised(x, others, op.eps), call, affine=op.affine)
+    return _scaled(standardised(x, others, op.eps), call, affine=op.affine)
 
 
 def _remember_batch(op: BatchNorm, call: Call, dims: list[int]) -> None:
@@ -77,20 +77,20 @@ def instance_norm(op: InstanceNorm, call: Call) -> Tensor:
         variance, mean = torch.var_mean(x, places, correction=1)
         _blend(call, "running_mean", mean.mean(0), weight)
         _blend(call, "running_var", variance.mean(0), weight)
-    return _scaled(_standardised(x, places, op.eps), call, affine=op.affine)
+    return _scaled(standardised(x, places, op.eps), call, affine=op.affine)
 
 
 def group_norm(op: GroupNorm, call: Call) -> Tensor:
     """Neighbouring channels together, with all their places."""
     x = call.x
     grouped = x.reshape(x.shape[0], op.num_groups, -1)
-    return _scaled(_standardised(grouped, [2], op.eps).reshape(x.shape), call, affine=op.affine)
+    return _scaled(standardised(grouped, [2], op.eps).reshape(x.shape), call, affine=op.affine)
 
 
 def layer_norm(op: LayerNorm, call: Call) -> Tensor:
     """Over the last dimensions, one unless `normalized_shape` has more."""
     rank = 1 if op.normalized_shape is None else len(op.normalized_shape)
-    result = _standardised(call.x, list(range(-rank, 0)), op.eps)
+    result = standardised(call.x, list(range(-rank, 0)), op.eps)
     if not op.elementwise_affine:
         return result
     result = result * call.tensor("weight")
@@ -99,7 +99,7 @@ def layer_norm(op: LayerNorm, call: Call) -> Tensor:
 
 def layer_norm2d(op: LayerNorm2d, call: Call) -> Tensor:
     """Over the channels, at each place."""
-    return _scaled(_standardised(call.x, [1], op.eps), call, affine=op.elementwise_affine)
+    return _scaled(standardised(call.x, [1], op.eps), call, affine=op.elementwise_affine)
 
 
 def local_response_norm(op: LocalResponseNorm, call: Call) -> Tensor:

@@ -53,7 +53,10 @@ def _span(op: Sliding, axis: int, size: int) -> Span:
 def around(x: Tensor, spans_: tuple[Span, Span], value: float = 0.0) -> Tensor:
     """A batch with what its windows cover, and nothing else: padded, and cut where none reaches."""
     (top, bottom, _), (left, right, _) = spans_
-    return F.pad(x, (left, right, top, bottom), value=value)
+    padded = F.pad(x, (left, max(right, 0), top, max(bottom, 0)), value=value)
+    # What is cut off may be padding as well: a window that ends before the input does not read it.
+    height, width = padded.shape[2] + min(bottom, 0), padded.shape[3] + min(right, 0)
+    return padded[:, :, :height, :width]
 
 
 def conv2d(op: Conv2d, call: Call) -> Tensor:

@@ -10,10 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.making import ShapesOnly
+from archspec.proof.making import ShapesOnly, in_training
 from archspec.proof.subject import Subject, tensors_of
 from archspec.report.figures import counted
 
+BATCH = 2
+"""Of one picture, norms without statistics of their own refuse single numbers."""
 Sizes = dict[str, list[tuple[int, ...]]]
 """Shapes by a module's name, without the batch: one for each time it ran."""
 
@@ -60,12 +62,12 @@ def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
     """
     given: Sizes = {}
     taken: Sizes = {}
-    x = torch.empty(2, *subject.input_shape, device="meta")
+    x = torch.empty(BATCH, *subject.input_shape, device="meta")
     network = _watched(subject.on_meta(), given, taken)
     with torch.no_grad(), ShapesOnly():
         outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
         if subject.network.training_only:
-            network.train()(x)
+            in_training(network)(x)
     return given, taken, outputs
 
 
@@ -136,11 +138,11 @@ def prove_macs(subject: Subject) -> Proof:
         return not_applicable("macs", "they are unknown")
     network = subject.meta
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.empty(1, *subject.input_shape, device="meta"))
-    total = counter.get_total_flops()
+        network(torch.empty(BATCH, *subject.input_shape, device="meta"))
+    total = counter.get_total_flops() // BATCH
     by_module = dict.fromkeys((name for name, _ in network.named_modules()), 0)
     for name, counts in counter.get_flop_counts().items():
-        by_module[name.partition(".")[2]] = sum(counts.values())
+        by_module[name.partition(".")[2]] = sum(counts.values()) // BATCH
     masked = _masked(network)
     miscounted = list(_miscounted(subject, evaluated, by_module))
     extra = sum(more for path, _, more in miscounted if path in masked)
@@ -183,13 +185,15 @@ def prove_gradients(subject: Subject) -> Proof:
 
     A step from which no output follows is not run; its parameters are there, and get none.
     """
-    network = subject.on_meta().train()
+    network = in_training(subject.on_meta())
     parameters = dict(network.named_parameters())
     if not parameters:
         return not_applicable("gradients", "there is no parameter")
-    outputs = tensors_of(network(torch.empty(2, *subject.input_shape, device="meta")))
-    torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
     wanted = {name: p for name, p in parameters.items() if name not in subject.idle}
+    if not wanted:
+        return not_applicable("gradients", "no output follows from a step that has parameters")
+    outputs = tensors_of(network(torch.empty(BATCH, *subject.input_shape, device="meta")))
+    torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
     found = [
         Difference(name, "a gradient", "none")
         for name, parameter in wanted.items()

@@ -19,7 +19,7 @@ from archspec.analysis.results import Results
 from archspec.api import Check
 from archspec.graph.network import Module, Network
 from archspec.ops.base import Tensor as Computed
-from archspec.proof.making import ShapesOnly, made_on_meta, with_state
+from archspec.proof.making import ShapesOnly, in_training, made_on_meta, with_state
 from archspec.proof.weights import random_state
 
 Effort = Literal["quick", "normal", "full"]
@@ -146,7 +146,7 @@ class Subject:
         """Why the network cannot be run on two inputs of that shape, None where it can."""
         try:
             with torch.no_grad(), ShapesOnly():
-                network = self.on_meta().train() if training else self.meta
+                network = in_training(self.on_meta()) if training else self.meta
                 network(torch.empty(2, *shape, device="meta"))
         except Exception as error:  # noqa: BLE001 - what a network raises on a wrong size is its own
             return first_line(error)

@@ -149,7 +149,7 @@ def _placed(outputs: list[Tensor], where: str = "") -> dict[str, Tensor]:
 
 def _gradients(outputs: list[Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of a weighted sum of all outputs, in which every number counts otherwise."""
-    if not wanted:
+    if not wanted or not any(output.requires_grad for output in outputs):
         return {}
     generator = torch.Generator().manual_seed(1)
     draws = (torch.randn(o.shape, generator=generator, dtype=o.dtype) for o in outputs)

@@ -135,7 +135,7 @@ def explain(network: Network, results: Results, node: Node, names: Sequence[str]
         return
     yield from _explain_counts(results, node, arriving)
     if len(node.inputs) > 1:
-        yield from explain_meeting(results, node, names)
+        yield from explain_meeting(network, results, node, names)
         return
     before, ungated = fields_at(results, node.inputs[0])
     (view,) = node.op.views(arriving)

@@ -16,7 +16,7 @@ EVERY = 10.0
 
 
 def main() -> int:
-    """Run; 1 when anything that is not known failed."""
+    """Run; 1 when anything failed."""
     arguments = _parser().parse_args()
     seed = random.randrange(10**6) if arguments.seed is None else arguments.seed
     if arguments.only is not None:
@@ -27,15 +27,17 @@ def main() -> int:
     until += 60 * arguments.minutes
     for report in workers.reports(seed, arguments.fields):
         tally.add(report)
+        for example in report.examples:
+            print(f"#{example.number}: {example.failure.signature}", flush=True)
+        if report.examples and arguments.keep is not None:
+            tally.write_to(arguments.keep)
         if time.monotonic() - shown > EVERY:
             shown = time.monotonic()
             print(tally.line(), flush=True)
         if time.monotonic() > until or tally.specs == arguments.specs:
             break
-    print("\n".join(tally.summary(arguments.minutes)))
-    if arguments.keep is not None:
-        tally.write_to(arguments.keep)
-    return 1 if tally.unknown else 0
+    print("\n".join(tally.summary()))
+    return 1 if tally.faulty else 0
 
 
 def _parser() -> argparse.ArgumentParser:

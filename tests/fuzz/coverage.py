@@ -39,6 +39,12 @@ class Coverage:
         counted = ((Occurrence(*aim), self.attributes[Occurrence(*aim)]) for aim in AIMS)
         return sorted((occurrence, n) for occurrence, n in counted if n < least)
 
+    def rarest(self) -> tuple[Occurrence, int]:
+        """What occurred least often of all, and how often."""
+        counts = {Occurrence(*aim): self.attributes[Occurrence(*aim)] for aim in AIMS}
+        rarest = min(counts, key=counts.__getitem__)
+        return rarest, counts[rarest]
+
     def table(self) -> Iterator[str]:
         """A line for each attribute of each op, with its count by kind of value."""
         kinds = list(dict.fromkeys(("literal", "variable", "argument", "column", "i")))

@@ -5,10 +5,11 @@ from random import Random
 from typing import Any
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import facts, growth
+from tests.fuzz import facts, growth, paths
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, places, sites
 from tests.fuzz.lifting import vary
-from tests.fuzz.samples import SAMPLERS, sample
+from tests.fuzz.samples import SAMPLERS
+from tests.fuzz.sampling import sample
 
 
 def defaults(draft: Draft) -> bool:
@@ -20,15 +21,12 @@ def defaults(draft: Draft) -> bool:
     site = rng.choice(found)
 
     def change() -> bool:
-        row = growth.site_now(draft, site).row
+        row = draft.site_now(site).row
         keys = [k for k in row if k not in STRUCTURE and k not in SUGAR]
         if not keys:
             return False
         key = rng.choice(keys)
-        written = draft.data.get("defaults", {})
-        written = {**written, row["op"]: {**written.get(row["op"], {}), key: row.pop(key)}}
-        draft.data = {"defaults": written, **draft.data}
-        draft.data["defaults"] = written
+        draft.by_default(row["op"], {key: row.pop(key)})
         return True
 
     return draft.propose(change)
@@ -44,11 +42,7 @@ def role_defaults(draft: Draft) -> bool:
     if not given:
         return False
 
-    def change() -> None:
-        written = draft.data.get("defaults", {})
-        draft.data["defaults"] = {**written, op: {**written.get(op, {}), **given}}
-
-    return draft.propose(change)
+    return draft.propose(lambda: draft.by_default(op, given))
 
 
 def variable_input(draft: Draft) -> bool:
@@ -61,7 +55,7 @@ def variable_input(draft: Draft) -> bool:
     name = draft.fresh("size", "channels", "height")
 
     def change() -> None:
-        draft.data["vars"] = {**draft.data.get("vars", {}), name: sizes[at]}
+        draft.declare(None, {name: sizes[at]})
         draft.data["input"][at] = rng.choice((name, f"1 * {name}"))
 
     return draft.propose(change)
@@ -85,7 +79,7 @@ def outputs(draft: Draft) -> bool:
     """The network gives back several steps, some of them in training only."""
     rng = draft.rng
     place = next(p for p in places(draft.data) if p.kind == "network")
-    steps = [s.name for s in growth.steps_of(draft, place) if s.name != "input"]
+    steps = [s.name for s in paths.steps_of(draft, place) if s.name != "input"]
     if not steps:
         return False
     count = rng.choice((1, 2, 2, 3))
@@ -207,7 +201,7 @@ def derived(draft: Draft) -> bool:
 
     def change() -> None:
         names = {"num_classes": rng.choice((3, 5)), least: None, hidden: rng.choice(forms)}
-        draft.data["vars"] = {**draft.data.get("vars", {}), **names}
+        draft.declare(None, names)
         draft.data["variants"] = {"small": {least: 2}, "large": {least: rng.choice((3, 7))}}
         draft.data["layers"] += rows
 

@@ -9,7 +9,7 @@ from archspec.api import Check, check_text
 from archspec.graph.network import Network, Scope
 from archspec.ops import OPS_BY_NAME, Shape
 from tests.fuzz import facts
-from tests.fuzz.samples import is_small
+from tests.fuzz.sampling import is_small
 from tests.fuzz.text import to_yaml
 
 Row = dict[str, Any]
@@ -107,6 +107,11 @@ def sites(data: Mapping[str, Any]) -> list[Site]:
     ]
 
 
+def loops(data: Mapping[str, Any]) -> list[Site]:
+    """The rows that are repeated."""
+    return [site for site in sites(data) if is_loop(site.row)]
+
+
 def uses(data: Mapping[str, Any], block: str) -> list[Site]:
     """The rows that use a block by its name."""
     return [site for site in sites(data) if site.row.get("op") == block]
@@ -158,6 +163,29 @@ class Draft:
                 return True
         self.data = kept
         return False
+
+    def owner(self, block: str | None) -> dict[str, Any]:
+        """What declares the names of a body: the block, or the spec itself."""
+        owner: dict[str, Any] = self.data if block is None else self.data["blocks"][block]
+        return owner
+
+    def declare(self, block: str | None, names: Mapping[str, Any]) -> None:
+        """Variables of a block, or of the spec, besides those that there are; in a change."""
+        owner = self.owner(block)
+        owner["vars"] = {**owner.get("vars", {}), **names}
+
+    def by_default(self, op: str, attributes: Mapping[str, Any]) -> None:
+        """What all rows of an op have that do not say otherwise; in a change."""
+        defaults = self.data.get("defaults", {})
+        self.data["defaults"] = {**defaults, op: {**defaults.get(op, {}), **attributes}}
+
+    def place_now(self, place: Place) -> Place:
+        """The same place in the data as they are now."""
+        return next(other for other in places(self.data) if other.path == place.path)
+
+    def site_now(self, site: Site) -> Site:
+        """The same row in the data as they are now."""
+        return next(other for other in sites(self.data) if other.path == site.path)
 
     def output_shape(self) -> Shape:
         """What leaves the network's body."""

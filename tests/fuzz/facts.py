@@ -5,6 +5,7 @@ from typing import Any
 
 from archspec.graph.network import Network, Node, Scope
 from archspec.ops import OPS_BY_NAME, ChannelsLast, Op, Shape, Tensor, channels_of
+from archspec.ops.shape import places_of
 
 Last = ChannelsLast
 """The shape of a map whose channels are last, from its sizes."""
@@ -18,6 +19,11 @@ def is_last(shape: Shape) -> bool:
 def channels(shape: Shape) -> int:
     """The channels of a map, or the features of a vector."""
     return channels_of(shape)
+
+
+def places(shape: Shape) -> Shape:
+    """The height and width of a map, whichever way round it is; nothing of a vector."""
+    return places_of(shape)
 
 
 def merges(op: str) -> bool:

@@ -41,6 +41,12 @@ class Failure(NamedTuple):
         return f"{self.kind}: {normalised(self.message)}{other}"
 
 
+def told(error: BaseException) -> str:
+    """An exception in one line."""
+    first = (str(error).strip().split("\n") or [""])[0][:200]
+    return f"{type(error).__name__}: {first}"
+
+
 _QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"")
 _SIZES = re.compile(r"\[[-\d, ]*\]|\([-\d, ]*\)")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")

@@ -4,9 +4,9 @@ from typing import Any
 
 from archspec.ops import OPS_BY_NAME
 from tests.fuzz import growth
-from tests.fuzz.draft import SUGAR, Draft, Row, Site, places, sites
+from tests.fuzz.draft import SUGAR, Draft, Row, Site, loops, places, sites
 from tests.fuzz.lifting import vary
-from tests.fuzz.samples import sample
+from tests.fuzz.sampling import sample
 
 
 def _some(draft: Draft) -> Site:
@@ -21,7 +21,7 @@ def condition(draft: Draft) -> bool:
     written = rng.choice((True, False, *(_conditions(draft, site))))
 
     def change() -> None:
-        row = growth.site_now(draft, site).row
+        row = draft.site_now(site).row
         row["when"] = written
         if rng.random() < 0.3 and "from" not in row:
             row["from"] = "input"
@@ -61,7 +61,7 @@ def repetition(draft: Draft) -> bool:
     key, value = rng.choice((("repeat", times), ("repeat", times), ("each", rng.choice(tables))))
 
     def change() -> bool:
-        row = growth.site_now(draft, site).row
+        row = draft.site_now(site).row
         if key in row:
             return False
         row[key] = value
@@ -76,13 +76,13 @@ def repetition(draft: Draft) -> bool:
 def longer(draft: Draft) -> bool:
     """A repetition has another length; a table one row more, or none."""
     rng = draft.rng
-    found = growth.loops(draft)
+    found = loops(draft.data)
     if not found:
         return False
     site = rng.choice(found)
 
     def change() -> bool:
-        row = growth.site_now(draft, site).row
+        row = draft.site_now(site).row
         if isinstance(row.get("each"), list) and rng.random() < 0.7:
             lines = row["each"]
             if rng.random() < 0.15:
@@ -118,7 +118,7 @@ def sugar(draft: Draft) -> bool:
         value["num_groups"] = rng.choice((1, 1, 2))
 
     def change() -> None:
-        growth.site_now(draft, site).row[role] = value
+        draft.site_now(site).row[role] = value
 
     return draft.propose(change)
 
@@ -144,10 +144,7 @@ def default_sugar(draft: Draft) -> bool:
 
     def change() -> None:
         name = site.row["op"]
-        defaults = draft.data.get("defaults", {})
-        defaults = {**defaults, name: {**defaults.get(name, {}), role: value}}
-        draft.data = {"defaults": defaults, **draft.data}
-        draft.data["defaults"] = defaults
+        draft.by_default(name, {role: value})
         others = [s for s in sites(draft.data) if s.row.get("op") == name]
         if len(others) > 1 and rng.random() < 0.5:
             rng.choice(others).row[role] = False
@@ -162,7 +159,7 @@ def named(draft: Draft) -> bool:
         return False
 
     def change() -> None:
-        row = growth.site_now(draft, site).row
+        row = draft.site_now(site).row
         if "name" in row:
             del row["name"]
         else:
@@ -182,7 +179,7 @@ def table(draft: Draft) -> bool:
         return False
 
     def change() -> bool:
-        owner = draft.data if place.block is None else draft.data["blocks"][place.block]
+        owner = draft.owner(place.block)
         if "columns" in owner:
             return False
         cells = [

@@ -40,8 +40,10 @@ def compare_fields(
         return []
     if not behind_upsampling and any(isinstance(op, BEYOND) for op in ops):
         return []
-    cut = any(isinstance(node.op, PARTS) or _is_uneven(network, node) for node in network.nodes)
-    is_whole = not cut and all(map(_whole, results.fields))
+    is_whole = all(map(_whole, results.fields)) and not any(
+        isinstance(node.op, PARTS) or _is_uneven(network, node) or _stretches(network, node)
+        for node in network.nodes
+    )
     mixes = any(isinstance(op, BatchNorm) and not op.track_running_stats for op in ops)
     pixels = [(row, column) for row in range(shape[1]) for column in range(shape[2])]
     few = mixes or len(pixels) > MOST
@@ -66,6 +68,12 @@ def _is_uneven(network: Network, node: Node) -> bool:
         return False
     sides = facts.arriving(network, node)[0][1:]
     return any(side % bins for side, bins in zip(sides, node.op.output_size, strict=True))
+
+
+def _stretches(network: Network, node: Node) -> bool:
+    """Whether a node stretches what arrives: its field is the hull over all of its units."""
+    sides = [facts.places(shape) for shape in facts.arriving(network, node)]
+    return any(side != sides[0] for side in sides)
 
 
 def _whole(field: Field | None) -> bool:

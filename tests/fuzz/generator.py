@@ -5,9 +5,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from archspec.ops import OPS_BY_NAME
-from tests.fuzz import declarations, facts, features, growth, handing, lifting, wrapping
+from tests.fuzz import declarations, facts, features, growth, handing, lifting, paths, wrapping
 from tests.fuzz.draft import Draft, Row, sites
-from tests.fuzz.samples import ATTRIBUTES, instance, sample
+from tests.fuzz.samples import ATTRIBUTES
+from tests.fuzz.sampling import instance, sample
 
 
 class Aim(NamedTuple):
@@ -49,9 +50,9 @@ Change = Callable[[Draft], bool]
 CHANGES: tuple[tuple[Change, int], ...] = (
     (growth.append, 10),
     (growth.insert, 8),
-    (growth.join, 7),
-    (growth.reroute, 4),
-    (growth.reread, 2),
+    (paths.join, 7),
+    (paths.reroute, 4),
+    (paths.reread, 2),
     (wrapping.group, 5),
     (wrapping.block, 6),
     (wrapping.reuse, 8),
@@ -98,7 +99,7 @@ def make(seed: int, number: int) -> Made:
     draft = Draft(rng, growth.start(rng, first.op))
     for aim in (first, second):
         for _ in range(rng.choice((0, 0, 1, 2))):
-            growth.join(draft) if rng.random() < 0.4 else growth.append(draft)
+            paths.join(draft) if rng.random() < 0.4 else growth.append(draft)
         plant(draft, aim)
     _grow(draft, rng.choice((0, 3, 8, 15, 30)))
     if rng.random() < 0.1:
@@ -148,7 +149,7 @@ def _is_meant(row: Row, aim: Aim) -> bool:
 def _put(draft: Draft, aim: Aim) -> bool:
     """The op at the network's end, behind what makes it possible there."""
     if facts.merges(aim.op):
-        return growth.join(draft, aim.op, aim.attribute)
+        return paths.join(draft, aim.op, aim.attribute)
     if growth.append(draft, aim.op, aim.attribute):
         return True
     return any(_extend(draft, rows) for rows in _ways_to(draft, aim))

@@ -15,7 +15,7 @@ from tests.fuzz.lifting import (
     is_literal,
     vary,
 )
-from tests.fuzz.samples import sample
+from tests.fuzz.sampling import sample
 
 
 def use_again(draft: Draft, block_name: str) -> bool:
@@ -34,7 +34,7 @@ def use_again(draft: Draft, block_name: str) -> bool:
     index = site.path[-1] + 1
 
     def change() -> None:
-        growth.site_now(draft, site).place.rows.insert(index, other)
+        draft.site_now(site).place.rows.insert(index, other)
 
     return draft.propose(change)
 
@@ -54,11 +54,11 @@ def handed_on(draft: Draft) -> bool:
         rows = [{"op": "conv2d", "out_channels": channels, "kernel_size": 1, role: name}]
 
     def change() -> None:
-        defaults = draft.data.get("defaults", {})
-        said = {op: {**given, **defaults.get(op, {})} for op, given in attributes.items() if given}
-        draft.data["defaults"] = {**defaults, **said}
+        for op, given in attributes.items():
+            if given:
+                draft.by_default(op, {**given, **draft.data.get("defaults", {}).get(op, {})})
         if rng.random() < 0.3 and "variants" not in draft.data:
-            draft.data["vars"] = {**draft.data.get("vars", {}), name: rng.choice((first, None))}
+            draft.declare(None, {name: rng.choice((first, None))})
             draft.data["variants"] = {"one": {name: first}, "other": {name: second}}
             draft.data["layers"] += rows
             return
@@ -83,7 +83,7 @@ def lift_op(draft: Draft) -> bool:
     site = rng.choice(inner if inner and rng.random() < 0.3 else found)
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         op = now.row["op"]
         if op in OPS_BY_NAME and rng.random() < 0.7:
             _to_defaults(draft, now.row)
@@ -100,10 +100,7 @@ def _to_defaults(draft: Draft, row: Row) -> None:
     """What a row says of its op is said for all rows of that op."""
     moved = {key: row.pop(key) for key in attributes_of(row) if is_literal(row[key])}
     if moved:
-        defaults = draft.data.get("defaults", {})
-        defaults = {**defaults, row["op"]: {**defaults.get(row["op"], {}), **moved}}
-        draft.data = {"defaults": defaults, **draft.data}
-        draft.data["defaults"] = defaults
+        draft.by_default(row["op"], moved)
 
 
 def _hand_over(draft: Draft, site: Site, here: Holder) -> bool:
@@ -130,11 +127,8 @@ def _hand_over(draft: Draft, site: Site, here: Holder) -> bool:
             return False
         site.row["each"] = lines
         call_loop(draft, site.row)
-    elif site.place.block is None:
-        draft.data["vars"] = {**draft.data.get("vars", {}), name: form.value}
     else:
-        block = draft.data["blocks"][site.place.block]
-        block["vars"] = {**block.get("vars", {}), name: form.value}
+        draft.declare(site.place.block, {name: form.value})
     return True
 
 
@@ -147,7 +141,7 @@ def lift_sugar(draft: Draft) -> bool:
     site, key = rng.choice(found)
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         value = now.row[key]
         if isinstance(value, dict):
             inner = [k for k in value if k != "op"]
@@ -158,11 +152,10 @@ def lift_sugar(draft: Draft) -> bool:
                     draft, now, here, rng.random()
                 )
             if rng.random() < 0.5:
-                defaults = draft.data.setdefault("defaults", {})
                 op = value["op"]
                 if op in OPS_BY_NAME:
                     moved = {k: v for k, v in value.items() if k != "op" and is_literal(v)}
-                    defaults[op] = {**defaults.get(op, {}), **moved}
+                    draft.by_default(op, moved)
                     now.row[key] = op
                     return _hand_over(draft, now, Holder(now.row, key))
             return _hand_over(draft, now, Holder(value, "op"))
@@ -193,7 +186,7 @@ def lift_given(draft: Draft) -> bool:
         return False
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         now.row[name] = value
         if isinstance(value, str) and value in OPS_BY_NAME and rng.random() < 0.4:
             return _hand_over(draft, now, Holder(now.row, name))

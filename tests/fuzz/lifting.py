@@ -62,7 +62,7 @@ def lift(draft: Draft, site: Site, attribute: str, kind: str) -> bool:
     state = draft.rng.random()
 
     def change() -> bool:
-        now = growth.site_now(draft, site)
+        now = draft.site_now(site)
         here = holders(now.row, attribute)[index]
         return LIFTERS[kind](draft, now, here, state)
 
@@ -74,14 +74,10 @@ def _to_variable(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     name = _name(draft, state)
     form = form_of(draft.rng, name, here.value)
     here.holder[here.key] = form.text
-    if site.place.block is None:
-        draft.data["vars"] = {**draft.data.get("vars", {}), name: form.value}
-    else:
-        block = draft.data["blocks"][site.place.block]
-        value = form.value
-        if type(value) is int and draft.rng.random() < 0.6:
-            value = _computed(draft, site, block.get("args", {}), value)
-        block["vars"] = {**block.get("vars", {}), name: value}
+    block, value = site.place.block, form.value
+    if block is not None and type(value) is int and draft.rng.random() < 0.6:
+        value = _computed(draft, site, draft.owner(block).get("args", {}), value)
+    draft.declare(block, {name: value})
     return True
 
 
@@ -196,9 +192,7 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
             line[name] = vary(rng, form.value)
     if rng.random() < 0.2:
         table = draft.fresh("stages", "table", "rows")
-        block = site.place.block
-        owner = draft.data if block is None else draft.data["blocks"][block]
-        owner["vars"] = {**owner.get("vars", {}), table: row["each"]}
+        draft.declare(site.place.block, {table: row["each"]})
         row["each"] = table
     return True
 
@@ -212,7 +206,7 @@ def call_loop(draft: Draft, row: Row) -> None:
 
 
 def _extend_table(draft: Draft, site: Site, table: str, name: str, form: Form) -> bool:
-    owner = draft.data if site.place.block is None else draft.data["blocks"][site.place.block]
+    owner = draft.owner(site.place.block)
     rows = owner.get("vars", {}).get(table)
     if not isinstance(rows, list):
         return False

@@ -1,29 +1,32 @@
 """The module beside the interpreter: outputs, gradients and statistics, in float64."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import NamedTuple
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
 from archspec.graph.network import Network
-from archspec.proof import interpreter
-from archspec.proof.call import Call
 from archspec.proof.chance import FixedChance
-from archspec.proof.semantics import SEMANTICS, Semantics
+from archspec.proof.interpreter import interpret
 from archspec.proof.subject import tensors_of
 from archspec.proof.weights import in_precision, random_state
 from tests.fuzz.facts import named_tensors
-from tests.fuzz.failure import Failure
+from tests.fuzz.failure import Failure, told
+from tests.fuzz.rounding import Numbers, roundings
 
 TOLERANCE = 1e-7
 LEAST = 1e-2
 """What is far below this may be what rounding leaves of 0, as behind a norm of single numbers."""
-MOST = 1e30
-"""What is far above this, or no number at all, says nothing."""
 BATCH = 2
+
+
+class Other(NamedTuple):
+    """Something that is not as interpreted; of numbers, whose they are and how far they are off."""
+
+    failure: Failure
+    place: str = ""
+    error: float = 0.0
 
 
 class Step(NamedTuple):
@@ -43,11 +46,35 @@ def compare(network: Network, module: nn.Module) -> Iterator[Failure]:
     generator = torch.Generator().manual_seed(1)
     shape = (BATCH, *network.input_shape)
     x = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    failures = list(_evaluation(network, module, state, x))
-    failures = failures or list(_training(network, module, state, x))
-    if failures and all("differ" in f.kind for f in failures) and _is_rough(network, state, x):
-        return
-    yield from failures
+    others = list(_evaluation(network, module, state, x))
+    if not _faults(others, network, state, x):
+        others = list(_training(network, module, state, x))
+    yield from _faults(others, network, state, x)
+
+
+def _faults(
+    others: list[Other], network: Network, state: Mapping[str, Tensor], x: Tensor
+) -> list[Failure]:
+    """What is wrong, the first of each kind; numbers as far off as rounding takes them are not."""
+    bounds: Mapping[str, float] = {}
+    if any(other.place for other in others):
+        bounds = roundings(network, state, x, _interpreted)
+    wrong = (o.failure for o in others if not o.place or o.error > bounds[o.place])
+    return list({failure.kind: failure for failure in reversed(list(wrong))}.values())
+
+
+def _interpreted(network: Network, state: Mapping[str, Tensor], x: Tensor) -> Numbers:
+    """All numbers that are compared, by their places."""
+    with torch.no_grad():
+        evaluated = interpret(network, state, x, training=False).outputs.values()
+    step = _step_of_network(network, state, x)
+    numbers = _placed("in evaluation", list(evaluated)) | _placed("in training", step.outputs)
+    numbers |= {f"gradient {name}": g for name, g in step.gradients.items() if g is not None}
+    return numbers | {f"buffer {name}": buffer for name, buffer in step.buffers.items()}
+
+
+def _placed(when: str, outputs: list[Tensor]) -> dict[str, Tensor]:
+    return {f"{when}: output {index}": output for index, output in enumerate(outputs)}
 
 
 # --- evaluation --------------------------------------------------------------------------------
@@ -55,39 +82,40 @@ def compare(network: Network, module: nn.Module) -> Iterator[Failure]:
 
 def _evaluation(
     network: Network, module: nn.Module, state: Mapping[str, Tensor], x: Tensor
-) -> Iterator[Failure]:
+) -> Iterator[Other]:
     module.eval()
     given = x.clone()
     with torch.no_grad():
         try:
             got = tensors_of(module(given))
         except Exception as error:  # noqa: BLE001 - whatever generated code raises is a finding
-            yield Failure("cannot be run", f"in evaluation: {_told(error)}")
+            yield Other(Failure("cannot be run", f"in evaluation: {told(error)}"))
             return
         try:
-            expected = interpreter.interpret(network, state, x, training=False)
+            expected = interpret(network, state, x, training=False)
         except Exception as error:  # noqa: BLE001 - so are the interpreter's own
-            yield Failure("not interpreted", f"in evaluation: {_told(error)}")
+            yield Other(Failure("not interpreted", f"in evaluation: {told(error)}"))
             return
     if not torch.equal(given, x):
-        yield Failure("input overwritten", "in evaluation")
+        yield Other(Failure("input overwritten", "in evaluation"))
     if any(not torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items()):
-        yield Failure("statistics differ", "in evaluation, which leaves them as they are")
+        yield Other(Failure("statistics differ", "in evaluation, which leaves them as they are"))
     yield from _outputs("in evaluation", got, list(expected.outputs.values()))
 
 
-def _outputs(when: str, got: list[Tensor], expected: list[Tensor]) -> Iterator[Failure]:
+def _outputs(when: str, got: list[Tensor], expected: list[Tensor]) -> Iterator[Other]:
     if len(got) != len(expected):
         message = f"{when}: number of outputs: {len(got)} instead of {len(expected)}"
-        yield Failure("output differs", message)
+        yield Other(Failure("output differs", message))
         return
-    for index, (one, other) in enumerate(zip(got, expected, strict=True)):
+    pairs = zip(_placed(when, got).items(), expected, strict=True)
+    for (place, one), other in pairs:
         if one.shape != other.shape:
             sizes = f"{tuple(one.shape)} instead of {tuple(other.shape)}"
-            yield Failure("output differs", f"{when}: the shape of output {index}: {sizes}")
+            yield Other(Failure("output differs", f"{place} has another shape: {sizes}"))
         elif not _is_close(one, other):
             error = _error(one, other)
-            yield Failure("output differs", f"{when}: output {index} by {error:.1e}")
+            yield Other(Failure("output differs", f"{place} by {error:.1e}"), place, error)
 
 
 def _is_close(one: Tensor, other: Tensor) -> bool:
@@ -99,7 +127,7 @@ def _is_close(one: Tensor, other: Tensor) -> bool:
 
 
 def _error(one: Tensor, other: Tensor) -> float:
-    return float((one - other).abs().max())
+    return float((one - other).abs().nan_to_num(torch.inf).max())
 
 
 # --- a step of training ------------------------------------------------------------------------
@@ -107,37 +135,39 @@ def _error(one: Tensor, other: Tensor) -> float:
 
 def _training(
     network: Network, module: nn.Module, state: Mapping[str, Tensor], x: Tensor
-) -> Iterator[Failure]:
+) -> Iterator[Other]:
     module.load_state_dict(state)
     module.train()
     try:
         got = _step_of_module(module, x)
     except _NotRun as error:
-        yield Failure(error.kind, f"in training: {_told(error.cause)}")
+        yield Other(Failure(error.kind, f"in training: {told(error.cause)}"))
         return
     try:
         expected = _step_of_network(network, state, x)
     except Exception as error:  # noqa: BLE001 - the interpreter's own fault is a finding as well
-        yield Failure("not interpreted", f"in training: {_told(error)}")
+        yield Other(Failure("not interpreted", f"in training: {told(error)}"))
         return
-    others = list(_outputs("in training", got.outputs, expected.outputs))
+    yield from _outputs("in training", got.outputs, expected.outputs)
     if len(got.outputs) > 1 and got.names != expected.names:
-        others.append(Failure("output differs", "in training: the names of the outputs"))
-    yield from others or _after(got, expected)
+        yield Other(Failure("output differs", "in training: the names of the outputs"))
+    yield from _after(got, expected)
 
 
-def _after(got: Step, expected: Step) -> Iterator[Failure]:
-    """The first gradient that differs, and the first statistics."""
+def _after(got: Step, expected: Step) -> Iterator[Other]:
+    """The gradients that differ, and the statistics."""
     for name, gradient in got.gradients.items():
         problem = _gradient_problem(gradient, expected.gradients.get(name))
-        if problem:
+        if problem is not None:
             what = "the input" if name == "" else f"`{name}`"
-            yield Failure("gradient differs", f"of {what}: {problem}")
-            break
+            message, error = problem
+            failure = Failure("gradient differs", f"of {what}: {message}")
+            yield Other(failure, f"gradient {name}", error)
     for name, buffer in got.buffers.items():
-        if not _is_close(buffer.double(), expected.buffers[name].double()):
-            yield Failure("statistics differ", f"`{name}`")
-            break
+        one, other = buffer.double(), expected.buffers[name].double()
+        if not _is_close(one, other):
+            failure = Failure("statistics differ", f"`{name}`")
+            yield Other(failure, f"buffer {name}", _error(one, other))
 
 
 class _NotRun(Exception):
@@ -173,7 +203,7 @@ def _step_of_network(network: Network, state: Mapping[str, Tensor], x: Tensor) -
         name: tensor.clone().requires_grad_() if name in trained else tensor.clone()
         for name, tensor in state.items()
     }
-    result = interpreter.interpret(network, leaves, x, training=True)
+    result = interpret(network, leaves, x, training=True)
     outputs = list(result.outputs.values())
     _weighed(outputs).backward()  # type: ignore[no-untyped-call]  # torch's own
     gradients = {name: leaves[name].grad for name in trained}
@@ -195,61 +225,12 @@ def _weighed(outputs: list[Tensor]) -> Tensor:
     return total
 
 
-def _gradient_problem(got: Tensor | None, expected: Tensor | None) -> str:
+def _gradient_problem(got: Tensor | None, expected: Tensor | None) -> tuple[str, float] | None:
+    """What is wrong with a gradient, and how far it is off; none is as good as one of zeros."""
     if got is None or expected is None:
         other = got if expected is None else expected
         if other is None or not bool(other.any()):
-            return ""
-        return "none where there is one" if got is None else "one where there is none"
-    return "" if _is_close(got, expected) else "other numbers"
-
-
-def _told(error: Exception) -> str:
-    first = str(error).strip().split("\n")[0][:200]
-    return f"{type(error).__name__}: {first}"
-
-
-# --- networks whose results are noise ----------------------------------------------------------
-
-
-def _is_rough(network: Network, state: Mapping[str, Tensor], x: Tensor) -> bool:
-    """Whether rounding decides the network's results: then nothing can be compared.
-
-    So it is where numbers grow without end, and where a norm or a softplus divides by 0.
-    """
-    with torch.no_grad():
-        values = interpreter.interpret(network, state, x, training=False).values
-    if not all(bool((value.abs() < MOST).all()) for value in values if value is not None):
-        return True
-    steps = []
-    for seed in (1, 2):
-        with _noise(seed):
-            try:
-                steps.append(_step_of_network(network, state, x))
-            except Exception:  # noqa: BLE001 - it has been told
-                return False
-    one, other = steps
-    pairs = list(zip(one.outputs, other.outputs, strict=True))
-    if not all(_is_close(*pair) for pair in pairs):
-        return True
-    return any(
-        _gradient_problem(one.gradients[name], other.gradients[name]) for name in one.gradients
-    )
-
-
-@contextmanager
-def _noise(seed: int) -> Iterator[None]:
-    """Inside, every step of the interpreter rounds a little otherwise."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def rounded(semantics: Semantics) -> Semantics:
-        def compute(op: object, call: Call) -> Tensor:
-            value = semantics(op, call)
-            noise = torch.randn(value.shape, generator=generator, dtype=value.dtype)
-            return value * (1 + 1e-14 * noise) + 1e-15 * noise
-
-        return compute
-
-    noisy = {cls: rounded(semantics) for cls, semantics in SEMANTICS.items()}
-    with patch.object(interpreter, "SEMANTICS", noisy):
-        yield
+            return None
+        problem = "none where there is one" if got is None else "one where there is none"
+        return problem, _error(other, torch.zeros_like(other))
+    return None if _is_close(got, expected) else ("other numbers", _error(got, expected))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from tests.fuzz.campaign import Example, Report
 from tests.fuzz.constructs import CONSTRUCTS
-from tests.fuzz.coverage import Coverage
+from tests.fuzz.coverage import AN_HOUR, Coverage
 from tests.fuzz.failure import KINDS
-from tests.fuzz.known import is_known
 
 
 class Tally:
@@ -39,13 +38,13 @@ class Tally:
                 self.examples[key] = example
 
     @property
-    def unknown(self) -> list[str]:
-        """The signatures of failures that are not on the list of known ones."""
-        return [signature for signature in self.signatures if not is_known(signature)]
+    def minutes(self) -> float:
+        """How long it has gone on."""
+        return (time.monotonic() - self.began) / 60
 
     def line(self) -> str:
         """How fast, how many are valid, and what was found."""
-        minutes = (time.monotonic() - self.began) / 60
+        minutes = self.minutes
         kinds = ", ".join(f"{self.kinds[kind]} {kind}" for kind in KINDS if self.kinds[kind])
         return (
             f"{minutes:5.1f} min  {self.specs} specs ({self.specs / max(minutes, 1e-9):.0f}/min), "
@@ -53,24 +52,26 @@ class Tally:
             f"{kinds or 'nothing found'}"
         )
 
-    def summary(self, minutes: float) -> Iterator[str]:
+    def summary(self) -> Iterator[str]:
         """What was covered, what was not often enough, and all failures by their number."""
+        minutes = self.minutes
         yield from self.coverage.table()
         yield ""
         yield from (f"{name:40} {self.coverage.constructs[name]:8}" for name in CONSTRUCTS)
-        rare = self.coverage.rare(minutes)
-        yield f"\nunder 20 an hour: {len(rare)}"
+        rare, (rarest, least) = self.coverage.rare(minutes), self.coverage.rarest()
+        op, attribute, kind = rarest
+        yield f"\nleast in an hour: {60 * least / minutes:.0f}, {op}.{attribute} as {kind}"
+        yield f"under {AN_HOUR} an hour: {len(rare)}"
         for (op, attribute, kind), count in rare:
             yield f"  {count:3} {op}.{attribute} as {kind}"
         yield ""
         for signature, count in self.signatures.most_common():
-            yield f"{count:6} × {'known ' if is_known(signature) else ''}{signature}"
+            yield f"{count:6} × {signature}"
         yield self.line()
 
     def write_to(self, folder: Path) -> None:
-        """The smallest example of each group as a file."""
+        """The smallest example of each group as a file, called after the spec's number."""
         folder.mkdir(parents=True, exist_ok=True)
-        for number, key in enumerate(sorted(self.examples), start=1):
-            example = self.examples[key]
-            path = folder / f"{number:03}-{example.failure.kind.replace(' ', '-')}.yaml"
+        for example in self.examples.values():
+            path = folder / f"{example.failure.kind.replace(' ', '-')}-{example.number}.yaml"
             path.write_text(example.write(), encoding="utf-8")

@@ -16,16 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import Check, SpecError, check_text, write
-from archspec.graph.network import Network
-from archspec.ops import Shape
-from archspec.ops.lenet import PartialConv2d
-from archspec.ops.residual import LayerScale
-from tests.fuzz import facts, numbers
-from tests.fuzz.failure import Failure
+from tests.fuzz import numbers
+from tests.fuzz.failure import Failure, told
 from tests.fuzz.fields import compare_fields
+from tests.fuzz.structure import compare_beginnings, compare_macs, compare_state
 
 SLOW = 3.0
 """Seconds of computing after which `check`, or `gen`, of so small a spec is slow."""
@@ -50,7 +46,7 @@ def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Ou
     try:
         check = check_text(text)
     except Exception as error:  # noqa: BLE001 - a crash is what is looked for
-        return Outcome((Failure("crash in check", _told(error)),))
+        return Outcome((Failure("crash in check", told(error)),))
     if not check.ok:
         return Outcome(())
     failures = [Failure("slow", "check")] if time.process_time() - start > SLOW else []
@@ -60,7 +56,7 @@ def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Ou
     except SpecError as error:
         return Outcome((*failures, Failure("refused", _without_place(error))), check)
     except Exception as error:  # noqa: BLE001 - a crash is what is looked for
-        return Outcome((*failures, Failure("crash in gen", _told(error))), check)
+        return Outcome((*failures, Failure("crash in gen", told(error))), check)
     if time.process_time() - start > 2 * SLOW:
         failures.append(Failure("slow", "gen"))
     if source != again:
@@ -73,11 +69,6 @@ def _without_place(error: SpecError) -> str:
     return error.diagnostics[0].message
 
 
-def _told(error: BaseException) -> str:
-    first = (str(error).strip().split("\n") or [""])[0][:200]
-    return f"{type(error).__name__}: {first}"
-
-
 # --- the module's text -------------------------------------------------------------------------
 
 
@@ -85,7 +76,7 @@ def _of_source(text: str, check: Check, source: str, *, fields: Fields) -> Itera
     try:
         ast.parse(source)
     except SyntaxError as error:
-        yield Failure("does not parse", _told(error))
+        yield Failure("does not parse", told(error))
         return
     try:
         with imported(source) as module:
@@ -122,7 +113,7 @@ def imported(source: str) -> Iterator[ModuleType]:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            raise _NotImported(_told(error)) from error
+            raise _NotImported(told(error)) from error
         yield module
     finally:
         del sys.modules[name]
@@ -188,89 +179,12 @@ def _of_network(
     try:
         module = make(**arguments)
     except Exception as error:  # noqa: BLE001 - whatever generated code raises is a finding
-        yield Failure("cannot be built", _told(error), where)
+        yield Failure("cannot be built", told(error), where)
         return
-    found = list(_state(network, module)) or list(_beginnings(network, module))
+    found = list(compare_state(network, module)) or list(compare_beginnings(network, module))
     if not found:
-        found += _macs(check, network, module)
+        found += compare_macs(check, network, module)
         found += numbers.compare(network, module)
     if not found and fields != "none":
         found += compare_fields(check, module, behind_upsampling=fields == "all")
     yield from (failure._replace(where=where) for failure in found)
-
-
-# --- structure ---------------------------------------------------------------------------------
-
-
-def expected_tensors(network: Network) -> dict[str, tuple[Shape, bool]]:
-    """The tensors of a network's state_dict: shape, and whether it is a parameter."""
-    named = facts.named_tensors(network)
-    return {name: (tuple(tensor.shape), tensor.trainable) for name, tensor in named}
-
-
-def _state(network: Network, module: nn.Module) -> Iterator[Failure]:
-    expected = expected_tensors(network)
-    trained = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    got = {name: (tuple(t.shape), name in trained) for name, t in module.state_dict().items()}
-    for name in expected.keys() - got.keys():
-        yield Failure("state differs", f"`{name}` is missing")
-        return
-    for name in got.keys() - expected.keys():
-        yield Failure("state differs", f"`{name}` is too much")
-        return
-    for name, tensor in expected.items():
-        if got[name] != tensor:
-            yield Failure("state differs", f"`{name}`: {got[name]} instead of {tensor}")
-            return
-    if list(got) != list(expected) and set(got) != set(expected):
-        yield Failure("state differs", "the order")
-
-
-def _beginnings(network: Network, module: nn.Module) -> Iterator[Failure]:
-    """Parameters that begin with one number, and others within their bounds."""
-    state = module.state_dict()
-    for node in network.nodes:
-        if isinstance(node.op, LayerScale) and "" not in facts.beginnings(node):
-            expected = torch.full_like(state[node.path], node.op.init_value)
-            if not torch.equal(state[node.path], expected):
-                yield Failure("init differs", "layer_scale")
-        for name, scheme in facts.beginnings(node).items():
-            tensor = state[f"{node.path}.{name}" if name else node.path]
-            options: Mapping[str, Any] = scheme.options
-            if scheme.name in ("zeros", "ones", "constant"):
-                value = {"zeros": 0, "ones": 1}.get(scheme.name, options.get("value"))
-                wrong = not bool((tensor == value).all())
-            elif scheme.name == "uniform":
-                low, high = options.get("a", 0), options.get("b", 1)
-                wrong = not bool(((tensor >= low) & (tensor <= high)).all())
-            else:
-                spread = tensor.numel() > 2 and 0 not in (options.get("std"), options.get("gain"))
-                wrong = spread and bool((tensor == tensor.flatten()[0]).all())
-            if wrong:
-                yield Failure("init differs", f"{node.op_name}.{name}: {scheme.name}")
-
-
-def _macs(check: Check, network: Network, module: nn.Module) -> Iterator[Failure]:
-    """Half of what PyTorch's own counter counts; a sparse layer computes with a dense kernel."""
-    assert check.results is not None
-    evaluated = [node for node in network.nodes if network.is_evaluated(node)]
-    macs = check.results.totals(evaluated).macs
-    assert macs is not None
-    for node in evaluated:
-        if isinstance(node.op, PartialConv2d):
-            shape, output = facts.arriving(network, node)[0], facts.given(network, node)
-            assert output is not None
-            dense = len(node.op.table) * shape[0] - node.op.connections
-            kernel = node.op.kernel_size[0] * node.op.kernel_size[1]
-            macs += dense * kernel * output[1] * output[2]
-    assert network.input_shape is not None
-    module.eval()
-    try:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            module(torch.zeros(1, *network.input_shape))
-    except Exception:  # noqa: BLE001 - told when the network is run and compared
-        return
-    flops = counter.get_total_flops()
-    if flops != 2 * macs:
-        more = "more" if flops > 2 * macs else "fewer"
-        yield Failure("macs differ", f"{more} are run than counted: {flops / 2:g} and {macs}")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.fuzz.draft import Draft, Place, Row, places, uses
-from tests.fuzz.growth import BY_ROLE, MERGES, NAMES, called, place_now, row_of
+from tests.fuzz.growth import BY_ROLE, MERGES, NAMES, called, row_of
 
 
 def _run(draft: Draft, *kinds: str) -> tuple[Place, int, int] | None:
@@ -26,7 +26,7 @@ def group(draft: Draft) -> bool:
     place, begin, end = run
 
     def change() -> None:
-        rows = place_now(draft, place).rows
+        rows = draft.place_now(place).rows
         made: Row = {"layers": rows[begin:end]}
         if rng.random() < 0.6:
             made = {"name": draft.fresh(*NAMES), **made}
@@ -55,7 +55,7 @@ def into_block(draft: Draft, place: Place, begin: int, end: int) -> bool:
     """These rows become a block."""
 
     def change() -> None:
-        rows = place_now(draft, place).rows
+        rows = draft.place_now(place).rows
         name = draft.fresh("Block", "Unit", "Cell", "basic_block")
         body = _inwards({"layers": rows[begin:end]})
         row = called(draft, {"op": name})
@@ -84,7 +84,7 @@ def reuse(draft: Draft) -> bool:
     targets = [p for p in places(draft.data) if p.kind != "single" and p.block != name]
     place = rng.choice([rng.choice(targets), targets[-1]])
     index = rng.choice((len(place.rows), rng.randint(0, len(place.rows))))
-    return draft.propose(lambda: place_now(draft, place).rows.insert(index, row))
+    return draft.propose(lambda: draft.place_now(place).rows.insert(index, row))
 
 
 def branch(draft: Draft) -> bool:
@@ -101,7 +101,7 @@ def branch(draft: Draft) -> bool:
     op = rng.choice(MERGES)
 
     def change() -> None:
-        rows = place_now(draft, place).rows
+        rows = draft.place_now(place).rows
         inside = rows[begin:end]
         made = _inwards({"layers": inside})
         row: Row = {"op": op}

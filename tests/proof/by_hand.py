@@ -138,6 +138,11 @@ CASES: list[tuple[Row, Sequence[int], Made]] = [
         MAP,
         nn.Conv2d(4, 2, 1, stride=4),
     ),
+    (  # the only row of windows ends before the map does begin
+        {"op": "conv2d", "out_channels": 2, "kernel_size": 1, "stride": [20, 2], "padding": 3},
+        MAP,
+        nn.Conv2d(4, 2, 1, stride=(20, 2), padding=3),
+    ),
     (
         {"op": "conv2d", "out_channels": 2, "kernel_size": 2, "padding": "valid", "bias": False},
         MAP,

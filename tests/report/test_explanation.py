@@ -163,6 +163,22 @@ def test_the_field_of_a_merge_is_the_hull_of_what_its_inputs_see() -> None:
     ]
 
 
+def test_what_is_stretched_is_told_where_it_stays() -> None:
+    text = (
+        "archspec: 1\nname: Stretched\ninput: [1, 10, 10]\nlayers:\n"
+        "  - {name: all, op: conv2d, out_channels: 1, kernel_size: 10}\n"
+        "  - {name: one, from: input, op: max_pool, kernel_size: 3, stride: 8}\n"
+        "  - {name: sum, op: add, from: [input, one, all]}\n"
+    )
+    shown = [line[2 + 13 :] for line in explained("sum", text).lines]
+    assert shown[-4:] == [
+        "global, through all; without gates:",
+        "input sees u to u",
+        "one sees 0 to 2",
+        "r' = 12: together they see u − 9 to u + 2",
+    ]
+
+
 def test_gates_are_told_where_they_widen_the_field_and_behind() -> None:
     assert "global, through fc2; without gates:" in graph("units.0.se.scale").text
     assert "global, through gates before; without gates:" in graph("units.1.sum").text

@@ -25,6 +25,7 @@ class Net(nn.Module):
         self.a = nn.Conv2d(4, 4, kernel_size=3)
         self.b = nn.Conv2d(4, 8, kernel_size=3)
         self.c = nn.Conv2d(4, 4, kernel_size=3, bias=False)
+        self.d = nn.Conv2d(4, 4, kernel_size=3, groups=4)
         self.parts = nn.Sequential(Part(4), Part(4), Part(6))
         self.plain = nn.BatchNorm2d(4, affine=False)
         self.last = nn.Linear(4, 2)
@@ -45,6 +46,10 @@ OF_A_BLOCK = """if isinstance(module, nn.Conv2d):
 OF_ANOTHER = """if isinstance(module, nn.Conv2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(self.a.weight)"""
+BY_GROUPS = """if isinstance(module, nn.Conv2d) and module.groups > 1:
+                nn.init.ones_(module.weight)
+            elif isinstance(module, nn.Conv2d):
+                nn.init.zeros_(module.weight)"""
 WITHOUT = """if isinstance(module, nn.BatchNorm2d):
                 if module.weight is not None:
                     nn.init.zeros_(module.weight)"""
@@ -52,6 +57,7 @@ SHORT = {
     "plain": PLAIN,
     "of a block": OF_A_BLOCK,
     "of another module": OF_ANOTHER,
+    "by its groups": BY_GROUPS,
     "where there is one": WITHOUT,
 }
 LONG = {
@@ -113,8 +119,8 @@ def test_layers_of_a_kind_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Torch, "_begin", counted)
     beginnings(PLAIN)
-    # one with a bias, one without, and the four that were told something before
-    assert runs.count("nn.init.kaiming_normal_") == 6
+    # one of each kind, `d` among them, and the four that were told something before
+    assert runs.count("nn.init.kaiming_normal_") == 7
     runs.clear()
     beginnings(WITHOUT)
     assert runs.count("nn.init.zeros_") == 2  # the `b.weight` above, and one of three norms

@@ -17,7 +17,7 @@ from archspec.language import loader
 from archspec.targets.torch.run import load_module
 from tests.cases.reader import CASES, unmark
 from tests.fuzz import numbers
-from tests.fuzz.trial import _beginnings, _state
+from tests.fuzz.structure import compare_beginnings, compare_state
 from tests.targets.forms import Made, made, zoo
 
 SPECS = [file.name for file in loader.list_specs()]
@@ -64,9 +64,9 @@ def assert_is_the_network(form: Made, *, runs: bool) -> None:
         torch.manual_seed(0)
         with torch.device("cpu" if runs else "meta"):
             network = getattr(module, maker)()
-        found = list(_state(member.network, network))
+        found = list(compare_state(member.network, network))
         if runs:
-            found += _beginnings(member.network, network)
+            found += compare_beginnings(member.network, network)
             found += numbers.compare(member.network, network)
         assert found == []
 

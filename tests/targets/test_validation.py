@@ -18,7 +18,7 @@ from archspec.targets.torch.module import render
 from archspec.targets.torch.run import load_module
 from archspec.targets.torch.validate import Mismatch, Validator
 from tests.fuzz import numbers
-from tests.fuzz.trial import _beginnings, _state
+from tests.fuzz.structure import compare_beginnings, compare_state
 from tests.targets.forms import Made, made
 from tests.targets.mutants import CHANGES, Changes, Definitions, mutant
 from tests.targets.reader import read
@@ -206,7 +206,10 @@ def differences(form: Made, definitions: Definitions) -> Iterator[str]:
         except Exception as error:  # noqa: BLE001 - the same
             yield f"not built: {error}"
             return
-        found = [*_state(member.network, network), *_beginnings(member.network, network)]
+        found = [
+            *compare_state(member.network, network),
+            *compare_beginnings(member.network, network),
+        ]
         found = found or list(numbers.compare(member.network, network))
         yield from map(str, found)
 
@@ -332,3 +335,35 @@ def by_hand() -> Made:
 def definitions_of(text: str) -> Definitions:
     """The classes and functions of a text."""
     return tuple(item for item in read(text) if isinstance(item, Class | Function))
+
+
+TWICE = {
+    "an activation": {"op": "relu"},
+    "a dropout": {"op": "dropout"},
+    "a pooling": {"op": "max_pool", "kernel_size": 3, "padding": 1, "stride": 1},
+    "a pooling with padding of its own": {
+        "op": "max_pool",
+        "kernel_size": 3,
+        "stride": 1,
+        "padding": [[1, 1], [0, 2]],
+    },
+}
+"""Rows that are functions in one place, and modules in another, applied to the same."""
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["from rows", "plain"])
+@pytest.mark.parametrize("first", ["function", "module", "both"])
+@pytest.mark.parametrize("row", TWICE.values(), ids=TWICE)
+def test_steps_that_compute_the_same_are_each_read_where_they_stand(
+    row: dict[str, Any], first: str, *, plain: bool
+) -> None:
+    """As a function, and in a chain of modules, whichever comes first."""
+    alone = [row, {"op": "sigmoid"}]
+    chain = [{"name": "chain", "layers": [row, {"op": "sigmoid"}, {"op": "batch_norm"}]}]
+    ends = {"function": [alone, chain], "module": [chain, alone], "both": [chain, alone, chain]}
+    branches = [[{"name": f"end{i}", "layers": end}] for i, end in enumerate(ends[first])]
+    layers = [{"op": "relu"}, {"op": "concat", "branches": branches}]
+    spec = {"archspec": 1, "name": "Net", "input": [2, 5, 5], "layers": layers}
+    form = made(check_text(json.dumps(spec)), plain=plain)
+    assert plain or form.reason == ""
+    assert list(differences(form, form.definitions)) == []

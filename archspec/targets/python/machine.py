@@ -53,6 +53,16 @@ class Partial:
         self.keywords = keywords
 
 
+class Constant:
+    """`lambda *_: body`: what a call gives, whatever it is given."""
+
+    __slots__ = ("body", "keywords")
+
+    def __init__(self, body: Callable[[], Any], *, keywords: bool) -> None:
+        self.body = body
+        self.keywords = keywords
+
+
 class Instance:
     """An object of a class of the module: its attributes, modules and parameters among them.
 
@@ -273,6 +283,8 @@ class Machine:
         elif kind is Partial:
             given = (*function.arguments, *arguments)
             return self.call(function.function, given, {**function.keywords, **keywords})
+        elif kind is Constant and (function.keywords or not keywords):
+            return function.body()
         return self.framework.call(function, arguments, keywords)
 
     # --- classes and functions ---------------------------------------------------------------
@@ -540,6 +552,9 @@ class Machine:
             case tree.Conditional(test=test, body=body, orelse=orelse):
                 when, then, other = map(self.expression, (test, body, orelse))
                 return lambda names: then(names) if when(names) else other(names)
+            case tree.Lambda(body=body, keywords=keywords):
+                made = self.expression(body)
+                return lambda names: Constant(lambda: made(names), keywords=keywords)
             case tree.Generator():
                 return self._generator(expr)
             case tree.Format(parts=parts):

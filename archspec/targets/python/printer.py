@@ -25,6 +25,7 @@ from archspec.targets.python.tree import (
     Generator,
     If,
     Keyword,
+    Lambda,
     List,
     Parameter,
     Return,
@@ -141,6 +142,8 @@ def lines(prefix: str, expr: Argument, indent: int, suffix: str = "") -> Iterato
             yield from lines(f"{prefix}{name}=", value, indent, suffix)
         case Starred(value=value):
             yield from lines(f"{prefix}*", value, indent, suffix)
+        case Lambda(body=body):
+            yield from lines(f"{prefix}{expr.start}", body, indent, suffix)
         case Generator():
             yield from _generator(start, expr, indent, suffix)
         case Call() | Tuple() | List() | Dict() | Subscript():

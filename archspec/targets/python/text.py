@@ -12,6 +12,7 @@ from archspec.targets.python.tree import (
     Format,
     Generator,
     Keyword,
+    Lambda,
     List,
     Literal,
     Name,
@@ -22,7 +23,7 @@ from archspec.targets.python.tree import (
     Unary,
 )
 
-_CONDITIONAL, _NOT, _COMPARE, _UNARY, _PRIMARY = 1, 4, 5, 10, 11
+_LAMBDA, _CONDITIONAL, _NOT, _COMPARE, _UNARY, _PRIMARY = 0, 1, 4, 5, 10, 11
 _BOOLEAN = {"or": 2, "and": 3}
 _BINARY = {"|": 6, "+": 8, "-": 8, "*": 9, "/": 9, "//": 9, "%": 9}
 
@@ -30,6 +31,8 @@ _BINARY = {"|": 6, "+": 8, "-": 8, "*": 9, "/": 9, "//": 9, "%": 9}
 def precedence(expr: Expr) -> int:
     """How strongly an expression holds together: of two, the greater needs no parentheses."""
     match expr:
+        case Lambda():
+            return _LAMBDA
         case Conditional():
             return _CONDITIONAL
         case Boolean(op=op):
@@ -88,6 +91,8 @@ def _operation(node: Expr) -> str:
             return f" {op} ".join(at_least(value, own + 1) for value in values)
         case Conditional(test=test, body=body, orelse=orelse):
             return f"{at_least(body, 2)} if {at_least(test, 2)} else {at_least(orelse, 2)}"
+        case Lambda(body=body):
+            return f"{node.start}{flat(body)}"
         case Generator(element=element):
             return f"({flat(element)} {clause(node)})"
         case Format(parts=parts):

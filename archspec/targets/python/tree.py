@@ -153,6 +153,22 @@ class Conditional:
 
 
 @dataclass(frozen=True, slots=True)
+class Lambda:
+    """`lambda *_: body`, which takes whatever it is given and reads none of it.
+
+    With `keywords` it takes those as well, `lambda *_, **__: body`.
+    """
+
+    body: "Expr"
+    keywords: bool = False
+
+    @property
+    def start(self) -> str:
+        """What stands before the body."""
+        return f"lambda *_{', **__' if self.keywords else ''}: "
+
+
+@dataclass(frozen=True, slots=True)
 class Generator:
     """`element for target in iterable`, of a call with nothing else, or starred in one."""
 
@@ -182,6 +198,7 @@ Expr: TypeAlias = (
     | Compare
     | Boolean
     | Conditional
+    | Lambda
     | Generator
     | Format
 )

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from archspec.targets.python.machine import MachineError
+from archspec.targets.python.text import flat
+from archspec.targets.python.tree import Argument, Call, Expr, Keyword, Starred
 
 _CONVOLUTION = (
     "in_channels out_channels kernel_size:pair stride:pair=1 padding:pair=0 dilation:pair=1 "
@@ -157,11 +159,43 @@ def is_function(head: str) -> bool:
     return head in _FUNCTIONS
 
 
+def names_of(head: str) -> tuple[str, ...]:
+    """The names of what a call takes, in order; none where it takes any number of one kind."""
+    return tuple(parameter.name for parameter in _parameters(head) or ())
+
+
+def by_name(made: Call) -> tuple[Argument, ...]:
+    """The arguments of a call, each by its name; those that have none as they are."""
+    positional = [item for item in made.arguments if not isinstance(item, Keyword | Starred)]
+    names = names_of(flat(made.function))[: len(positional)]
+    named = [Keyword(name, value) for name, value in zip(names, positional, strict=False)]
+    return (*named, *made.arguments[len(named) :])
+
+
+def unbound(head: Expr, made: Call) -> tuple[Argument, ...]:
+    """The arguments that are not said with the head already, which may be a `partial(…)`."""
+    if not isinstance(head, Call):
+        return made.arguments
+    _, *bound = head.arguments
+    positions = sum(not isinstance(argument, Keyword) for argument in bound)
+    named = {argument.name for argument in bound if isinstance(argument, Keyword)}
+    found: list[Argument] = []
+    in_place = True  # until an argument is left out, those behind it stand in their places
+    for written, keyword in list(zip(made.arguments, by_name(made), strict=True))[positions:]:
+        said = isinstance(keyword, Keyword) and keyword.name in named
+        in_place = in_place and not said
+        if keyword not in bound:
+            found.append(written if in_place else keyword)
+    return tuple(found)
+
+
 def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Every argument by name, in one form each; raises `BadCall` where they do not fit."""
     parameters = _parameters(head)
+    if head == "nn.Identity":
+        return {}  # it takes whatever it is given
     if parameters is None:
-        return {"dims": tuple(arguments)}
+        return {"dims": _normal("", tuple(arguments), head)}
     given = _given(head, arguments, keywords)
     bound: dict[str, Any] = {}
     for name, kind, default, is_required in parameters:
@@ -200,7 +234,7 @@ def _require_small_padding(head: str, bound: Mapping[str, Any]) -> None:
 
 def _normal(kind: str, value: Any, head: str) -> Any:
     """A value in the one form that its kind has."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         value = tuple(_normal("", item, head) for item in value)
     if kind == "pair" and type(value) is int:
         return (value, value)

@@ -51,13 +51,16 @@ _AS_PYTORCH: Inits = {}
 
 
 class Made:
-    """A layer of PyTorch or of a helper: what made it, and with which arguments."""
+    """A layer of PyTorch or of a helper: what made it, and with which arguments.
+
+    Its `kind` is its class and all that its attributes tell: the parameters it has, its groups.
+    """
 
     __slots__ = ("arguments", "head", "in_place", "inits", "key", "kind", "path")
 
     def __init__(self, head: str, arguments: dict[str, Any]) -> None:
         self.inits = _AS_PYTORCH
-        self.kind = (head, _named_parameters(arguments))
+        self.kind = (head, _named_parameters(arguments), arguments.get("groups"))
         self.in_place = bool(arguments.pop("inplace", False))
         self.head = head
         self.arguments = arguments
@@ -303,8 +306,7 @@ class Torch:
     def _begin_each(self, items: Iterable[Any], run: Callable[[Any], Any]) -> None:
         """Run its body for the first module of each kind; the others begin as that one.
 
-        A kind of layers are those of one class with the same parameters. Unless the body was about
-        another module's parameters, or about a module that is no layer.
+        Unless the body was about another module's parameters, or about a module that is no layer.
         """
         known: dict[Any, Inits] = {}
         for item in items:
@@ -347,9 +349,12 @@ class Torch:
 
     @staticmethod
     def _of_layer(layer: Made, name: str) -> Any:
+        _, owned, groups = layer.kind  # nothing else: layers of a kind begin alike
+        if name == "groups" and groups is not None:
+            return groups
         if name not in ("weight", "bias"):
             raise MachineError(f"there is no attribute {name}")
-        return Owned(layer, name) if name in layer.kind[1] else None
+        return Owned(layer, name) if name in owned else None
 
     def _modules(self, root: Any) -> list[Any]:
         """The module and all inside, in PyTorch's order."""

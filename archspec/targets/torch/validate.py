@@ -6,7 +6,7 @@ step reads what it should, nothing else is computed, and nothing is overwritten 
 more, by a later step or by the backward pass.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.expressions import make_divisible
@@ -32,7 +32,11 @@ from archspec.targets.torch.symbols import (
 
 
 class Mismatch(Exception):
-    """The code is not the network, and where not."""
+    """The code is not the network, and where not; `path` is that of the step, if it is one."""
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(problem)
+        self.path = path
 
 
 class Expected(NamedTuple):
@@ -136,7 +140,7 @@ class Validator:
         for path, (module, expected) in wanted.items():
             made = placed.get(path)
             if made is None:
-                raise Mismatch(f"there is no {path}")
+                raise Mismatch(f"there is no {path}", path)
             found = made.arguments if isinstance(made, Parameter) else made.key
             pair = (id(expected), id(found), id(module.init), id(made.inits))
             if pair not in same:
@@ -144,7 +148,7 @@ class Validator:
                 same.add(pair)
         for path, made in placed.items():
             if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
-                raise Mismatch(f"the network has no {path}")
+                raise Mismatch(f"the network has no {path}", path)
 
     @staticmethod
     def _compare_module(module: Module, expected: Expected, made: Any, found: Any) -> None:
@@ -152,7 +156,7 @@ class Validator:
         parameter = expected.parameter if isinstance(made, Parameter) else None
         if found not in (parameter, expected.key, expected.bare):
             wanted = expected.key or expected.parameter
-            raise Mismatch(f"{module.path} is {found}, not {wanted}")
+            raise Mismatch(f"{module.path} is {found}, not {wanted}", module.path)
         schemes, found = module.init, made.inits
         if not schemes and not found:
             return
@@ -160,7 +164,7 @@ class Validator:
         if isinstance(made, Parameter):
             begin = dict(zip([""], begin.values(), strict=False))
         if begin != found:
-            raise Mismatch(f"{module.path} begins as {found}, not as {begin}")
+            raise Mismatch(f"{module.path} begins as {found}, not as {begin}", module.path)
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -262,6 +266,7 @@ class _Run:
             if tensor.callee[0] == "module" and tensor.callee[1] not in kept:
                 key = (tensor.callee[2], *[operand.index for operand in tensor.operands])
                 self.made.setdefault(key, []).append(tensor)
+        self.kinds = {key[0] for key in self.made}  # of modules that were called
 
     def compare(self, result: Any) -> None:
         """Raise `Mismatch` unless the run is that of the network."""
@@ -281,21 +286,30 @@ class _Run:
         _Memory(self, result).check()
 
     def _find(self, node: Node, expected: Expected) -> Tensor:
-        """The tensor that a step gives, in one of the ways to write it."""
+        """The tensor that a step gives, in one of the ways to write it.
+
+        Where two steps compute the same, one may be written as a module and the other as a
+        function: each is to be the one that is read in its place.
+        """
         operands = [self.values[value] for value in node.inputs]
         if node.module.tensors:
             return self._find_module(node, expected, operands)
-        found = self._function(expected, operands) or self._any_module(expected, operands)
-        if found is None:
-            raise Mismatch(f"{node.path} is not computed from what it reads")
-        return found
+        modules = list(self._modules(expected, operands))
+        own = [tensor for tensor in modules if f"{tensor.callee[1]}.".startswith(f"{node.path}.")]
+        if own:
+            return own[0]
+        function = self._function(expected, operands)
+        found = modules if function is None else [function, *modules]
+        if not found:
+            raise Mismatch(f"{node.path} is not computed from what it reads", node.path)
+        return next((tensor for tensor in found if tensor.index not in self.nodes), found[0])
 
     def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
         made = self.placed[node.module.path]
         if type(made) is Made and expected.bare is None:
             found = self.torch.given_by(made, operands)
             if found is None:
-                raise Mismatch(f"{node.path} is not applied to what it reads")
+                raise Mismatch(f"{node.path} is not applied to what it reads", node.path)
             return found
         try:
             if type(made) is Parameter:
@@ -307,7 +321,7 @@ class _Run:
                 operands = [expected.padding(operands, self)]
             return self.torch.apply(("module", made.path, made.key), tuple(operands))
         except NotThere:
-            raise Mismatch(f"{node.path} is not applied to what it reads") from None
+            raise Mismatch(f"{node.path} is not applied to what it reads", node.path) from None
 
     def _function(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
         if expected.function is None:
@@ -326,10 +340,10 @@ class _Run:
             self.calls[id(expected)] = found.callee
         return found
 
-    def _any_module(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
-        """A module without tensors, whatever it is called; one that is not taken comes first."""
+    def _modules(self, expected: Expected, operands: list[Tensor]) -> Iterator[Tensor]:
+        """What modules without tensors gave, whatever they are called."""
         for key, before in ((expected.key, False), (expected.bare, True)):
-            if key is None:
+            if key not in self.kinds:
                 continue
             read = operands
             if before:
@@ -338,11 +352,7 @@ class _Run:
                     read = [expected.padding(operands, self)]
                 except NotThere:
                     continue
-            found = self.made.get((key, *(operand.index for operand in read)), [])
-            free = [tensor for tensor in found if tensor.index not in self.nodes]
-            if found:
-                return (free or found)[0]
-        return None
+            yield from self.made.get((key, *(operand.index for operand in read)), ())
 
     def _compare_outputs(self, result: Any) -> None:
         network = self.network
@@ -379,12 +389,12 @@ class _Run:
             # the parts of a tensor are all made for each
             cut = any(op.is_view for op in ops if op is not None)
             if not cut and index not in sums and counts.get(index, 0) > len(nodes):
-                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times")
+                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times", nodes[0].path)
             drawn = [n for n, op in zip(nodes, ops, strict=True) if op and op.role == "dropout"]
             # statistics are kept anew in each run; an identity behind gives the same tensor
             once = drawn or [node for node in nodes if node.module.tensors]
             if once and index in counts and counts[index] != len(once):
-                raise Mismatch(f"{once[0].path} is run {counts[index]} times")
+                raise Mismatch(f"{once[0].path} is run {counts[index]} times", once[0].path)
 
 
 class _Memory:
@@ -437,7 +447,7 @@ class _Memory:
         """Raise `Mismatch` for a layer or function that autograd refuses to work in place."""
         for node in self.run.nodes.get(tensor.index, [])[:1]:
             if tensor.callee[0] not in ("+", "*") and not self.run.ways[node.index].overwrites:
-                raise Mismatch(f"{node.path} cannot work in place")
+                raise Mismatch(f"{node.path} cannot work in place", node.path)
 
     def _keep(self, tensor: Tensor, storage: int) -> None:
         self.storage[tensor.index] = storage

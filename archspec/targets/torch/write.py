@@ -29,7 +29,8 @@ from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.arguments import names_in
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
-from archspec.targets.torch.rows.facts import Facts, Member
+from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
+from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.rows.unit import OPTIONAL
 from archspec.targets.torch.validate import Mismatch, Validator
@@ -70,9 +71,10 @@ def write_module(
 def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", str]:
     """The form that is equal to the networks; where it is the plain one, why."""
     closed: frozenset[str] = frozenset()
+    split: frozenset[str] = frozenset()
     while True:
         try:
-            form = _from_rows(members, family, closed)
+            form = _from_rows(members, family, closed, split)
             require_few_lines(form.classes)
             wrong = _validate(form, members)
             if wrong is None:
@@ -83,6 +85,10 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
         except TooLong:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
+            block = _of_several_kinds(error, members, split)
+            if block is not None:
+                split |= {block}
+                continue
             expected = isinstance(error, CannotWrite | Mismatch)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
             try:
@@ -91,6 +97,24 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
                 raise TooLong(reason) from None
             _validate(form, members)
             return form, reason
+
+
+def _of_several_kinds(
+    error: Exception, members: Sequence[Member], split: frozenset[str]
+) -> str | None:
+    """The block at which something went wrong, if it is to be several; the innermost first."""
+    networks = [member.network for member in members]
+    blocks: list[str] = []
+    if isinstance(error, CannotWrite) and error.where[:1] == ("blocks",) and error.where[1:]:
+        blocks = [str(error.where[1])]
+    elif isinstance(error, Mismatch) and error.path:
+        scopes = (item for network in networks for item in scopes_of(network.root))
+        around = [s for s in scopes if s.block and f"{error.path}.".startswith(f"{s.path}.")]
+        blocks = [s.block.name for s in reversed(around) if s.block]
+    for block in dict.fromkeys(blocks):
+        if block not in split and 1 < len(kinds_of(networks, block)) <= MOST_KINDS:
+            return block
+    return None
 
 
 # --- comparing ------------------------------------------------------------------------------------
@@ -178,9 +202,11 @@ def _overrides(network: Network) -> dict[str, Any]:
 # --- the forms ------------------------------------------------------------------------------------
 
 
-def _from_rows(members: Sequence[Member], family: str | None, closed: frozenset[str]) -> Form:
+def _from_rows(
+    members: Sequence[Member], family: str | None, closed: frozenset[str], split: frozenset[str]
+) -> Form:
     """What a person would write: a block is a class, a repetition a loop, a condition an `if`."""
-    facts = Facts(members)
+    facts = Facts(members, split)
     taken = frozenset(HELPERS) | {member.name for member in members if family}
     name = class_name(family or members[0].network.spec.name, taken)
     classes = Classes(facts, taken | {name})

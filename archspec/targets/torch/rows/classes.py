@@ -7,9 +7,8 @@ from types import MappingProxyType
 from archspec.expressions import Reference, Value
 from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
-from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, Op, channels_of
+from archspec.ops import channels_of
 from archspec.targets.python.arithmetic import Unknown, free_names, value_of
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
@@ -23,24 +22,22 @@ from archspec.targets.python.tree import (
     Field,
     Function,
     If,
-    Keyword,
     Literal,
     Name,
     Parameter,
     Return,
     Statement,
     Tuple,
-    call,
     dotted,
     names_in,
 )
-from archspec.targets.torch.emit import Row, spell_step
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Facts
 from archspec.targets.torch.rows.graphs import Graph
+from archspec.targets.torch.rows.heads import Heads
 from archspec.targets.torch.rows.init import init_statements
 from archspec.targets.torch.rows.modules import Modules, is_chain
 from archspec.targets.torch.rows.unit import (
@@ -80,6 +77,11 @@ class Draft:
     returns: Expr = TENSOR
     title: str = ""
     block: str = ""
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The names that the constructor reads: what is not among them is no argument."""
+        return names_in(*self.init)
 
     def classes(self) -> list[Class]:
         """The class, after that of what it gives back if that has a name."""
@@ -126,7 +128,7 @@ class Classes:
         self.blocks: dict[str, Draft] = {}
         self.names = _block_names(facts, taken)
         self.as_values = _blocks_as_values(facts)
-        self.heads: dict[str, Expr] = {}
+        self.heads = Heads(facts, self.names)
         self.groups: dict[str, Draft] = {}
 
     def class_of(self, block: str) -> Draft:
@@ -135,63 +137,6 @@ class Classes:
             written = self.block(self.facts.spec.blocks[block])
             self.blocks[block] = written
         return self.blocks[block]
-
-    def spell_name(self, name: str) -> Expr:
-        """What an op or a block is called where it is handed on: with its defaults, if it has any.
-
-        `functools.partial(nn.LeakyReLU, negative_slope=0.2)`
-        """
-        if name in self.names:
-            return Name(self.names[name])
-        if name not in OPS_BY_NAME:
-            return Name(name)
-        if name not in self.heads:
-            self.heads[name] = self._head(name)
-        return self.heads[name]
-
-    def _head(self, name: str) -> Expr:
-        cls = OPS_BY_NAME[name]
-        defaults = self.facts.spec.defaults.get(name, {})
-        own = {
-            key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR
-        }
-        plain = self._made_with(name, {}, own)
-        if not own:
-            return plain.function
-        given = self._made_with(name, own)
-        bound = [argument for argument in given.arguments if argument not in plain.arguments]
-        first = [argument for argument in bound if not isinstance(argument, Keyword)]
-        if tuple(first) != given.arguments[: len(first)]:
-            raise CannotWrite(("defaults", name), "its defaults cannot be handed on")
-        return call("partial", given.function, *bound) if bound else plain.function
-
-    def _default_of(self, cls: type[Op], attribute: str, written: Data) -> Value:
-        """What a spec's default for an op is worth."""
-        if isinstance(written, str) and written in cls.words.get(attribute, ()):
-            return written
-        value = self.facts.value_of(written, self.facts.environments("")[0])
-        if value is None and written is not None:
-            raise CannotWrite(("defaults", cls.op_name), "its defaults are not known everywhere")
-        return value  # type: ignore[no-any-return]  # what an expression is worth
-
-    @staticmethod
-    def _made_with(
-        name: str,
-        attributes: Mapping[str, Value],
-        other: Mapping[str, Value] = MappingProxyType({}),
-    ) -> Call:
-        """How a module of an op is made; what is required is not what it is in `other`."""
-        cls = OPS_BY_NAME[name]
-        required = (key for key, info in cls.model_fields.items() if info.is_required())
-        needed = {key: 2 if other.get(key) == 4 else 4 for key in required}
-        made = spell_step(cls(**{**needed, **attributes}), Row(((8, 8, 8),), Literal(8))).module
-        if made is None:
-            raise CannotWrite(("blocks",), f"{name} is no module that could be handed on")
-        return made
-
-    def head_of(self, op: str) -> Expr:
-        """The class that all modules of an op belong to."""
-        return self._made_with(op, {}).function
 
     # --- blocks ------------------------------------------------------------------------------
 
@@ -212,21 +157,24 @@ class Classes:
         draft = self._write(unit, block.body, self.names[block.name], Name("in_channels"))
         keep_all = block.name in self.as_values
         draft.block = block.name
-        draft.takes_channels = keep_all or "in_channels" in unit.used
-        draft.arguments = tuple(self._block_arguments(block, unit, own, keep_all=keep_all))
+        draft.takes_channels = keep_all or "in_channels" in draft.read
+        read = frozenset(own.values()) if keep_all else draft.read
+        draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name
         draft.docstring = block.description or ""
         return draft
 
     def _block_arguments(
-        self, block: Block, unit: Unit, own: Mapping[str, str], *, keep_all: bool
+        self, block: Block, unit: Unit, own: Mapping[str, str], read: frozenset[str]
     ) -> list[Argument]:
         required, optional = [], []
         for name, default in block.args.items():
-            if own[name] not in unit.used and not keep_all:
+            if own[name] not in read:
                 continue
             values = self.facts.arguments_of(block.name, name)
-            annotation = annotation_of(values, self.spell_name)
+            if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
+                values.append(unit.values[default])  # of what it may be, though no use leaves it
+            annotation = annotation_of(values, self.heads.spell)
             expr = None if default is None else self._default(unit, default)
             if expr is None or free_names(expr) - unit.class_names or self._is_absent(expr):
                 required.append(Argument(own[name], annotation, key=name))
@@ -268,11 +216,11 @@ class Classes:
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
             draft = self._write(unit, step.body, name, Name("in_channels"))
-            draft.takes_channels = "in_channels" in unit.used
+            draft.takes_channels = "in_channels" in draft.read
             draft.arguments = tuple(
                 Argument(names[own], self._kind(outer, own), key=own)
                 for own in names
-                if names[own] in unit.used
+                if names[own] in draft.read
             )
             self.blocks[key] = draft
             self.groups[key] = draft
@@ -289,7 +237,7 @@ class Classes:
     def _kind(self, outer: Unit, name: str) -> Expr:
         """The annotation of a name that a group sees."""
         values = [e[name] for e in self.facts.environments(outer.block) if name in e]
-        return annotation_of(_distinct(values), self.spell_name)
+        return annotation_of(_distinct(values), self.heads.spell)
 
     # --- the network -------------------------------------------------------------------------
 
@@ -347,21 +295,25 @@ class Classes:
             unit.whole.add("in_channels")
         draft = self._write(unit, facts.spec.body, name, channels)
         draft.takes_channels = len(widths) > 1
-        draft.init += init_statements(facts, self.names, self.head_of)
-        draft.arguments = tuple(self._network_arguments(unit, derived, varying))
+        draft.init += init_statements(facts, self.names, self.heads.class_of)
+        draft.arguments = tuple(self._network_arguments(unit, derived, varying, draft.read))
         return draft
 
     def _network_arguments(
-        self, unit: Unit, derived: Mapping[str, Data], varying: frozenset[str]
+        self,
+        unit: Unit,
+        derived: Mapping[str, Data],
+        varying: frozenset[str],
+        read: frozenset[str],
     ) -> list[Argument]:
         required, optional = [], []
         for name in self.facts.spec.vars:
             bound = unit.bound.get(name)
-            if not isinstance(bound, Name) or name in derived or bound.id not in unit.used:
+            if not isinstance(bound, Name) or name in derived or bound.id not in read:
                 continue
             own = bound.id
             values = [member.network.vars[name] for member in self.facts.members]
-            annotation = annotation_of(_distinct(values), self.spell_name)
+            annotation = annotation_of(_distinct(values), self.heads.spell)
             if own in unit.optional:
                 annotation = OPTIONAL
             default = self.facts.default_of(name)
@@ -387,7 +339,7 @@ class Classes:
     # --- both --------------------------------------------------------------------------------
 
     def _unit(self, block: str) -> Unit:
-        unit = Unit(self.facts, block, self.spell_name)
+        unit = Unit(self.facts, block, self.heads.spell)
         unit.values.update(references(self.facts.spec))
         unit.class_names = frozenset(self.names.values()) | self.taken
         unit.taken |= {"in_channels"} if block else set()
@@ -442,13 +394,14 @@ class Classes:
             known = {"in_channels"} | unit.class_names
             known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
             draft.out = self._plainer(unit, out) if free_names(out) <= known else None
-        read = names_in(*unit.statements)
-        unit.use(*(Name(name) for name in unit.locals if name in read))
+        read = set(names_in(*unit.statements))
+        own: list[Statement] = []
+        for name, value in reversed(unit.locals.items()):
+            if name in read:
+                read |= names_in(value)
+                own.insert(0, Assign(Name(name), value))
         tables: list[Statement] = [
             Assign(Name(name), table) for name, table in unit.tables.items() if name in read
-        ]
-        own: list[Statement] = [
-            Assign(Name(name), value) for name, value in unit.locals.items() if name in unit.used
         ]
         draft.init = [*tables, *own, *unit.statements]
         return draft
@@ -554,5 +507,5 @@ def _blocks_as_values(facts: Facts) -> frozenset[str]:
         if kind == "block":
             step = scopes[0].scope.step
             if step is not None and step.op not in facts.spec.blocks:
-                found.update(i.scope.block.name for i in scopes if i.scope.block)
+                found.update(facts.block_name(i.scope) for i in scopes)
     return frozenset(found)

@@ -18,6 +18,7 @@ from archspec.ops import Op, Shape, Tensor
 from archspec.ops.norm import BatchNorm
 from archspec.targets.python.arithmetic import Unknown, value_of
 from archspec.targets.python.tree import Expr, Name
+from archspec.targets.torch.rows.kinds import Kinds
 
 
 class Member(NamedTuple):
@@ -80,35 +81,45 @@ class Inner(NamedTuple):
 class Facts:
     """Nodes and scopes by the row they come from.
 
-    `units` are the scopes that become objects of a class: by block name, "" being the network.
+    `units` are the scopes that become objects of a class: by block name, "" being the network. The
+    blocks to be `split` are several, one for each kind of use.
     """
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], split: frozenset[str] = frozenset()) -> None:
         self.members = members
-        self.spec: Spec = members[0].network.spec
+        self._kinds = Kinds([member.network for member in members], split)
+        self.spec: Spec = self._kinds.spec
         self.references = references(self.spec)
         self.leaves: dict[tuple[SpecPath, str], list[Leaf]] = defaultdict(list)
         self.scopes: dict[tuple[SpecPath, str], list[Inner]] = defaultdict(list)
         self.units: dict[str, list[Inner]] = defaultdict(list)
         self._read: dict[int, list[int]] = {}
-        self._kinds: dict[tuple[SpecPath, str], list[Leaf]] = {}
+        self._first: dict[tuple[SpecPath, str], list[Leaf]] = {}
         self._environments: dict[str, list[dict[str, Value]]] = {}
         for member in members:
             root = member.network.root
             self.units[""].append(Inner(root, member.network, root))
-            self._collect(root, root, member.network)
+            self._collect(root, root, "", member.network)
 
-    def _collect(self, scope: Scope, owner: Scope, network: Network) -> None:
+    def _collect(self, scope: Scope, owner: Scope, block: str, network: Network) -> None:
         for child in scope.children:
             assert child.step is not None
+            at = Kinds.place(child.step.at, block) if block else child.step.at
             if isinstance(child, Node):
-                self.leaves[child.step.at, child.role].append(Leaf(child, network, owner))
+                self.leaves[at, child.role].append(Leaf(child, network, owner))
                 continue
             inner = Inner(child, network, owner)
-            self.scopes[child.step.at, child.kind].append(inner)
-            if child.block is not None:
-                self.units[child.block.name].append(inner)
-            self._collect(child, child if child.block else owner, network)
+            self.scopes[at, child.kind].append(inner)
+            if child.block is None:
+                self._collect(child, owner, block, network)
+                continue
+            name = self.block_name(child)
+            self.units[name].append(inner)
+            self._collect(child, child, name, network)
+
+    def block_name(self, scope: Scope) -> str:
+        """The name of the block that a scope is of."""
+        return self._kinds.name_of(scope)
 
     def kinds_of(self, step: Step, role: str = "") -> list[Leaf]:
         """The nodes of a row in which op or shapes differ: the first of each kind in a network."""
@@ -119,13 +130,13 @@ class Facts:
         return (leaf for place in self.leaves for leaf in self._kinds_at(place))
 
     def _kinds_at(self, place: tuple[SpecPath, str]) -> list[Leaf]:
-        if place not in self._kinds:
+        if place not in self._first:
             first: dict[tuple[int, int], Leaf] = {}
             for leaf in self.leaves.get(place, ()):
                 node, network, _ = leaf
                 first.setdefault((id(network), network.twins[node.index]), leaf)
-            self._kinds[place] = list(first.values())
-        return self._kinds[place]
+            self._first[place] = list(first.values())
+        return self._first[place]
 
     def nodes_of(self, step: Step, role: str = "") -> list[Leaf]:
         """The nodes of a row, or of what it carries along as `role`."""
@@ -148,7 +159,7 @@ class Facts:
     def blocks_of(self, step: Step) -> list[str]:
         """The names of the blocks that a row stands for, in the order in which they appear."""
         found = self.scopes.get((step.at, "block"), [])
-        return list(dict.fromkeys(i.scope.block.name for i in found if i.scope.block))
+        return list(dict.fromkeys(self.block_name(i.scope) for i in found))
 
     def ops_of(self, step: Step) -> list[type[Op]]:
         """The classes of the ops that a row stands for."""

@@ -1,6 +1,7 @@
 """A body with a forward of its own: its modules, and the data flow between them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from archspec.diagnostics import SpecPath
 from archspec.graph.names import problem_with
@@ -14,6 +15,7 @@ from archspec.targets.python.tree import (
     Assign,
     Attribute,
     Binary,
+    Boolean,
     Call,
     Compare,
     Evaluate,
@@ -100,9 +102,7 @@ class Graph(Forward):
         previous = self._item(step, "", inputs, when)
         for role in () if step.spread else SUGAR:
             if self.facts.nodes_of(step, role):
-                if not isinstance(when, bool):
-                    raise CannotWrite(step.at, "a step that may be left out carries another")
-                carried = self.modules.carried_when(step, role) or True
+                carried = _both(when, self.modules.carried_when(step, role) or True)
                 previous = self._item(step, role, (previous,), carried)
         self.names[step.name or self._number(step)] = previous
         return previous
@@ -292,7 +292,12 @@ class Graph(Forward):
             module = self._piece(item, arriving).module
             assert module is not None
             unit.add(Assign(attribute, module))
-        unit.add(If(item.when, tuple(body)))
+        before = unit.statements[-2] if item.role else None
+        if isinstance(before, If) and before.test == item.when:
+            absent = unit.statements.pop()
+            unit.statements[-1:] = [absent, replace(before, body=(*before.body, *body))]
+        else:
+            unit.add(If(item.when, tuple(body)))
 
     def _numbered_module(self, item: Item, piece: Piece, name: str) -> Apply:
         """A module, or a parameter, whose name is no identifier."""
@@ -358,6 +363,15 @@ class Graph(Forward):
         self.unit.use(item.when)
         self.unit.assign(f"self.{name}", item.when)
         return dotted(f"self.{name}")
+
+
+def _both(one: When, other: When) -> When:
+    """Both conditions, neither being False."""
+    if one is True or other is True:
+        return other if one is True else one
+    assert isinstance(one, Expr)
+    assert isinstance(other, Expr)
+    return Boolean("and", (one, other))
 
 
 def _numbered(base: str, most: int) -> Iterator[str]:

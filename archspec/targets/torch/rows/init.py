@@ -5,9 +5,12 @@ from itertools import islice
 
 from archspec.language.init import Scheme
 from archspec.language.model import Step
+from archspec.ops import channels_of
+from archspec.ops.conv import Conv2d
 from archspec.targets.python.tree import (
     Argument,
     Binary,
+    Boolean,
     Call,
     Compare,
     Evaluate,
@@ -26,6 +29,8 @@ from archspec.targets.torch.rows.arguments import every_step
 from archspec.targets.torch.rows.facts import Facts, Leaf
 from archspec.targets.torch.rows.refusal import CannotWrite
 
+_SAME_CLASS = ("conv2d", "depthwise_conv2d")
+"""Ops that both are an `nn.Conv2d`; groups tell them apart, where they do."""
 MOST_PLACES = 8
 """A row that begins in its own way, and stands in more places of a class, has no short form."""
 
@@ -45,40 +50,64 @@ def init_statements(
     cases = []
     for block, rows in blocks.items():
         inner = [line for path, leaf in rows.items() for line in _calls(leaf, "module", path)]
-        cases.append((Name(class_names[block]), inner))
+        cases.append((_is_a(Name(class_names[block])), inner))
     return [*found, *_over_modules(cases)]
 
 
 def _over_modules(cases: Sequence[tuple[Expr, list[Statement]]]) -> Iterator[Statement]:
-    """A loop over all modules, with a branch for each kind."""
+    """A loop over all modules, with a branch for each kind that a test is for."""
     statements: tuple[Statement, ...] = ()
-    for which, inner in reversed(cases):
-        test = call("isinstance", Name("module"), which)
+    for test, inner in reversed(cases):
         statements = (If(test, tuple(inner), statements),)
     if statements:
         yield For(Name("module"), call("self.modules"), statements)
 
 
+def _is_a(*classes: Expr) -> Expr:
+    """`isinstance(module, nn.Conv2d | nn.Linear)`."""
+    joined, *others = dict.fromkeys(classes)
+    for cls in others:
+        joined = Binary(joined, "|", cls)
+    return call("isinstance", Name("module"), joined)
+
+
 def _of_kinds(facts: Facts, head: Callable[[str], Expr]) -> list[tuple[Expr, list[Statement]]]:
-    """The classes of the ops that begin in the same way, and how."""
-    kinds: dict[tuple[Statement, ...], list[Expr]] = {}
-    by_op: dict[str, list[Leaf]] = {op: [] for op in facts.spec.init}
-    for leaf in facts.all_kinds() if by_op else ():
+    """Tests for the ops that begin in the same way, and how they do."""
+    kinds: dict[tuple[Statement, ...], list[str]] = {}
+    by_op: dict[str, list[Leaf]] = {op: [] for op in (*facts.spec.init, *_SAME_CLASS)}
+    for leaf in facts.all_kinds() if facts.spec.init else ():
         if leaf.node.op_name in by_op:
             by_op[leaf.node.op_name].append(leaf)
     for op, schemes in facts.spec.init.items():
         leaves = by_op[op]
         inner = tuple(line for parameter in schemes for line in _of_kind(leaves, parameter))
         if leaves and inner:
-            kinds.setdefault(inner, []).extend(_classes(leaves, head(op)))
-    return [(_one_of(list(dict.fromkeys(found))), list(inner)) for inner, found in kinds.items()]
+            kinds.setdefault(inner, []).append(op)
+    return [
+        (test, list(inner)) for inner, ops in kinds.items() for test in _tests(ops, by_op, head)
+    ]
 
 
-def _one_of(classes: Sequence[Expr]) -> Expr:
-    joined = classes[0]
-    for cls in classes[1:]:
-        joined = Binary(joined, "|", cls)
-    return joined
+def _tests(
+    ops: Sequence[str], by_op: Mapping[str, list[Leaf]], head: Callable[[str], Expr]
+) -> Iterator[Expr]:
+    """What tells the modules of these ops from all others."""
+    own = [op for op in ops if op in _SAME_CLASS]
+    has_groups = {op: {_groups(leaf) > 1 for leaf in by_op[op]} for op in _SAME_CLASS}
+    mixed = len(own) == 1 and has_groups == {"conv2d": {False}, "depthwise_conv2d": {True}}
+    joined = [op for op in ops if not mixed or op not in own]
+    classes = [cls for op in joined for cls in _classes(by_op[op], head(op))]
+    if classes:
+        yield _is_a(*classes)
+    if mixed:
+        operator = "==" if own == ["conv2d"] else ">"
+        known = Compare((dotted("module.groups"), Literal(1)), (operator,))
+        yield Boolean("and", (_is_a(head(own[0])), known))
+
+
+def _groups(leaf: Leaf) -> int:
+    """The groups of a convolution: a depthwise one has as many as there are channels."""
+    return leaf.op.groups if isinstance(leaf.op, Conv2d) else channels_of(leaf.arriving)
 
 
 def _classes(leaves: Sequence[Leaf], head: Expr) -> list[Expr]:
@@ -132,8 +161,9 @@ def _rows(facts: Facts) -> tuple[dict[str, Leaf], dict[str, dict[str, Leaf]]]:
             continue
         for leaf in facts.nodes_of(step):
             path = leaf.node.path.removeprefix(leaf.owner.path).lstrip(".")
-            block = leaf.owner.block
-            places = root if block is None else blocks.setdefault(block.name, {})
+            places = root
+            if leaf.owner.block is not None:
+                places = blocks.setdefault(facts.block_name(leaf.owner), {})
             before = places.setdefault(path, leaf)
             _require_same(step, before, leaf)
         if len(root) > MOST_PLACES:

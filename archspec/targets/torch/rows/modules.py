@@ -31,6 +31,7 @@ from archspec.targets.python.tree import (
     Generator,
     If,
     Keyword,
+    Lambda,
     List,
     Literal,
     Name,
@@ -49,6 +50,7 @@ from archspec.targets.torch.rows.facts import Leaf, common
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.statements import Statements
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit, When
+from archspec.targets.torch.signatures import unbound
 
 MAX_DEPTH = 3
 """Groups stand in each other so deep; those further inside get a variable, `group1`."""
@@ -56,6 +58,7 @@ MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
 GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
 """Arguments that are always given by name: nobody remembers in which order they come."""
+_IDENTITY = dotted("nn.Identity")
 _PARAMETER = dotted("nn.Parameter")
 _SEQUENTIAL = dotted("nn.Sequential")
 
@@ -180,22 +183,15 @@ class Modules:
             module = spell_step(leaf.op, replace(row, shapes=leaf.shapes)).module
             if module is None:
                 raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
-            arguments = self._unbound(leaf.op.op_name, module)
+            head = self.unit.spell_name(leaf.op.op_name)
+            if isinstance(head, Lambda) or module.function == _IDENTITY:
+                continue  # it takes whatever it is given
+            arguments = unbound(head, module)
             if arguments not in found:
                 found.append(arguments)
         if len(found) > 1:
             raise CannotWrite(leaves[0].node.at, "the ops it stands for take different arguments")
-        return Call(callee, found[0])
-
-    def _unbound(self, op: str, module: Call) -> tuple[CallArgument, ...]:
-        """The arguments of a module that are not said with the op already."""
-        head = self.unit.spell_name(op)
-        if not isinstance(head, Call):
-            return module.arguments
-        _, *bound = head.arguments
-        positions = sum(not isinstance(argument, Keyword) for argument in bound)
-        rest = module.arguments[positions:]
-        return tuple(argument for argument in rest if argument not in bound)
+        return Call(callee, found[0] if found else ())
 
     def _callee(self, step: Step, role: str) -> Expr | None:
         """What stands for the op where the row names it by an expression, else None."""

@@ -18,6 +18,7 @@ from archspec.targets.python.tree import (
     Binary,
     Call,
     Expr,
+    Lambda,
     Literal,
     Name,
     Statement,
@@ -337,7 +338,7 @@ _MADE = Subscript(Name("Callable"), (_ANY_LENGTH, dotted("nn.Module")))
 def _one_of_classes(values: Sequence[Value], spell: Spell) -> Expr:
     """`type[BasicBlock | Bottleneck]`."""
     classes = [spell(str(value)) for value in values]
-    if any(isinstance(cls, Call) for cls in classes):
+    if any(isinstance(cls, Call | Lambda) for cls in classes):
         return _MADE
     return Subscript(Name("type"), _union(list(dict.fromkeys(classes))))
 
