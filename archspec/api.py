@@ -14,7 +14,7 @@ from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.graph.build import build as build_network
 from archspec.graph.fitting import advise
-from archspec.graph.network import Network
+from archspec.graph.network import Memory, Network
 from archspec.language import loader
 from archspec.language.model import Spec
 from archspec.language.source import Document
@@ -66,9 +66,7 @@ class Check(NamedTuple):
     @property
     def totals(self) -> Totals:
         """The sums over the whole network."""
-        if self.network is None or self.results is None:
-            return Totals(None, None, None, None, None, None)
-        return self.results.totals(self.network.nodes)
+        return Totals(*[None] * 6) if self.results is None else self.results.whole
 
     def locate(self, diagnostic: Diagnostic) -> Position:
         """Line and column of a diagnostic, from 1."""
@@ -129,9 +127,12 @@ def _collector_paused() -> Iterator[None]:
 def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
     spec = loaded.spec
     if spec is None or not spec.variants or spec.variant is not None:
-        return _check_one(loaded, stem, overrides)
+        return _check_one(loaded, stem, overrides, Memory())
+    memory = Memory()  # most ops are those of several members, and some blocks
     members = tuple(
-        _check_one(loaded._replace(spec=spec.of(variant), variant=variant.name), stem, overrides)
+        _check_one(
+            loaded._replace(spec=spec.of(variant), variant=variant.name), stem, overrides, memory
+        )
         for variant in spec.variants.values()
     )
     return members[0]._replace(
@@ -168,12 +169,14 @@ def _among(by_variant: Mapping[str, Diagnostic], variants: int) -> Diagnostic:
     return fault
 
 
-def _check_one(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
+def _check_one(
+    loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any], memory: Memory
+) -> Check:
     faults = list(loaded.faults)
     network, results = None, None
     claims: tuple[ClaimResult, ...] = ()
     if loaded.spec is not None:
-        network, found = build_network(loaded.spec, overrides)
+        network, found = build_network(loaded.spec, overrides, memory)
         advise(loaded.spec, overrides, network, found)
         faults += found
         results = analyse(network)

@@ -79,7 +79,11 @@ def _macs(subject: _Subject, convention: str) -> Figure | None:
 
 def _total(field: str) -> Callable[[_Subject, str], Figure | None]:
     def compute(subject: _Subject, _: str) -> Figure | None:
-        total: int | None = getattr(subject.results.totals(subject.nodes), field)
+        results, all_nodes = subject.results, subject.network.nodes
+        whole = subject.nodes is all_nodes
+        total: int | None = getattr(
+            results.whole if whole else results.totals(subject.nodes), field
+        )
         return total
 
     return compute
@@ -124,6 +128,7 @@ def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Clai
         if item.claims:
             single = isinstance(item, Node)
             nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
+            nodes = network.nodes if item is network.root else nodes
             output = network.output if item is network.root else item.output
             subject = _Subject(network, results, nodes, item.path, single, output)
             for claim in item.claims:

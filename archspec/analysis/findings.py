@@ -1,35 +1,32 @@
 """What is not wrong but worth knowing: dropped columns, paddings that are easily misread."""
 
-from typing import Any
-
 from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.language import PaddingReadAsBeforeAfter
-from archspec.graph.network import Network, Node, alike
+from archspec.graph.network import Network, Node
 from archspec.ops.base import Remark
 from archspec.ops.sliding import Sliding
 
 
 def find(network: Network) -> list[Diagnostic]:
     """Warnings and notes about the rows that could be worked out."""
-    findings: list[Diagnostic] = []
-    known: dict[Any, list[Remark]] = {}  # of the same op on the same shapes
-    for node, outputs in zip(network.nodes, network.shapes, strict=True):
+
+    def of_node(node: Node) -> list[Remark]:
         arriving = network.arriving(node)
-        if node.op is None:
-            continue
-        _padding_order(node, findings)
-        if arriving is None or outputs is None:
-            continue
-        key = alike(node.op, arriving)
-        if key not in known:
-            known[key] = list(node.op.remarks(arriving))
-        for kind, attribute, facts in known[key]:
+        if node.op is None or arriving is None or network.shapes[node.index] is None:
+            return []
+        return list(node.op.remarks(arriving))
+
+    findings: list[Diagnostic] = []
+    for node, remarks in zip(network.nodes, network.of_twins(of_node), strict=True):
+        if "padding" in node.written:
+            _padding_order(node, findings)
+        for kind, attribute, facts in remarks:
             findings.append(kind(node.where(attribute), path=node.path, **facts))
     return findings
 
 
 def _padding_order(node: Node, findings: list[Diagnostic]) -> None:
-    padding = node.written.get("padding")
+    padding = node.written["padding"]
     if not isinstance(padding, list) or not isinstance(node.op, Sliding) or len(padding) != 2:
         return
     if any(isinstance(end, list) for end in padding) or isinstance(node.op.padding, str):

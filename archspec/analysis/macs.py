@@ -1,8 +1,6 @@
 """Operations of every node, per sample; `Counts.macs` are the multiply-accumulates."""
 
-from typing import Any
-
-from archspec.graph.network import Network, alike
+from archspec.graph.network import Network, Node
 from archspec.ops import Counts
 
 CONVENTIONS: dict[str, tuple[str, Counts]] = {
@@ -20,20 +18,20 @@ def count_operations(network: Network) -> tuple[Counts | None, ...]:
 
     A node that is not run has none.
     """
-    counts: list[Counts | None] = []
-    known: dict[Any, Counts | None] = {}  # of the same op on the same shapes
-    for node, outputs in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.arriving(node)
+
+    def of_node(node: Node) -> Counts | None:
+        arriving, outputs = network.arriving(node), network.shapes[node.index]
         if node.op is None or arriving is None or outputs is None:
-            counts.append(None)
-        elif network.is_run(node):
-            key = alike(node.op, arriving)
-            if key not in known:
-                known[key] = node.op.operations(arriving, outputs)
-            counts.append(known[key])
-        else:
-            counts.append(Counts())
-    return tuple(counts)
+            return None
+        return node.op.operations(arriving, outputs)
+
+    counts = network.of_twins(of_node)
+    if network.run is None:
+        return tuple(counts)
+    return tuple(
+        count if runs or shapes is None else Counts()
+        for count, runs, shapes in zip(counts, network.run, network.shapes, strict=True)
+    )
 
 
 def weigh(counts: Counts, convention: str) -> int:

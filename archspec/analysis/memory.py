@@ -4,7 +4,7 @@ from math import prod
 from typing import NamedTuple
 
 from archspec.analysis.parameters import Parameters
-from archspec.graph.network import Network
+from archspec.graph.network import Network, Node
 
 BYTES = 4
 """Bytes of a float32, the default type of PyTorch's parameters and activations."""
@@ -21,12 +21,17 @@ def count_bytes(
     network: Network, parameters: tuple[Parameters | None, ...]
 ) -> tuple[Memory | None, ...]:
     """Bytes of each node's parameters (with buffers) and output; None where unknown."""
+
+    def of_node(node: Node) -> Memory | None:
+        held, shapes = parameters[node.index], network.shapes[node.index]
+        if held is None or shapes is None:
+            return None
+        return Memory(BYTES * (held.trainable + held.buffers), BYTES * sum(map(prod, shapes)))
+
+    found = network.of_twins(of_node)
+    if network.run is None:
+        return tuple(found)
     return tuple(
-        None
-        if held is None or shapes is None
-        else Memory(
-            BYTES * (held.trainable + held.buffers),
-            BYTES * sum(map(prod, shapes)) if network.is_run(node) else 0,
-        )
-        for node, held, shapes in zip(network.nodes, parameters, network.shapes, strict=True)
+        memory if runs or memory is None else memory._replace(activations=0)
+        for memory, runs in zip(found, network.run, strict=True)
     )

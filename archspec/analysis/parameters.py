@@ -21,7 +21,7 @@ def count_parameters(network: Network) -> tuple[Parameters | None, ...]:
 
     Several nodes may call one module: who sums takes each module once (`first_calls`).
     """
-    return tuple(_count(node.module) for node in network.nodes)
+    return tuple(network.of_twins(lambda node: _count(node.module)))
 
 
 def _count(module: Module) -> Parameters | None:
@@ -33,4 +33,7 @@ def _count(module: Module) -> Parameters | None:
 
 def first_calls(nodes: Iterable[Node]) -> list[Node]:
     """The nodes without those that call a module once more."""
-    return list({node.module.index: node for node in reversed(list(nodes))}.values())[::-1]
+    listed = list(nodes)
+    if len({node.module.index for node in listed}) == len(listed):
+        return listed
+    return list({node.module.index: node for node in reversed(listed)}.values())[::-1]

@@ -11,9 +11,9 @@ so that unit u sees the pixels u·j + o to u·j + o + r − 1.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archspec.graph.network import INPUT, Network, alike
+from archspec.graph.network import INPUT, Network, Node
 from archspec.ops import Shape, Text, View, Window
 from archspec.ops.shape import is_map, places_of
 
@@ -63,22 +63,29 @@ def receptive_fields(network: Network) -> Fields:
     fields: list[Field | None] = []
     local: list[Field | None] = []
     gated = False
-    known: dict[Any, tuple[View, ...]] = {}  # of the same op on the same shapes
-    for node, outputs in zip(network.nodes, network.shapes, strict=True):
+
+    def of_node(node: Node) -> tuple[View, ...] | None:
         arriving = network.arriving(node)
-        if node.op is None or arriving is None or outputs is None:
+        if node.op is None or arriving is None or network.shapes[node.index] is None:
+            return None
+        return node.op.views(arriving)
+
+    for node, views in zip(network.nodes, network.of_twins(of_node), strict=True):
+        if views is None:
             fields.append(None)
             local.append(None)
             continue
-        key = alike(node.op, arriving)
-        views = known.get(key) or known.setdefault(key, node.op.views(arriving))
+        if len(views) == 1:
+            source, view = node.inputs[0].node, views[0]
+            seen = start if source == INPUT else fields[source]
+            fields.append(_through(seen, view))
+            near = start if source == INPUT else local[source]
+            local.append(fields[-1] if near is seen or near == seen else _through(near, view))
+            continue
         before = [start if i == INPUT else fields[i] for i, _ in node.inputs]
         inner = [start if i == INPUT else local[i] for i, _ in node.inputs] if gated else before
-        if len(views) == 1:
-            fields.append(_through(before[0], views[0]))
-            same = not gated or inner == before
-            local.append(fields[-1] if same else _through(inner[0], views[0]))
-            continue
+        outputs = network.shapes[node.index]
+        assert outputs is not None, "views are known only where shapes are"
         assert network.input_shape is not None, "shapes are known only where that of the input is"
         meeting = partial(at_meeting, views=views, picture=network.input_shape)
         fields.append(_meet(meeting(before), outputs[0]))
@@ -113,13 +120,14 @@ def _is_gate(field: Field | None, view: View, picture: Shape) -> bool:
 
 def _meet(fields: Sequence[Field | None], output: Shape) -> Field | None:
     """The hull of what several paths see; None where their strides differ."""
-    if any(field is None for field in fields):
+    if None in fields:
         return None
     windows = [field for field in fields if isinstance(field, ReceptiveField)]
     if len(windows) < len(fields):
         return "global"
-    first = windows[0]
-    if all(window == first for window in windows):
+    first, *others = windows
+    others = [window for window in others if window != first]
+    if not others:
         return first
     units = places_of(output) or (1, 1)
     axes = [_hull(windows, axis, units[axis]) for axis in (0, 1)]
@@ -153,9 +161,8 @@ def _through(before: Field | None, view: View) -> Field | None:
         return before
     if before == "global" or view == "global":
         return "global"
-    height, width = (_widen(before, i, view[i]) for i in (0, 1))
-    sizes, strides, offsets = zip(height, width, strict=True)
-    return ReceptiveField(sizes, strides, offsets)
+    (high, down, top), (wide, right, left) = _widen(before, 0, view[0]), _widen(before, 1, view[1])
+    return ReceptiveField((high, wide), (down, right), (top, left))
 
 
 def _widen(before: ReceptiveField, axis: int, window: Window) -> "tuple[Number, Number, Number]":

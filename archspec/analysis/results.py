@@ -31,7 +31,7 @@ class Results(NamedTuple):
     """Results by node index, None where something is unknown.
 
     Parameters are those of the module that a node calls: sums have each module once, however often
-    it is called, and the operations of every call.
+    it is called, and the operations of every call. `whole` are the totals of all nodes.
     """
 
     parameters: tuple[Parameters | None, ...]
@@ -40,25 +40,28 @@ class Results(NamedTuple):
     fields: tuple[Field | None, ...]
     ungated_fields: tuple[Field | None, ...]
     evaluated: tuple[bool, ...] | None = None
+    whole: Totals = Totals(*[None] * 6)
 
     def totals(self, nodes: Iterable[Node]) -> Totals:
-        """The sums over some nodes: the whole network's, or a group's.
+        """The sums over some nodes, a group's.
 
         Parameters are all there are; operations and layers those that evaluation runs.
         """
         everything = list(nodes)
         nodes = self.in_evaluation(everything)
         modules = first_calls(nodes)
-        held = _known(self.parameters[node.index] for node in first_calls(everything))
-        kept = _known(self.parameters[node.index] for node in modules)
+        held = kept = _known([self.parameters[node.index] for node in modules])
+        if len(nodes) < len(everything):
+            held = _known([self.parameters[node.index] for node in first_calls(everything)])
         counts = self.counts(nodes)
-        weighted = _known(None if node.op is None else node.op.weighted for node in modules)
-        trainable = None if held is None else sum(p.trainable for p in held)
+        ops = [node.module.op for node in modules]
+        weighted = _known([None if op is None else op.weighted for op in ops])
+        trainable = None if held is None else _trainable(held)
         only = None if held is None or kept is None else _trainable(held) - _trainable(kept)
         return Totals(
             num_params=trainable,
             trainable_params=trainable,
-            buffers=None if held is None else sum(p.buffers for p in held),
+            buffers=None if held is None else sum([p.buffers for p in held]),
             training_only_params=only,
             macs=None if counts is None else counts.macs,
             weighted_layers=None if weighted is None else sum(weighted),
@@ -72,7 +75,7 @@ class Results(NamedTuple):
 
     def counts(self, nodes: Iterable[Node]) -> Counts | None:
         """Operations of some nodes together."""
-        known = _known(self.operations[node.index] for node in nodes)
+        known = _known([self.operations[node.index] for node in nodes])
         if known is None:
             return None
         return Counts(*(sum(column) for column in zip(*known, strict=True))) if known else Counts()
@@ -89,20 +92,20 @@ class Results(NamedTuple):
 
 
 def _trainable(held: Iterable[Parameters]) -> int:
-    return sum(parameters.trainable for parameters in held)
+    return sum([parameters.trainable for parameters in held])
 
 
 def _known(values: Iterable[Any]) -> list[Any] | None:
     """The values, or None when one of them is unknown."""
     listed = list(values)
-    return None if any(value is None for value in listed) else listed
+    return None if None in listed else listed
 
 
 def analyse(network: Network) -> Results:
     """Run every pass over a network."""
     parameters = count_parameters(network)
     fields = receptive_fields(network)
-    return Results(
+    results = Results(
         parameters=parameters,
         operations=count_operations(network),
         memory=count_bytes(network, parameters),
@@ -110,3 +113,4 @@ def analyse(network: Network) -> Results:
         ungated_fields=fields.without_gates,
         evaluated=network.evaluated,
     )
+    return results._replace(whole=results.totals(network.nodes))

@@ -21,7 +21,7 @@ from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph.declared import references, reserved
-from archspec.graph.network import INPUT, INPUT_NAME, Network, Node, Value
+from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
 from archspec.graph.values import evaluate
 from archspec.graph.walk import Walker, told_once
 from archspec.language.model import Spec
@@ -35,13 +35,17 @@ LEAST_SIDE = 16
 
 
 def build(
-    spec: Spec, overrides: Mapping[str, Data] | None = None
+    spec: Spec, overrides: Mapping[str, Data] | None = None, memory: Memory | None = None
 ) -> tuple[Network, list[Diagnostic]]:
-    """The network a spec means, with `overrides` in place of its variables, and every fault."""
+    """The network a spec means, with `overrides` in place of its variables, and every fault.
+
+    With the `memory` of a network of the same spec, its family included, what is equal is shared.
+    """
     faults: list[Diagnostic] = []
     names = bind(spec, overrides or {}, faults)
     shape = _input_shape(spec, names, faults)
-    walker = Walker(spec, names, shape, faults)
+    memory = memory or Memory()
+    walker = Walker(spec, names, shape, faults, memory)
     root = walker.root()
     outputs, training_only = _outputs(spec, walker, faults)
     nodes = tuple(walker.nodes)
@@ -62,10 +66,12 @@ def build(
         root=root,
         nodes=nodes,
         shapes=tuple(walker.shapes),
+        twins=tuple(walker.twins),
         outputs=outputs,
         training_only=training_only,
         evaluated=evaluated,
         run=run,
+        memory=memory,
     )
     return network, told_once(faults)
 

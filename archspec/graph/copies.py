@@ -2,19 +2,24 @@
 
 What a block becomes follows from its arguments and from what arrives. Where both are as they were,
 its nodes differ in their numbers, their paths and what arrives at the first of them, and nothing
-has to be computed anew.
+has to be computed anew. That holds in another network of the same spec as well: one with other
+variables, which no block sees.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from archspec.graph.network import Module, Node, Scope, Value
+from archspec.ops import Shape
 
 Children = Sequence[Scope | Node]
 
 
 class Walked(NamedTuple):
-    """What a block became: its nodes are those from `start` to `stop`; `work` is what it took."""
+    """What a block became: its nodes are those from `start` to `stop`; `work` is what it took.
+
+    `nodes` and `shapes` are those of the whole network that it was walked in.
+    """
 
     children: tuple[Scope | Node, ...]
     path: str
@@ -23,20 +28,20 @@ class Walked(NamedTuple):
     start: int
     stop: int
     work: int
+    nodes: list[Node]
+    shapes: list[tuple[Shape, ...] | None]
 
 
 class Copy:
     """What a block became, once more: at `path`, reading `source`, with nodes from `start` on."""
 
-    def __init__(
-        self, walked: Walked, nodes: Sequence[Node], path: str, source: Value, start: int
-    ) -> None:
+    def __init__(self, walked: Walked, path: str, source: Value, start: int) -> None:
         self.walked = walked
         self.path = path
         self.source = source
         self.shift = start - walked.start
         self.skip = len(walked.path)
-        self.nodes = [self._node(node) for node in nodes[walked.start : walked.stop]]
+        self.nodes = [self._node(node) for node in walked.nodes[walked.start : walked.stop]]
         self.children = self._children(walked.children)
         self.output = self._value(walked.output)
 
@@ -46,11 +51,11 @@ class Copy:
         return Value(node + self.shift, port) if node >= self.walked.start else self.source
 
     def _node(self, node: Node) -> Node:
-        index, name, module, op_name, inputs, *rest = node
-        number, path, *made = module
-        moved = Module._make((number + self.shift, self.path + path[self.skip :], *made))
+        index, name, module, op_name, inputs = node[:5]
+        shift, path = self.shift, self.path + module.path[self.skip :]
+        moved = Module._make((module.index + shift, path, *module[2:]))
         read = tuple([self._value(value) for value in inputs])
-        return Node._make((index + self.shift, name, moved, op_name, read, *rest))
+        return Node._make((index + shift, name, moved, op_name, read, *node[5:]))
 
     def _children(self, children: Children) -> tuple[Scope | Node, ...]:
         first = self.walked.start

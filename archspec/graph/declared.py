@@ -19,7 +19,10 @@ RESERVED = frozenset({"in_channels", "i", "j", *FUNCTIONS, *CONSTANTS})
 
 def references(spec: Spec) -> dict[str, Value]:
     """The names of ops and blocks, as values of expressions."""
-    return {name: Reference(name) for name in (*OPS_BY_NAME, *spec.blocks)}
+    return {**_OPS, **{name: Reference(name) for name in spec.blocks}}
+
+
+_OPS = {name: Reference(name) for name in OPS_BY_NAME}
 
 
 def check(spec: Spec) -> Iterator[Diagnostic]:

@@ -1,6 +1,6 @@
 """How the parameters of a network begin: `init` of the spec and of rows, evaluated and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.foreign import suggest_op
@@ -11,7 +11,7 @@ from archspec.graph.network import Node
 from archspec.graph.values import evaluate
 from archspec.language.init import RANGES, SCHEMES, WITH_FANS, Scheme, Schemes, problem_with
 from archspec.language.model import Spec
-from archspec.ops import OPS_BY_NAME, Op, Shape, Shapes
+from archspec.ops import OPS_BY_NAME, Shape, Tensor
 
 
 def bind(schemes: Schemes, names: Mapping[str, Value], faults: list[Diagnostic]) -> Schemes:
@@ -51,10 +51,9 @@ def _option(
     return value  # type: ignore[no-any-return]  # a number or a word
 
 
-def parameters_of(op: Op, arriving: Shapes) -> dict[str, Shape]:
+def parameters_of(tensors: Sequence[Tensor]) -> dict[str, Shape]:
     """An op's parameters by name; the one of an op that is a parameter itself is `weight`."""
-    tensors = (tensor for tensor in op.tensors(arriving) if tensor.trainable)
-    return {tensor.name or "weight": tensor.shape for tensor in tensors}
+    return {tensor.name or "weight": tensor.shape for tensor in tensors if tensor.trainable}
 
 
 def _check_fans(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
+from typing import Any
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
 from archspec.diagnostics.foreign import is_foreign, suggest_op
@@ -18,8 +19,8 @@ from archspec.diagnostics.wording import describe
 from archspec.expressions import Reference
 from archspec.expressions import Value as Worth
 from archspec.graph.init import bind, check_row, parameters_of
-from archspec.graph.network import INPUT, INPUT_NAME, Module, Node, Scope, Value
-from archspec.graph.values import OpFactory, evaluate
+from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Scope, Value
+from archspec.graph.values import PLAIN, OpFactory, evaluate
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
@@ -85,18 +86,23 @@ class Frame:
 class Leaves:
     """Keeps the nodes so far, and makes the next one of a row."""
 
-    def __init__(self, spec: Spec, shape: Shape | None, faults: list[Diagnostic]) -> None:
+    def __init__(
+        self, spec: Spec, shape: Shape | None, faults: list[Diagnostic], memory: Memory
+    ) -> None:
         self.spec = spec
         self.faults = faults
-        self.factory = OpFactory(faults)
+        self.factory = OpFactory(faults, memory.ops)
         self.nodes: list[Node] = []
         self.shapes: list[tuple[Shape, ...] | None] = []
         # What a node gives on: its shapes, or behind a fault what those would have been.
         self.flows: list[tuple[Shape, ...] | None] = []
+        self.twins: list[int] = []
+        self.known: dict[Any, int] = {}  # the first node with an op on shapes, where that fits
         self.tensors: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}  # equal ones are one
         self.inputs = {INPUT_NAME: shape}
         self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
+        self.constant: dict[tuple[SpecPath, type[Op]], Op] = {}  # of rows without expressions
         self.init: Mapping[str, Schemes] = {}  # of the spec, by op
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
 
@@ -151,10 +157,14 @@ class Leaves:
             self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
         elif cls is not None:
             written, places = self._attributes(step, cls, frame)
-            arriving = self.flow(inputs[0])
-            op = self.factory.make(cls, written, places, step.at, arriving, frame)
-            if op is not None and not written.keys() <= cls.model_fields.keys():
-                written = {key: written[key] for key in written if key in cls.model_fields}
+            op = self.constant.get((step.at, cls))
+            if op is None:
+                arriving = self.flow(inputs[0])
+                op = self.factory.make(cls, written, places, step.at, arriving, frame)
+                if op is not None and not written.keys() <= cls.model_fields.keys():
+                    written = {key: written[key] for key in written if key in cls.model_fields}
+                elif op is not None and all(type(v) in PLAIN for v in written.values()):
+                    self.constant[step.at, cls] = op
         return self._add(step, name, path, step.op or "", op, written, inputs, frame)
 
     def _attributes(self, step: Step, cls: type[Op], frame: Frame) -> Merged:
@@ -240,31 +250,41 @@ class Leaves:
         said, so that one wrong row does not hide the next; nothing computed from it is kept.
         """
         index = len(self.nodes)
-        given, tensors, fault = _give(op, [self.flow(value) for value in inputs])
-        if fault is not None or not self._are_known(inputs):
-            shapes = tensors = None
+        arriving = [self.flow(value) for value in inputs]
+        key = _kind(op, arriving)
+        twin, init, fault = self.known.get(key), None, None
+        if twin is None:
+            given, tensors, fault = _give(op, arriving)
         else:
-            shapes = given
-        if tensors:
-            tensors = self.tensors.setdefault(tensors, tensors)
-        node = Node(
-            index=index,
-            name=name,
-            module=Module(index, path, op, tensors),
-            op_name=op_name if op is None else op.op_name,
-            inputs=inputs,
-            at=step.at,
-            source=carried_at or step.at,
-            named=step.name is not None,
-            written=written,
-            step=step,
-            role=role,
+            *_, tensors, init = self.nodes[twin].module
+            given = self.flows[twin]
+        shapes = given if fault is None and self._are_known(inputs) else None
+        if shapes is None:
+            tensors, twin = None, None
+        elif twin is None:
+            self.known[key] = index
+            tensors = self.tensors.setdefault(tensors, tensors) if tensors else tensors
+        said = step.init is not None and not role  # by the row itself
+        settled = twin is not None and not (said or self.nodes[twin].has_init)
+        node = Node(  # by position: by name takes twice as long
+            index,
+            name,
+            Module(index, path, op, tensors, init if settled else None),
+            op_name if op is None else op.op_name,
+            inputs,
+            step.at,
+            carried_at or step.at,
+            step.name is not None,
+            written,
+            step,
+            role,
         )
         if fault is not None:
             self._tell(fault, node, frame)
-        if self.init or step.init is not None:
+        if not settled and (self.init or said):
             node = self._initialised(node, frame)
         self.shapes.append(shapes)
+        self.twins.append(index if twin is None else twin)
         self.flows.append(given)
         self.nodes.append(node)
         frame.children.append(node)
@@ -279,19 +299,36 @@ class Leaves:
         arriving = [self.flow(value) for value in node.inputs]
         if node.op is None or None in arriving:
             return node
-        known = parameters_of(node.op, arriving)  # type: ignore[arg-type]  # none of them is None
-        if node.op_name in self.init:
-            seen = self.parameters.setdefault(node.op_name, {})
-            for name, shape in known.items():
-                seen[name] = min(seen.get(name, shape), shape, key=len)
+        tensors = node.module.tensors
+        if tensors is None:  # behind a fault
+            tensors = node.op.tensors(arriving)  # type: ignore[arg-type]  # none of them is None
+        known = parameters_of(tensors)
+        self._see_parameters(node.op_name, known)
         schemes = self.init.get(node.op_name, {})
         schemes = {name: scheme for name, scheme in schemes.items() if name in known}
-        if node.step is not None and node.step.init is not None and not node.role:
+        if node.has_init:
+            assert node.step is not None
+            assert node.step.init is not None
             if not frame.fixed:
                 frame.names["in_channels"] = channels_of(arriving[0] or ())
             check_row(node.step.init, node, known, self.faults)
             schemes |= bind(node.step.init, frame.names, self.faults)
         return node._replace(module=node.module._replace(init=schemes)) if schemes else node
+
+    def _see_parameters(self, op_name: str, known: Mapping[str, Shape]) -> None:
+        """Note the parameters of an op that the spec's `init` speaks of."""
+        if op_name in self.init:
+            seen = self.parameters.setdefault(op_name, {})
+            for name, shape in known.items():
+                seen[name] = min(seen.get(name, shape), shape, key=len)
+
+    def adopt(self, node: Node) -> None:
+        """Note of a node that another network gave what is noted of one that is made here."""
+        kind = _kind(node.op, [self.flow(value) for value in node.inputs])
+        twin = self.known.setdefault(kind, node.index)
+        self.twins.append(twin)
+        if twin == node.index:
+            self._see_parameters(node.op_name, parameters_of(node.module.tensors or ()))
 
     def _tell(self, fault: Fault, node: Node, frame: Frame) -> None:
         """Say of a node what its op refuses."""
@@ -338,6 +375,11 @@ def _give(
         what = "the output" if largest > MAX_ELEMENTS else "the weight"
         return None, None, Fault(TooBig, what=what, count=f"{max(largest, weight):.1e}")
     return shapes, tensors, None
+
+
+def _kind(op: Op | None, arriving: Sequence[Shape | None]) -> tuple[Any, ...]:
+    """What twins have in common: op and shapes; equal ones may be of different kinds."""
+    return (id(op), *arriving, *map(type, arriving))
 
 
 def _is_alone(step: Step) -> bool:

@@ -1,5 +1,6 @@
 """Which names a step may have: those that PyTorch and Python allow for a module."""
 
+from functools import lru_cache
 from keyword import iskeyword
 
 # What nn.Module and nn.Sequential have already, and what a generated module imports.
@@ -19,6 +20,7 @@ _TAKEN = frozenset(
 _USED = frozenset({"self", "super", "torch", "nn", "F", "math", "input", "x"})
 
 
+@lru_cache(maxsize=1024)  # a block has the same names wherever it stands
 def problem_with(name: str, *, in_group: bool = False) -> str | None:
     """Why `name` cannot name a step, or None when it can.
 

@@ -1,15 +1,17 @@
 """What a spec means: one frozen structure, as a tree of scopes and as a list of nodes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value as Worth
 from archspec.language.init import Schemes
 from archspec.language.model import Block, Claim, Spec, Step
 from archspec.language.source import Data
-from archspec.ops import Op, Shape, Shapes, Tensor
+from archspec.ops import Op, Shape, Tensor
+
+T = TypeVar("T")
 
 INPUT = -1
 """What stands for the network itself where a value comes from: its ports are the inputs."""
@@ -82,6 +84,11 @@ class Node(NamedTuple):
         return Value(self.index)
 
     @property
+    def has_init(self) -> bool:
+        """Whether its row says itself how the parameters of its module begin."""
+        return self.step is not None and self.step.init is not None and not self.role
+
+    @property
     def claims(self) -> tuple[Claim, ...]:
         """What is claimed of this step."""
         return self.step.claims if self.step and not self.role else ()
@@ -135,6 +142,19 @@ class Scope(NamedTuple):
         return (item for item in self.walk() if isinstance(item, Node))
 
 
+class Memory:
+    """What walks of one spec made, whatever its variables are: equal ops, and blocks as a whole."""
+
+    __slots__ = ("blocks", "ops")
+
+    def __init__(self) -> None:
+        self.ops: dict[Any, Op] = {}
+        self.blocks: dict[str, dict[Any, Any]] = {}  # by how parameters begin, which blocks see
+
+    def __repr__(self) -> str:
+        return "Memory()"
+
+
 class Network(NamedTuple):
     """A spec with its variables bound and every step resolved.
 
@@ -143,9 +163,13 @@ class Network(NamedTuple):
     inferred while the network is built, since what a row means may depend on the channels that
     arrive (`groups: in_channels`).
 
+    `twins[i]` is the first node with the same op on the same shapes, or `i` itself where none is
+    before it: what follows from these two is computed once (`of_twins`).
+
     `outputs` are the values that the network gives back, by name; those among `training_only` are
     left out in evaluation, and with them the nodes that are not `evaluated`. A node from which no
     output follows is not `run` at all: its module is there, with its parameters, and not called.
+    `memory` is for whoever builds it once more, with other variables.
     """
 
     spec: Spec
@@ -154,10 +178,12 @@ class Network(NamedTuple):
     root: Scope
     nodes: tuple[Node, ...]
     shapes: tuple[tuple[Shape, ...] | None, ...]
+    twins: tuple[int, ...]
     outputs: Mapping[str, Value]
     training_only: frozenset[str] = frozenset()
     evaluated: tuple[bool, ...] | None = None
     run: tuple[bool, ...] | None = None
+    memory: Memory | None = None
 
     @property
     def input_shape(self) -> Shape | None:
@@ -200,16 +226,15 @@ class Network(NamedTuple):
         shapes = tuple([self.shape_of(value) for value in node.inputs])
         return None if None in shapes else shapes  # type: ignore[return-value]  # just asked
 
+    def of_twins(self, compute: Callable[[Node], T]) -> list[T]:
+        """What follows from the op of each node and what arrives, computed once for all twins."""
+        found: list[T] = []
+        for node, twin in zip(self.nodes, self.twins, strict=True):
+            found.append(found[twin] if twin < len(found) else compute(node))
+        return found
+
     def name_of(self, value: Value) -> str:
         """The path of the module that gives a value, or the name of the network's input."""
         return (
             tuple(self.inputs)[value.port] if value.node == INPUT else self.nodes[value.node].path
         )
-
-
-def alike(op: Op, arriving: Shapes) -> tuple[object, ...]:
-    """What tells whether one pass asks again what it asked: the same op, and what it reads.
-
-    Good for as long as the op is there. Shapes that are equal may be of different kinds.
-    """
-    return (id(op), *arriving, *map(type, arriving))

@@ -44,11 +44,12 @@ class Resolver(Leaves):
 
     def own_name(self, step: Step, written: str | None, frame: Frame) -> str:
         """The name of a step in its body: as written, or its number; faults where it has none."""
-        own = str(len(frame.children))
-        if written is not None:
+        if written is None:
+            own = str(len(frame.children))
+        else:
             filled = self.filled(step, "name", written, frame)
             if filled is None:
-                return own  # told already
+                return str(len(frame.children))  # told already
             own = filled
             problem = problem_with(own, in_group=frame.in_group)
             if problem:

@@ -36,17 +36,10 @@ def evaluate(
     None where that cannot be done, also where a name is `UNKNOWN`: then it has been told.
     """
     if type(value) is str:
-        try:
-            return expressions.evaluate(expressions.parse(value), names)
-        except DependsOnUnknown:
-            return None
-        except ExpressionError as error:
-            fault = InvalidExpression(
-                where, offset=error.column, text=shorten(value), problem=error.problem
-            )
-            fault.help = as_list(value)
-            faults.append(fault)
-            return None
+        known = names.get(value)
+        if type(known) is int and value.isidentifier() and value not in expressions.CONSTANTS:
+            return known  # the name of a number: most are no more than that
+        return _computed(value, names, where, faults)
     if type(value) is list:
         return [evaluate(item, names, (*where, i), faults) for i, item in enumerate(value)]
     if type(value) is dict:
@@ -55,12 +48,29 @@ def evaluate(
     return value
 
 
+def _computed(
+    text: str, names: Mapping[str, Value], where: SpecPath, faults: list[Diagnostic]
+) -> Any:
+    try:
+        return expressions.evaluate(expressions.parse(text), names)
+    except DependsOnUnknown:
+        return None
+    except ExpressionError as error:
+        fault = InvalidExpression(
+            where, offset=error.column, text=shorten(text), problem=error.problem
+        )
+        fault.help = as_list(text)
+        faults.append(fault)
+        return None
+
+
 def shorten(text: str) -> str:
     """A text for a message, cut off where it is long."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-_PLAIN = (int, float, bool)
+PLAIN = (int, float, bool)
+"""What an attribute is without anything to compute."""
 
 
 class Names(Protocol):
@@ -72,11 +82,11 @@ class Names(Protocol):
 
 
 class OpFactory:
-    """Makes ops from what is written; equal rows of a shared body get the same op."""
+    """Makes ops from what is written; equal ones are one, over all networks that share `made`."""
 
-    def __init__(self, faults: list[Diagnostic]) -> None:
+    def __init__(self, faults: list[Diagnostic], made: dict[Any, Op]) -> None:
         self.faults = faults
-        self.made: dict[Any, Op] = {}
+        self.made = made
 
     def make(
         self,
@@ -93,7 +103,7 @@ class OpFactory:
         Expressions see the body's names; outside blocks, `in_channels` is what arrives at the row.
         """
         names = body.names
-        if not body.fixed and any(type(value) not in _PLAIN for value in written.values()):
+        if not body.fixed and any(type(value) not in PLAIN for value in written.values()):
             names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
         before = len(self.faults)
         values = {
@@ -105,7 +115,8 @@ class OpFactory:
         faulty = len(self.faults) > before
         if faulty:
             _hint_at_words(cls, written, self.faults[before:], places)
-        key = _key(cls, values) if body.shared and not faulty else None
+        unsure = faulty or None in values.values()
+        key = None if unsure else (cls, repr(values), *map(type, values.values()))
         if key in self.made:
             return self.made[key]
         try:
@@ -188,12 +199,6 @@ def following_fault(
     behind = ", flattened" if flattened else ""
     told = spell(given)
     return ContradictsInput(where, on_key=True, key=key, given=told, count=count, behind=behind)
-
-
-def _key(cls: type[Op], values: Mapping[str, Any]) -> Any:
-    """What makes two ops equal, None for values that cannot be compared quickly."""
-    plain = all(type(value) in (int, float, bool, str) for value in values.values())
-    return (cls, *values.items(), *map(type, values.values())) if plain else None
 
 
 def _hint_at_words(

@@ -25,9 +25,9 @@ from archspec.graph.copies import Copy, Walked
 from archspec.graph.declared import references
 from archspec.graph.least import Counter, Least
 from archspec.graph.leaves import Frame
-from archspec.graph.network import INPUT, Kind, Scope, Value
+from archspec.graph.network import INPUT, Kind, Memory, Scope, Value
 from archspec.graph.resolve import Resolver
-from archspec.graph.values import evaluate, following_fault, shorten
+from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.rows import MAX_FAULTS
 from archspec.language.source import Data
@@ -73,13 +73,13 @@ class Walker(Resolver):
         names: dict[str, Worth],
         shape: Shape | None,
         faults: list[Diagnostic],
+        memory: Memory,
     ) -> None:
-        super().__init__(spec, shape, faults)
+        super().__init__(spec, shape, faults, memory)
         self.body = Frame(names, "", Value(INPUT), 0, fixed=False, shared=False)
         self.references = references(spec)
         self.dropped: set[str] = set()
         self.open: list[str] = []  # the blocks that the walk is in
-        self.walked: dict[Any, Walked] = {}  # the blocks so far that nothing was wrong with
         self.work = 0
         self.weights: dict[SpecPath, int] = {}
         self.counter = Counter(spec, self._weight)
@@ -87,6 +87,8 @@ class Walker(Resolver):
         self.stopped = False
         faults += declared.check(spec)
         self.init = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
+        # The blocks so far that nothing was wrong with.
+        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr(self.init), {})
 
     def root(self) -> Scope:
         """The network's own scope."""
@@ -444,17 +446,22 @@ class Walker(Resolver):
         self.work += 10 + len(block.vars) + len(self.references) // 16
         channels = channels_of(arriving)
         given = {**arguments, "in_channels": channels}
+        path, depth = frame.inner(name), frame.depth + 1
+        inner = Frame(given, path, inputs[0], depth, fixed=True, shared=True)
+        kinds = map(type, (arriving, *given.values()))
+        key = (block.name, depth, *self.open, repr(given), arriving, *kinds)
+        if not self._walk_again(key, inner):
+            inner.names = self._names(block, given)
+            self._walk(block, inner, key)
+        self._close(inner, step, name, frame, "block", block.at, block, given)
+
+    def _names(self, block: Block, given: Mapping[str, Worth]) -> dict[str, Worth]:
+        """What a block sees: ops and blocks, what it is given, and its own variables."""
         names = {**self.references, **given}
         for local, written in block.vars.items():
             value = evaluate(written, names, (*block.at, "vars", local), self.faults)
             names[local] = UNKNOWN if value is None else value
-        path, depth = frame.inner(name), frame.depth + 1
-        inner = Frame(names, path, inputs[0], depth, fixed=True, shared=True)
-        kinds = map(type, (arriving, *given.values()))
-        key = (block.name, depth, *self.open, repr(given), arriving, *kinds)
-        if not self._walk_again(key, inner):
-            self._walk(block, inner, key)
-        self._close(inner, step, name, frame, "block", block.at, block, given)
+        return names
 
     def _walk(self, block: Block, inner: Frame, key: Any) -> None:
         """The body of a block, remembered where nothing at all is wrong so far."""
@@ -463,9 +470,20 @@ class Walker(Resolver):
         self._steps(block.body, inner)
         self.open.pop()
         if not self.faults:
-            stop, work = len(self.nodes), self.work - work
-            made, source = tuple(inner.children), inner.sources[0]
-            self.walked[key] = Walked(made, inner.path, source, inner.previous, start, stop, work)
+            self._remember(inner, key, start, self.work - work)
+
+    def _remember(self, inner: Frame, key: Any, start: int, work: int) -> None:
+        self.walked[key] = Walked(
+            tuple(inner.children),
+            inner.path,
+            inner.sources[0],
+            inner.previous,
+            start,
+            len(self.nodes),
+            work,
+            self.nodes,
+            self.shapes,
+        )
 
     def _walk_again(self, key: Any, inner: Frame) -> bool:
         """Whether a block was walked with the same arguments and input: that is there once more."""
@@ -476,12 +494,20 @@ class Walker(Resolver):
         if start + count >= MAX_STEPS or self.work + walked.work >= MAX_WORK:
             return False  # somewhere in there it is too much
         self.work += walked.work
-        copy = Copy(walked, self.nodes, inner.path, inner.sources[0], start)
+        copy = Copy(walked, inner.path, inner.sources[0], start)
+        shapes = walked.shapes[walked.start : walked.stop]
         self.nodes += copy.nodes
-        self.shapes += self.shapes[walked.start : walked.stop]
-        self.flows += self.flows[walked.start : walked.stop]
+        self.shapes += shapes
+        self.flows += shapes
         inner.children += copy.children
         inner.previous = copy.output
+        if walked.nodes is self.nodes:
+            self.twins += self.twins[walked.start : walked.stop]
+            return True
+        self.branching = True  # perhaps: then it is asked what leads to the outputs
+        for node in copy.nodes:
+            self.adopt(node)
+        self._remember(inner, key, start, walked.work)
         return True
 
     def _arguments(
@@ -513,7 +539,9 @@ class Walker(Resolver):
             else:
                 where = (*block.at, "args", name)
                 self.work += weight(default)
-                value = evaluate(default, {**self.references, **values}, where, self.faults)
+                value = default
+                if type(default) not in PLAIN:
+                    value = evaluate(default, {**self.references, **values}, where, self.faults)
             if value is not None:
                 values[name] = value
         return values

@@ -81,20 +81,12 @@ class Sliding(Unary):
 
     def axes(self, shape: Shape) -> tuple[Axis, Axis]:
         """The windows along height and width of an input (C, H, W), padding worked out."""
-        _, *sizes = require_map(self.op_name, shape)
-        height, width = (
-            Axis(
-                name,
-                size,
-                self.kernel_size[i],
-                self.strides[i],
-                *self.ends(i, size),
-                self.dilation[i],
-                self.rounds_up,
-            )
-            for i, (name, size) in enumerate(zip(("height", "width"), sizes, strict=True))
-        )
-        return height, width
+        _, height, width = require_map(self.op_name, shape)
+        return self._axis(0, "height", height), self._axis(1, "width", width)
+
+    def _axis(self, axis: int, name: str, size: int) -> Axis:
+        kernel, stride, dilation = self.kernel_size[axis], self.strides[axis], self.dilation[axis]
+        return Axis(name, size, kernel, stride, *self.ends(axis, size), dilation, self.rounds_up)
 
     def ends(self, axis: int, size: int) -> Pair:
         """Padding before and after along an axis (0 height, 1 width) of `size` elements."""

@@ -6,6 +6,7 @@ import pytest
 
 from archspec import check_text
 from archspec.api import Check, check
+from archspec.graph.build import build
 from archspec.graph.copies import Copy
 from archspec.graph.walk import Walker
 
@@ -56,6 +57,46 @@ def test_a_copy_is_what_walking_once_more_gives(spec: str, monkeypatch: pytest.M
         run()  # so there are some
     monkeypatch.setattr(Walker, "_walk_again", _never)
     assert meaning(run()) == meaning(copied)
+
+
+def test_what_the_members_of_a_family_share_is_what_each_has_alone() -> None:
+    for spec in ("resnet", "shufflenet_v1", "efficientnet"):
+        family = check(SPECS / f"{spec}.yaml")
+        alone = [check(f"{SPECS / spec}.yaml:{member.variant}") for member in family.family]
+        assert meaning(family) == [text for one in alone for text in meaning(one)]
+
+
+def test_a_network_with_other_variables_is_the_same_with_a_memory_and_without() -> None:
+    """Also where blocks begin otherwise, or the first network has what this one has not."""
+    text = NESTED.replace("vars: {width: 8}", "vars: {width: 8, b: 1}") + (
+        "init: {conv2d: {weight: {constant: {value: b}}}, linear: {bias: zeros}}\n"
+    )
+    text = text.replace(
+        "  - {op: pair, name: c",
+        "  - {op: linear, when: width < 0, out_features: 1}\n  - {op: pair, name: c",
+    )
+    network = check_text(text).network
+    assert network is not None
+    for others in ({"width": 8}, {"width": 6}, {"b": 2}, {"width": 12, "b": 3}, {"width": "no"}):
+        made, faults = build(network.spec, others, network.memory)
+        fresh, told = build(network.spec, others)
+        assert repr(made._replace(memory=None)) == repr(fresh._replace(memory=None))
+        assert [fault.message for fault in faults] == [fault.message for fault in told]
+
+
+@pytest.mark.parametrize("spec", ["mobilenet_v3", "inception_v3", "resnet"])
+def test_twins_agree_in_all_that_follows_from_op_and_shapes(spec: str) -> None:
+    for member in (found := check(SPECS / f"{spec}.yaml")).family or (found,):
+        network = member.network
+        assert network is not None
+        assert len(set(network.twins)) < len(network.nodes)
+        for node, twin in zip(network.nodes, network.twins, strict=True):
+            other, arriving = network.nodes[twin], network.arriving(node)
+            assert twin <= node.index
+            assert node.op == other.op
+            assert repr((arriving, network.shapes[node.index], node.module.tensors)) == repr(
+                (network.arriving(other), network.shapes[twin], other.module.tensors)
+            )
 
 
 def _unexpected(*_: object) -> None:

@@ -65,7 +65,8 @@ def network(*calls: tuple[Module, tuple[Value, ...]], inputs: int = 1) -> Networ
     last = Value(len(nodes) - 1)
     root = Scope("", "", (), named=True, children=tuple(nodes), outputs=(last,))
     spec = checked.network.spec
-    return Network(spec, arriving, {}, root, tuple(nodes), tuple(shapes), {"out": last})
+    alone = tuple(range(len(nodes)))  # none has a twin
+    return Network(spec, arriving, {}, root, tuple(nodes), tuple(shapes), alone, {"out": last})
 
 
 def conv(index: int = 0) -> Module:

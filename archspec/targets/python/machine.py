@@ -162,6 +162,11 @@ class Framework(Protocol):
     def is_instance(self, value: Any, kind: Any) -> bool:
         """Whether a value is of a class, or of one of several."""
 
+    def shorten(
+        self, loop: tree.For
+    ) -> Callable[[Iterable[Any], Callable[[Any], Any]], Any] | None:
+        """A way to run a loop's body for fewer items to the same end, where there is one."""
+
 
 _NOTHING: Any = object()  # a block that came to its end without `return`
 
@@ -207,14 +212,23 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+_PLAIN = (list, tuple, range, enumerate, zip, dict, reversed)
+"""What a loop goes through without a framework."""
+
+
 def same_kinds(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether equal arguments are of equal types: 1, 1.0 and True are equal."""
-    if len(one) != len(other):
+    if [*map(type, one)] != [*map(type, other)]:
         return False
     for a, b in zip(one, other, strict=True):
-        if type(a) is not type(b) or (isinstance(a, tuple) and not same_kinds(a, b)):
+        if isinstance(a, tuple) and not same_kinds(a, b):
             return False
     return True
+
+
+def call_key(function: Any, arguments: Sequence[Any], keywords: Names) -> tuple[Any, ...]:
+    """What tells a call from others, as far as `same_kinds` agrees."""
+    return (function, len(arguments), *arguments, *keywords, *keywords.values())
 
 
 class Machine:
@@ -305,7 +319,7 @@ class Machine:
     def _construct(self, cls: ClassValue, arguments: Sequence[Any], keywords: Names) -> Any:
         """An object; of one that was made with the same arguments before, a copy."""
         try:
-            key = (cls, *arguments, *keywords.items())
+            key = call_key(cls, arguments, keywords)
             before = self.made.get(key)
         except TypeError:  # a list among the arguments
             return self._constructed(cls, arguments, keywords)
@@ -406,6 +420,9 @@ class Machine:
     def _for(self, statement: tree.For) -> Execution:
         assign, body = self._assign_to(statement.target), self.block(statement.body)
         iterable = self.expression(statement.iterable)
+        shorter = self.framework.shorten(statement)
+        if shorter is not None:
+            return self._shortened(shorter, iterable, assign, body)
 
         def run(names: Names) -> Any:
             for item in self._iterate(iterable(names)):
@@ -413,6 +430,25 @@ class Machine:
                 result = body(names)
                 if result is not _NOTHING:
                     return result
+            return _NOTHING
+
+        return run
+
+    def _shortened(
+        self,
+        shorter: Callable[[Iterable[Any], Callable[[Any], Any]], Any],
+        iterable: Evaluation,
+        assign: Callable[[Names, Any], None],
+        body: Execution,
+    ) -> Execution:
+        """A loop whose body, which returns nothing, the framework runs for some of its items."""
+
+        def run(names: Names) -> Any:
+            def once(item: Any) -> None:
+                assign(names, item)
+                body(names)
+
+            shorter(self._iterate(iterable(names)), once)
             return _NOTHING
 
         return run
@@ -468,8 +504,7 @@ class Machine:
         return assign
 
     def _iterate(self, value: Any) -> Iterable[Any]:
-        plain = isinstance(value, list | tuple | range | enumerate | zip | dict | reversed)
-        return value if plain else self.framework.iterate(value)
+        return value if isinstance(value, _PLAIN) else self.framework.iterate(value)
 
     # --- expressions -------------------------------------------------------------------------
 

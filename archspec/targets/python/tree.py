@@ -6,7 +6,7 @@ Nodes are values: equal where their parts are, never changed. `printer` lays the
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from types import EllipsisType
 from typing import Any, TypeAlias
 
@@ -320,6 +320,7 @@ Replace: TypeAlias = Callable[[Node], Node | None]
 # --- making ---------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1024)
 def dotted(path: str) -> Expr:
     """`nn.Conv2d` as a tree."""
     first, *rest = path.split(".")
@@ -348,9 +349,36 @@ def literal(value: object) -> Expr:
 # --- asking ---------------------------------------------------------------------------------------
 
 
+def path_of(expr: object) -> str:
+    """`nn.Conv2d` of its tree, empty for anything but names and attributes."""
+    if type(expr) is Name:
+        return expr.id
+    if type(expr) is Attribute:
+        owner = path_of(expr.value)
+        return f"{owner}.{expr.name}" if owner else ""
+    return ""
+
+
+def constant(expr: object) -> object:
+    """What a tree of numbers, texts, and tuples of them is worth; `NotImplemented` of any other."""
+    kind: Any = type(expr)
+    if kind is Literal:
+        return expr.value  # type: ignore[attr-defined]  # a literal
+    if kind is Tuple:
+        items = tuple([constant(item) for item in expr.items])  # type: ignore[attr-defined]  # a tuple
+        return NotImplemented if NotImplemented in items else items
+    return NotImplemented
+
+
 @cache
 def _names_of(kind: Any) -> tuple[str, ...]:
     return tuple(part.name for part in fields(kind))
+
+
+@cache
+def _parts_of(kind: Any) -> tuple[str, ...]:
+    """The fields in which nodes may stand: not those of plain texts and truth values."""
+    return tuple(part.name for part in fields(kind) if part.type not in (str, bool))
 
 
 def _field_names(node: object) -> tuple[str, ...]:
@@ -362,10 +390,9 @@ def _field_names(node: object) -> tuple[str, ...]:
 def children(node: Node) -> list[Node]:
     """The nodes that are parts of a node, in the order of the text."""
     found: list[Node] = []
-    for name in _field_names(node):
-        value = getattr(node, name)
-        if type(value) not in _PLAIN:
-            found += _nodes(value)
+    kind: Any = type(node)
+    for name in _parts_of(kind):
+        _collect(getattr(node, name), found)
     return found
 
 
@@ -373,12 +400,13 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 """What stands in most fields, and is no node."""
 
 
-def _nodes(value: object) -> Iterator[Node]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _nodes(item)
-    elif hasattr(type(value), "__dataclass_fields__"):
-        yield value  # type: ignore[misc]  # the only dataclasses in a tree are its nodes
+def _collect(value: object, found: list[Node]) -> None:
+    kind = type(value)
+    if kind is tuple:
+        for item in value:  # type: ignore[attr-defined]  # just asked
+            _collect(item, found)
+    elif kind not in _PLAIN and hasattr(kind, "__dataclass_fields__"):
+        found.append(value)  # type: ignore[arg-type]  # the only dataclasses in a tree are its nodes
 
 
 def walk(*nodes: Node) -> Iterator[Node]:
@@ -392,7 +420,15 @@ def walk(*nodes: Node) -> Iterator[Node]:
 
 def names_in(*nodes: Node) -> frozenset[str]:
     """The names that stand in nodes, be they read or bound."""
-    return frozenset(node.id for node in walk(*nodes) if isinstance(node, Name))
+    found: set[str] = set()
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        if type(node) is Name:
+            found.add(node.id)
+        else:
+            pending.extend(children(node))
+    return frozenset(found)
 
 
 def rebuild(node: Node, replaced: Replace) -> Node:

@@ -86,7 +86,7 @@ def short_name(name: str, room: int = LONGEST_NAME) -> str:
 
 
 def _figures(member: Member, *, layers: bool = True) -> str:
-    totals = member.results.totals(member.network.nodes)
+    totals = member.results.whole
     counted = [f"{totals.weighted_layers} weighted layers"] if layers else []
     if totals.num_params is not None:
         counted.append(f"{commas(totals.num_params)} parameters")

@@ -31,11 +31,12 @@ def render(module: Module, templates: Path | None = None) -> str:
 
     `templates` is a folder of somebody's own, which come first. Raises `TemplateFault`.
     """
-    helpers = _helpers(module)
+    names = names_in(*module.classes, *module.functions)
+    helpers = _helpers(names)
     exported = List(tuple(map(Literal, module.exported)))
     page = {
         "docstring": module.docstring,
-        "imports": _imports(module, helpers),
+        "imports": _imports(names, helpers),
         "exported": list(lines("__all__ = ", exported, 0)),
         "constants": list(module.constants),
         "helpers": helpers,
@@ -67,17 +68,15 @@ def _function(function: Function, indent: int) -> Mapping[str, object]:
     }
 
 
-def _helpers(module: Module) -> list[str]:
-    """The helpers that the definitions use, and what those need themselves."""
-    names = names_in(*module.classes, *module.functions)
+def _helpers(names: frozenset[str]) -> list[str]:
+    """The helpers that definitions with these names use, and what those need themselves."""
     needed = set(names & HELPERS.keys())
     needed.update(*(HELPERS[name] for name in list(needed)))
     return [name for name in HELPERS if name in needed]
 
 
-def _imports(module: Module, helpers: Sequence[str]) -> list[list[str]]:
+def _imports(names: frozenset[str], helpers: Sequence[str]) -> list[list[str]]:
     """Import statements in two groups: the standard library's and torch's."""
-    names = names_in(*module.classes, *module.functions)
     standard = [
         *(["import math"] if "math" in names else []),
         *(["from collections import OrderedDict"] if "OrderedDict" in names else []),

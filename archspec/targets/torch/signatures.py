@@ -196,18 +196,16 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
         return {}  # it takes whatever it is given
     if parameters is None:
         return {"dims": _normal("", tuple(arguments), head)}
-    given = _given(head, parameters, arguments, keywords)
+    given = _given(head, arguments, keywords)
     bound: dict[str, Any] = {}
-    for parameter in parameters:
-        if parameter.name in given:
-            value = given[parameter.name]
-        elif parameter.is_required:
-            raise BadCall(f"{head} needs {parameter.name}")
+    for name, kind, default, is_required in parameters:
+        if name not in given:
+            if is_required:
+                raise BadCall(f"{head} needs {name}")
+            value = default
         else:
-            value = parameter.default
-        if value is None and parameter.name == "stride":
-            value = "kernel_size"
-        bound[parameter.name] = _normal(parameter.kind, value, head)
+            value = _normal(kind, given[name], head)
+        bound[name] = "kernel_size" if value is None and name == "stride" else value
     if bound.get("stride") == "kernel_size":
         bound["stride"] = bound["kernel_size"]
     if head in _POOLS:
@@ -215,18 +213,14 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
     return bound
 
 
-def _given(
-    head: str,
-    parameters: Sequence[_Parameter],
-    arguments: Sequence[Any],
-    keywords: Mapping[str, Any],
-) -> dict[str, Any]:
+def _given(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """What is given, by name."""
-    if len(arguments) > len(parameters):
-        raise BadCall(f"{head} takes at most {len(parameters)} arguments")
-    given = dict(zip((p.name for p in parameters), arguments, strict=False))
+    names = _names(head)
+    if len(arguments) > len(names):
+        raise BadCall(f"{head} takes at most {len(names)} arguments")
+    given = dict(zip(names, arguments, strict=False))
     for name, value in keywords.items():
-        if name in given or all(p.name != name for p in parameters):
+        if name in given or name not in names:
             raise BadCall(f"{head} takes no {name} here")
         given[name] = value
     return given
@@ -279,10 +273,9 @@ def plainest(head: str, bound: Mapping[str, Any]) -> tuple[Any, ...]:
     if plain in _PLAIN.values():
         padding = _padding(head, bound)
         if padding is not None:
-            defaults = {p.name: p.default for p in _parameters(plain) or ()}
-            known = {**defaults, **bound, "padding": padding}
-            dilation = known.get("dilation", 1)
-            known["dilation"] = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+            known = {p.name: p.default for p in _parameters(plain) or ()}
+            known.update(bound, padding=padding)
+            known.setdefault("dilation", (1, 1))
             known.pop("pad", None)
             known.pop("ceil_mode", None) if head.endswith("Same") else None
             return (plain, *sorted(known.items()))
@@ -312,13 +305,19 @@ def _parameters(head: str) -> tuple[_Parameter, ...] | None:
         raise BadCall(f"nothing is known of {head}")
     if text.startswith("*"):
         return None
-    return tuple(map(_parameter, text.split()))
+    return tuple(_parameter(part, head) for part in text.split())
 
 
-def _parameter(text: str) -> _Parameter:
+@cache
+def _names(head: str) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in _parameters(head) or ())
+
+
+def _parameter(text: str, head: str) -> _Parameter:
     name, equals, default = text.partition("=")
     name, _, kind = name.partition(":")
-    return _Parameter(name, kind, _default(default), not equals)
+    value = _normal(kind, _default(default), head) if equals else None
+    return _Parameter(name, kind, value, not equals)
 
 
 def _default(text: str) -> Any:

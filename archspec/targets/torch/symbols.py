@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from archspec.targets.python import tree
 from archspec.targets.python.machine import (
     Bound,
     ClassValue,
@@ -10,8 +11,10 @@ from archspec.targets.python.machine import (
     Instance,
     MachineError,
     Names,
+    call_key,
     same_kinds,
 )
+from archspec.targets.torch.beginnings import only_begins
 from archspec.targets.torch.signatures import BadCall, bind, is_function, is_layer, plainest
 
 Callee: TypeAlias = tuple[Any, ...]
@@ -42,12 +45,22 @@ _BASES: Mapping[str, str] = {
 """Helpers that are kinds of PyTorch's own layers."""
 
 
-class Made:
-    """A layer of PyTorch or of a helper: what made it, and with which arguments."""
+Inits: TypeAlias = Mapping[str, tuple[Any, ...]]
+"""How parameters of a layer begin, by name; never changed, since layers share it."""
+_AS_PYTORCH: Inits = {}
 
-    __slots__ = ("arguments", "head", "in_place", "key", "path")
+
+class Made:
+    """A layer of PyTorch or of a helper: what made it, and with which arguments.
+
+    Its `kind` is its class and all that its attributes tell: the parameters it has, its groups.
+    """
+
+    __slots__ = ("arguments", "head", "in_place", "inits", "key", "kind", "path")
 
     def __init__(self, head: str, arguments: dict[str, Any]) -> None:
+        self.inits = _AS_PYTORCH
+        self.kind = (head, _named_parameters(arguments), arguments.get("groups"))
         self.in_place = bool(arguments.pop("inplace", False))
         self.head = head
         self.arguments = arguments
@@ -57,7 +70,8 @@ class Made:
     def again(self) -> "Made":
         """Another layer that is made in the same way."""
         other = Made.__new__(Made)
-        other.in_place, other.head = self.in_place, self.head
+        other.in_place, other.head, other.kind = self.in_place, self.head, self.kind
+        other.inits = self.inits
         other.arguments, other.key, other.path = self.arguments, self.key, None
         return other
 
@@ -76,10 +90,11 @@ class Container:
 class Parameter:
     """An `nn.Parameter` of a size, filled with a number."""
 
-    __slots__ = ("arguments", "path")
+    __slots__ = ("arguments", "inits", "path")
 
-    def __init__(self, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, arguments: tuple[Any, ...], inits: Inits = _AS_PYTORCH) -> None:
         self.arguments = arguments
+        self.inits = inits
         self.path: str | None = None
 
 
@@ -115,14 +130,8 @@ class Parts:
         self.dim = dim
 
 
-class Event:
-    """A call that was executed; `overwrites` is the tensor whose memory it writes to."""
-
-    __slots__ = ("overwrites", "tensor")
-
-    def __init__(self, tensor: Tensor, overwrites: Tensor | None) -> None:
-        self.tensor = tensor
-        self.overwrites = overwrites
+Event: TypeAlias = tuple[Tensor, Tensor | None]
+"""A call that was executed: what it gives, and the tensor whose memory it writes to, if any's."""
 
 
 class NotThere(Exception):
@@ -142,10 +151,12 @@ class Torch:
         self.terms: dict[Any, Tensor] = {}
         self.events: list[Event] = []
         self.used: set[int] = set()
+        self.looked = 0  # how many calls were looked up
         self.asked = False  # whether anything depended on `self.training`
-        self.inits: dict[int, dict[str, tuple[Any, ...]]] = {}
-        self.kept: list[Any] = []  # keeps alive what `inits` knows by its identity
+        self.begun: list[Any] = []  # whose parameters were told how to begin
+        self.met = False  # whether anything was of a class that was asked for
         self.made: dict[Any, tuple[Any, Made]] = {}
+        self.bound: dict[Any, tuple[Any, Callee, bool]] = {}
         self.run: Callable[[Any, Sequence[Any], Names], Any] = _unset
 
     # --- calls -------------------------------------------------------------------------------
@@ -154,20 +165,41 @@ class Torch:
         self, callee: Callee, operands: tuple[Tensor, ...], overwrites: Tensor | None = None
     ) -> Tensor:
         """The tensor that a call gives: the same one for the same call of the same tensors."""
+        # A module is known by its path: what made it need not be hashed for each of its calls.
+        what: Any = callee[1] or callee if callee[0] == "module" else callee
         if len(operands) == 1:
-            key: Any = (callee, operands[0].index)
+            key: Any = (what, operands[0].index)
         else:
-            key = (callee, *[operand.index for operand in operands])
+            key = (what, *[operand.index for operand in operands])
         tensor = self.terms.get(key)
         if self.looking:
             if tensor is None:
                 raise NotThere(callee)
+            self.looked += 1
             self.used.add(tensor.index)
             return tensor
         if tensor is None:
             tensor = self.terms[key] = Tensor(len(self.terms), callee, operands)
-        self.events.append(Event(tensor, overwrites))
+        self.events.append((tensor, overwrites))
         return tensor
+
+    def given_by(self, layer: Made, operands: Sequence[Tensor]) -> Tensor | None:
+        """What a layer that has its place gave for a tensor; None where it was not called."""
+        return self.terms.get((layer.path, *[operand.index for operand in operands]))
+
+    def find(self, callee: Callee, operands: Sequence[Tensor]) -> Tensor | None:
+        """What a call gave that was executed; None where it was not, or depends on what made those.
+
+        Of a sum or a product that are the same operands in any order.
+        """
+        if callee[0] == "scale":
+            return None
+        if callee[0] in ("+", "*"):
+            operands = sorted(operands, key=_index)
+        try:
+            return self.apply(callee, tuple(operands))
+        except NotThere:
+            return None
 
     def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
         """A layer made, a layer applied, or a function applied."""
@@ -195,7 +227,7 @@ class Torch:
 
     def _make(self, head: str, arguments: Sequence[Any], keywords: Names) -> Made:
         """A layer; what is known of one that was made before is taken from that."""
-        given = (head, *arguments, *keywords.items())
+        given = call_key(head, arguments, keywords)
         try:
             before = self.made.get(given)
         except TypeError:  # a list among the arguments
@@ -213,16 +245,22 @@ class Torch:
         if path == "torch.chunk":
             return self.chunk(arguments[0], *arguments[1:], **keywords)
         if is_function(path):
-            return self._function(path, arguments[0], bind(path, arguments[1:], keywords))
+            return self._function(path, arguments[0], arguments[1:], keywords)
         raise BadCall(f"nothing is known of {path}")
 
-    def _function(self, path: str, tensor: Any, bound: dict[str, Any]) -> Tensor:
+    def _function(
+        self, path: str, tensor: Any, arguments: Sequence[Any], keywords: Names
+    ) -> Tensor:
+        """A function of a tensor; how it is called is worked out once for equal arguments."""
         _require(tensor)
-        in_place = bound.pop("inplace", False)
-        if path == "torch.narrow":
-            bound = {"slice": (bound["start"], bound["start"] + bound["length"])}
-            path = "slice"
-        callee = (path, *bound.values())
+        given = call_key(path, arguments, keywords)
+        try:
+            before = self.bound.get(given)
+        except TypeError:  # a list among the arguments
+            before = (given, *_bound(path, arguments, keywords))
+        if before is None or not same_kinds(before[0], given):
+            before = self.bound[given] = (given, *_bound(path, arguments, keywords))
+        _, callee, in_place = before
         return self.apply(callee, (tensor,), tensor if in_place else None)
 
     def _apply_layer(self, layer: Made, tensor: Any) -> Any:
@@ -251,14 +289,40 @@ class Torch:
         """`nn.init.…_(parameter, …)`: how a parameter begins, the last time it is said."""
         parameter, *values = arguments
         scheme = (path.removeprefix("nn.init.").rstrip("_"), *values, *sorted(keywords.items()))
+        owner, name = parameter, ""
         if isinstance(parameter, Owned):
-            self.inits.setdefault(id(parameter.owner), {})[parameter.name] = scheme
-            self.kept.append(parameter.owner)
-        elif isinstance(parameter, Parameter):
-            self.inits.setdefault(id(parameter), {})[""] = scheme
-            self.kept.append(parameter)
-        else:
+            owner, name = parameter.owner, parameter.name
+        elif not isinstance(parameter, Parameter):
             raise MachineError(f"{path} of something that is no parameter")
+        owner.inits = {**owner.inits, name: scheme}
+        self.begun.append(owner)
+
+    def shorten(
+        self, loop: tree.For
+    ) -> Callable[[Iterable[Any], Callable[[Any], Any]], Any] | None:
+        """For a loop that only says how parameters begin: once for all layers that are alike."""
+        return self._begin_each if only_begins(loop) else None
+
+    def _begin_each(self, items: Iterable[Any], run: Callable[[Any], Any]) -> None:
+        """Run its body for the first module of each kind; the others begin as that one.
+
+        Unless the body was about another module's parameters, or about a module that is no layer.
+        """
+        known: dict[Any, Inits] = {}
+        for item in items:
+            is_layer = type(item) is Made
+            kind = item.kind if is_layer else item.cls if type(item) is Instance else None
+            if is_layer and item.inits:
+                kind = None  # something was said of it before
+            elif kind in known:
+                if is_layer:
+                    item.inits = known[kind]
+                continue
+            self.begun, self.met = [], False
+            run(item)
+            alone = all(owner is item for owner in self.begun)
+            if kind is not None and alone and (is_layer or not self.met):
+                known[kind] = item.inits if is_layer else _AS_PYTORCH
 
     def attribute(self, value: Any, name: str) -> Any:
         """`self.training`, `module.weight`, `x.chunk`, and what modules have."""
@@ -285,20 +349,21 @@ class Torch:
 
     @staticmethod
     def _of_layer(layer: Made, name: str) -> Any:
-        if name == "groups" and "groups" in layer.arguments:
-            return layer.arguments["groups"]
+        _, owned, groups = layer.kind  # nothing else: layers of a kind begin alike
+        if name == "groups" and groups is not None:
+            return groups
         if name not in ("weight", "bias"):
             raise MachineError(f"there is no attribute {name}")
-        if name == "bias" and layer.arguments.get("bias") is False:
-            return None
-        affine = layer.arguments.get("affine", layer.arguments.get("elementwise_affine", True))
-        return None if affine is False else Owned(layer, name)
+        return Owned(layer, name) if name in owned else None
 
     def _modules(self, root: Any) -> list[Any]:
         """The module and all inside, in PyTorch's order."""
         found = [root]
         for child in children_of(root).values():
-            found += self._modules(child)
+            if type(child) is Made:
+                found.append(child)
+            else:
+                found += self._modules(child)
         return found
 
     def _add_module(self, owner: Any, name: Any, module: Any) -> None:
@@ -346,21 +411,22 @@ class Torch:
     def copy(self, value: Any) -> Any:
         """Another module that is made in the same way, down to its parts."""
         kind = type(value)
-        if kind is Made or kind is Parameter:
-            other = value.again() if kind is Made else Parameter(value.arguments)
-            if id(value) in self.inits:
-                self.inits[id(other)] = self.inits[id(value)]
-                self.kept.append(other)
-            return other
+        if kind is Made:
+            return value.again()
         if kind is Instance:
             instance = Instance(value.cls)
             instance.begun = value.begun
-            instance.attributes = {name: self.copy(v) for name, v in value.attributes.items()}
+            instance.attributes = self._copies(value.attributes)
             return instance
         if kind is Container:
-            parts = {name: self.copy(part) for name, part in value.children.items()}
-            return Container(value.head, parts)
-        return value
+            return Container(value.head, self._copies(value.children))
+        return Parameter(value.arguments, value.inits) if kind is Parameter else value
+
+    def _copies(self, parts: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: part.again() if type(part) is Made else self.copy(part)
+            for name, part in parts.items()
+        }
 
     def initialise(self, instance: Instance, arguments: Sequence[Any], keywords: Names) -> None:
         """`super().__init__()` of a class derived from a module."""
@@ -390,7 +456,7 @@ class Torch:
             raise MachineError(f"{op} with a number")
         if op == "-":
             op, tensors = "+", (tensors[0], self._scale(tensors[1], -1.0))
-        first, second = sorted(tensors, key=lambda tensor: tensor.index)  # either way the same
+        first, second = sorted(tensors, key=_index)  # either way the same
         return self.apply((op,), (first, second), left if in_place else None)
 
     def _scale(self, tensor: Tensor, factor: float) -> Tensor:
@@ -443,7 +509,12 @@ class Torch:
 
     def is_instance(self, value: Any, kind: Any) -> bool:
         """Whether a module is of a class, or of one of several."""
-        kinds = kind if isinstance(kind, tuple) else (kind,)
+        found = self._is_instance(value, kind if isinstance(kind, tuple) else (kind,))
+        self.met = self.met or found
+        return found
+
+    @staticmethod
+    def _is_instance(value: Any, kinds: tuple[Any, ...]) -> bool:
         if type(value) is Made:
             heads = (value.head, _BASES.get(value.head))
             return any(type(k) is External and k.path in heads for k in kinds)
@@ -458,12 +529,32 @@ class Torch:
         if name == "chunk":
             return lambda *arguments, **keywords: self.chunk(tensor, *arguments, **keywords)
         if name == "permute":
-            return lambda *dims: self._function("torch.permute", tensor, {"dims": dims})
+            return lambda *dims: self._function("torch.permute", tensor, (dims,), {})
         if name == "mean":
             return lambda *arguments, **keywords: self._function(
-                "torch.mean", tensor, bind("torch.mean", arguments, keywords)
+                "torch.mean", tensor, arguments, keywords
             )
         raise MachineError(f"tensors have no method {name} here")
+
+
+def _named_parameters(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which of `weight` and `bias` a layer has, the others being None."""
+    if arguments.get("affine", arguments.get("elementwise_affine", True)) is False:
+        return ()
+    return ("weight",) if arguments.get("bias") is False else ("weight", "bias")
+
+
+def _index(tensor: Tensor) -> int:
+    return tensor.index
+
+
+def _bound(path: str, arguments: Sequence[Any], keywords: Names) -> tuple[Callee, bool]:
+    """What a function is known by, and whether it works in place."""
+    bound = bind(path, arguments, keywords)
+    in_place = bool(bound.pop("inplace", False))
+    if path == "torch.narrow":
+        return ("slice", (bound["start"], bound["start"] + bound["length"])), in_place
+    return (path, *bound.values()), in_place
 
 
 def _unset(*_: Any) -> Any:
@@ -523,20 +614,25 @@ def children_of(module: Any) -> dict[str, Any]:
     if type(module) is Container:
         return module.children
     if type(module) is Instance:
-        return {name: value for name, value in module.attributes.items() if is_module(value)}
+        return {
+            name: value
+            for name, value in module.attributes.items()
+            if type(value) in _PARTS or is_module(value)
+        }
     return {}
 
 
 def form_of(module: Any) -> Any:
     """How a module is built, whatever the numbers of its layers are."""
-    if isinstance(module, Made):
+    kind = type(module)
+    if kind is Made:
         return (module.head, module.in_place)
-    if isinstance(module, Instance):
+    if kind is Instance:
         parts = module.attributes
         return (module.cls.name, *parts, *map(form_of, parts.values()))
-    if isinstance(module, Container):
+    if kind is Container:
         return (module.head, *module.children, *map(form_of, module.children.values()))
-    return module if isinstance(module, int | float | str) else type(module).__name__
+    return module if kind in (int, float, bool, str) else kind.__name__
 
 
 def place(root: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ SHORTEST_PATH = 12
 def layer_table(network: Network, results: Results) -> list[str]:
     """Aligned lines of at most `WIDTH` columns: one a step, under a header, above the total."""
     rows = _few(list(_rows(network, results)))
-    total = results.totals(network.nodes).num_params
+    total = results.whole.num_params
     assert total is not None
     last = ("total", *[""] * (len(HEADER) - 2), commas(total))
     columns = [
@@ -92,7 +92,7 @@ def family_table(members: Sequence[Member]) -> list[str]:
     header = ("variant", "layers", "params", "MACs", "output")
     rows: list[tuple[str, ...]] = [header]
     for member in members:
-        totals = member.results.totals(member.network.nodes)
+        totals = member.results.whole
         output = member.network.shape_of(member.network.output)
         counts = (totals.weighted_layers, totals.num_params, totals.macs)
         shown = ["unknown" if n is None else commas(n) for n in counts]

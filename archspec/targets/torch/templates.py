@@ -60,6 +60,7 @@ def _environment(own: Path | None, *_: object) -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=own is not None,
         autoescape=False,
     )
 

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from archspec.expressions import make_divisible
 from archspec.graph.network import INPUT, Module, Network, Node, Value
 from archspec.language.init import Scheme
-from archspec.ops import Op, Shape, channels_of
+from archspec.ops import Op, channels_of
 from archspec.targets.python import tree
-from archspec.targets.python.machine import Instance, Machine, MachineError, same_kinds
-from archspec.targets.torch.emit import Row, Spelling, spell_step
+from archspec.targets.python.machine import External, Instance, Machine, MachineError, same_kinds
+from archspec.targets.torch.emit import Spelling, WatchedRow, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.symbols import (
+    Callee,
     Event,
     Made,
     NotThere,
@@ -49,14 +50,6 @@ class Expected(NamedTuple):
     overwrites: bool
 
 
-class Step(NamedTuple):
-    """A node, its op, and the ways in which it may have been written."""
-
-    node: Node
-    op: Op
-    expected: Expected
-
-
 class Validator:
     """Compares what a module makes with networks; its classes are made ready once."""
 
@@ -64,8 +57,10 @@ class Validator:
         self.torch = Torch()
         self.machine = Machine(definitions, self.torch, _FUNCTIONS, IMPORTED)
         self.torch.run = self.machine.call
-        self.expected: dict[Any, tuple[Any, Expected]] = {}
-        self.ready: list[Expected] = []  # keeps them alive: `alike` knows them by their identity
+        # By all that an emitter asked about; kept alive, since `alike` knows them by identity.
+        self.expected: dict[Any, Expected] = {}
+        self.numbers: dict[int, tuple[Op, int]] = {}  # equal ops by identity, kept alive as well
+        self.equal: dict[Any, tuple[Any, int]] = {}  # the same by their values
         self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
@@ -86,42 +81,27 @@ class Validator:
         if not isinstance(root, Instance):
             raise Mismatch(f"{name} makes no module")
         placed = place(root)
-        steps = self._steps(network)
-        self._compare_modules(steps, placed)
-        built = (form_of(root), self._topology(network, steps))
+        ways = network.of_twins(lambda node: self.expect(node, network))
+        self._compare_modules(network, ways, placed)
+        built = (form_of(root), self._topology(network, ways))
         if built in self.alike:
             return  # only numbers differ, for which the modules were compared
-        self._run(network, steps, root, placed, training=True)
+        self._run(network, ways, root, placed, training=True)
         draws = any(tensor.callee[0] == "F.dropout" for tensor in self.torch.terms.values())
         if self.torch.asked or network.training_only or draws:
-            self._run(network, steps, root, placed, training=False)
+            self._run(network, ways, root, placed, training=False)
         self.alike.add(built)
 
-    def _steps(self, network: Network) -> list[Step]:
-        """The nodes, each with the ways in which it may have been written."""
-        steps = []
-        known: dict[Any, Expected] = {}  # by the identity of ops, which the network keeps alive
-        for node in network.nodes:
-            op = node.module.op
-            assert op is not None
-            shapes = _shapes(network, node)
-            key = (id(op), shapes, *map(type, shapes))
-            expected = known.get(key)
-            if expected is None:
-                expected = known[key] = self.expect(op, shapes)
-            steps.append(Step(node, op, expected))
-        return steps
-
     @staticmethod
-    def _topology(network: Network, steps: Sequence[Step]) -> tuple[Any, ...]:
+    def _topology(network: Network, ways: Sequence[Expected]) -> tuple[Any, ...]:
         """The steps of a network; with their numbers where `forward` may say those itself."""
         told = [
             (
-                type(op) if way.function is None and way.padding is None else id(way),
+                type(node.module.op) if way.function is None and way.padding is None else id(way),
                 node.module.path,
                 node.inputs,
             )
-            for node, op, way in steps
+            for node, way in zip(network.nodes, ways, strict=True)
         ]
         runs = (network.run, network.evaluated)
         return tuple(told), runs, tuple(network.outputs.items()), network.training_only
@@ -129,7 +109,7 @@ class Validator:
     def _run(
         self,
         network: Network,
-        steps: Sequence[Step],
+        ways: Sequence[Expected],
         root: Instance,
         placed: Mapping[str, Any],
         *,
@@ -142,59 +122,86 @@ class Validator:
         torch.events.clear()
         result = self.machine.call(root, (x,), {})
         asked = torch.asked
-        _Run(self, network, steps, x, placed, training=training).compare(result)
+        _Run(self, network, ways, x, placed, training=training).compare(result)
         torch.asked = asked
 
     # --- modules -----------------------------------------------------------------------------
 
-    def _compare_modules(self, steps: Sequence[Step], placed: Mapping[str, Any]) -> None:
+    def _compare_modules(
+        self, network: Network, ways: Sequence[Expected], placed: Mapping[str, Any]
+    ) -> None:
         """Every module with tensors at its path; none that the network has not."""
         wanted = {
-            step.node.module.path: (step.node.module, step.expected)
-            for step in steps
-            if step.node.module.tensors
+            node.module.path: (node.module, way)
+            for node, way in zip(network.nodes, ways, strict=True)
+            if node.module.tensors
         }
+        same: set[Any] = set()  # what was compared, by identity: all of it is kept alive meanwhile
         for path, (module, expected) in wanted.items():
             made = placed.get(path)
             if made is None:
                 raise Mismatch(f"there is no {path}", path)
-            keys = (expected.key, expected.bare)
             found = made.arguments if isinstance(made, Parameter) else made.key
-            if found not in (expected.parameter if isinstance(made, Parameter) else None, *keys):
-                raise Mismatch(f"{path} is {found}, not {expected.key or expected.parameter}", path)
-            self._compare_inits(module, made)
+            pair = (id(expected), id(found), id(module.init), id(made.inits))
+            if pair not in same:
+                self._compare_module(module, expected, made, found)
+                same.add(pair)
         for path, made in placed.items():
             if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
                 raise Mismatch(f"the network has no {path}", path)
 
-    def _compare_inits(self, module: Module, made: Any) -> None:
-        """How its parameters begin."""
-        schemes, found = module.init, self.torch.inits.get(id(made))
+    @staticmethod
+    def _compare_module(module: Module, expected: Expected, made: Any, found: Any) -> None:
+        """What a module was made with, and how its parameters begin."""
+        parameter = expected.parameter if isinstance(made, Parameter) else None
+        if found not in (parameter, expected.key, expected.bare):
+            wanted = expected.key or expected.parameter
+            raise Mismatch(f"{module.path} is {found}, not {wanted}", module.path)
+        schemes, found = module.init, made.inits
         if not schemes and not found:
             return
-        wanted = {name: _scheme(scheme) for name, scheme in (schemes or {}).items()}
+        begin = {name: _scheme(scheme) for name, scheme in (schemes or {}).items()}
         if isinstance(made, Parameter):
-            wanted = dict(zip([""], wanted.values(), strict=False))
-        if wanted != (found or {}):
-            raise Mismatch(f"{module.path} begins as {found}, not as {wanted}", module.path)
+            begin = dict(zip([""], begin.values(), strict=False))
+        if begin != found:
+            raise Mismatch(f"{module.path} begins as {found}, not as {begin}", module.path)
 
     # --- steps -------------------------------------------------------------------------------
 
-    def expect(self, op: Op, shapes: tuple[Shape, ...]) -> Expected:
-        """The ways to write an op that reads these shapes."""
-        values = tuple(op.__dict__.values())
-        key = (type(op), values, shapes, *map(type, shapes))
-        before = self.expected.get(key)
-        if before is None or not same_kinds(before[0], values):
-            row = Row(shapes, tree.Literal(channels_of(shapes[0])))
-            ready = self._ready(spell_step(op, row), len(shapes))
-            before = self.expected[key] = (values, ready)
-            self.ready.append(ready)
-        return before[1]
+    def expect(self, node: Node, network: Network) -> Expected:
+        """The ways in which a step may have been written."""
+        op, shapes = node.op, network.arriving(node)
+        assert op is not None
+        assert shapes is not None
+        ways, whatever = self.expected, (self._number(op), len(shapes[0]), *map(type, shapes))
+        if whatever in ways:
+            return ways[whatever]
+        channels = channels_of(shapes[0])
+        known = ways.get((whatever, channels)) or ways.get((whatever, shapes))
+        if known is not None:
+            return known
+        row = WatchedRow(shapes[0], channels)
+        ready = self._ready(spell_step(op, row), len(shapes))
+        if row.asks_sizes:
+            ways[whatever, shapes] = ready
+        else:
+            ways[(whatever, channels) if row.asks_channels else whatever] = ready
+        return ready
+
+    def _number(self, op: Op) -> int:
+        """The same for all ops that are equal."""
+        known = self.numbers.get(id(op))
+        if known is None:
+            values = tuple(op.__dict__.values())
+            same = self.equal.get((type(op), values))
+            if same is None or not same_kinds(same[0], values):
+                same = self.equal[type(op), values] = (values, len(self.numbers))
+            known = self.numbers[id(op)] = (op, same[1])
+        return known[1]
 
     def _ready(self, spelling: Spelling, count: int) -> Expected:
-        made = None if spelling.module is None else self.machine.evaluate(spelling.module)
-        bare = None if spelling.bare is None else self.machine.evaluate(spelling.bare)
+        made = None if spelling.module is None else self._made(spelling.module)
+        bare = None if spelling.bare is None else self._made(spelling.bare)
         return Expected(
             made.key if isinstance(made, Made) else None,
             made.arguments if isinstance(made, Parameter) else None,
@@ -203,6 +210,19 @@ class Validator:
             self._closure(spelling.padding, count),
             spelling.overwrites,
         )
+
+    def _made(self, module: tree.Call) -> Any:
+        """The layer that a call makes: at once where it is given constants, as most are."""
+        arguments: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for argument in module.arguments:
+            if type(argument) is tree.Keyword:
+                keywords[argument.name] = tree.constant(argument.value)
+            else:
+                arguments.append(tree.constant(argument))
+        if any(value is NotImplemented for value in (*arguments, *keywords.values())):
+            return self.machine.evaluate(module)
+        return self.torch.call(External(tree.path_of(module.function)), arguments, keywords)
 
     def _closure(
         self, wrap: Callable[[Sequence[tree.Expr]], tree.Expr] | None, count: int
@@ -224,7 +244,7 @@ class _Run:
         self,
         validator: Validator,
         network: Network,
-        steps: Sequence[Step],
+        ways: Sequence[Expected],
         x: Tensor,
         placed: Mapping[str, Any],
         *,
@@ -233,15 +253,18 @@ class _Run:
         self.validator = validator
         self.torch = validator.torch
         self.network = network
-        self.steps = steps
+        self.ways = ways
         self.placed = placed
         self.training = training
         self.values: dict[Value, Tensor] = {Value(INPUT): x}
         self.nodes: dict[int, list[Node]] = {}  # by the index of the tensor that they give
+        self.calls: dict[int, Callee] = {}  # what a way is that is one call of what a step reads
+        # What modules without tensors gave, by what these were made with and what they read.
         self.made: dict[Any, list[Tensor]] = {}
+        kept = {node.module.path for node in network.nodes if node.module.tensors}
         for tensor in self.torch.terms.values():
-            if tensor.callee[0] == "module":
-                key = (tensor.callee[2], *(operand.index for operand in tensor.operands))
+            if tensor.callee[0] == "module" and tensor.callee[1] not in kept:
+                key = (tensor.callee[2], *[operand.index for operand in tensor.operands])
                 self.made.setdefault(key, []).append(tensor)
         self.kinds = {key[0] for key in self.made}  # of modules that were called
 
@@ -250,11 +273,11 @@ class _Run:
         runs = self.network.run if self.training else self.network.evaluated
         self.torch.looking = True
         try:
-            for step in self.steps:
-                if runs is None or runs[step.node.index]:
-                    found = self._find(step)
-                    self.values[Value(step.node.index)] = found
-                    self.nodes.setdefault(found.index, []).append(step.node)
+            for node, way in zip(self.network.nodes, self.ways, strict=True):
+                if runs is None or runs[node.index]:
+                    found = self._find(node, way)
+                    self.values[Value(node.index)] = found
+                    self.nodes.setdefault(found.index, []).append(node)
                     self.torch.used.add(found.index)
         finally:
             self.torch.looking = False
@@ -262,13 +285,12 @@ class _Run:
         self._compare_events()
         _Memory(self, result).check()
 
-    def _find(self, step: Step) -> Tensor:
+    def _find(self, node: Node, expected: Expected) -> Tensor:
         """The tensor that a step gives, in one of the ways to write it.
 
         Where two steps compute the same, one may be written as a module and the other as a
         function: each is to be the one that is read in its place.
         """
-        node, _, expected = step
         operands = [self.values[value] for value in node.inputs]
         if node.module.tensors:
             return self._find_module(node, expected, operands)
@@ -283,9 +305,14 @@ class _Run:
         return next((tensor for tensor in found if tensor.index not in self.nodes), found[0])
 
     def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
-        made = self.placed[node.path]
+        made = self.placed[node.module.path]
+        if type(made) is Made and expected.bare is None:
+            found = self.torch.given_by(made, operands)
+            if found is None:
+                raise Mismatch(f"{node.path} is not applied to what it reads", node.path)
+            return found
         try:
-            if isinstance(made, Parameter):
+            if type(made) is Parameter:
                 names = {"p": made, "x": operands[0]}
                 value = times(tree.Name("p"), tree.Name("x"))
                 return self.validator.machine.evaluate(value, names)  # type: ignore[no-any-return]  # a tensor
@@ -299,11 +326,19 @@ class _Run:
     def _function(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
         if expected.function is None:
             return None
+        callee = self.calls.get(id(expected))
+        if callee is not None:
+            return self.torch.find(callee, operands)
+        before = self.torch.looked
         try:
             found = expected.function(operands, self)
         except NotThere:
             return None
-        return found if isinstance(found, Tensor) else None
+        if not isinstance(found, Tensor):
+            return None
+        if self.torch.looked == before + 1 and found is self.torch.find(found.callee, operands):
+            self.calls[id(expected)] = found.callee
+        return found
 
     def _modules(self, expected: Expected, operands: list[Tensor]) -> Iterator[Tensor]:
         """What modules without tensors gave, whatever they are called."""
@@ -340,14 +375,16 @@ class _Run:
         """Nothing is computed that the network has not; what is random is drawn for each step."""
         counts: dict[int, int] = {}
         sums: set[int] = set()  # of two, which may be a part of a sum of three
-        for event in self.torch.events:
-            index = event.tensor.index
-            if event.tensor.callee[0] in ("+", "*", "scale"):
+        for tensor, _ in self.torch.events:
+            index = tensor.index
+            if tensor.callee[0] in ("+", "*", "scale"):
                 sums.add(index)
             counts[index] = counts.get(index, 0) + 1
             if index not in self.torch.used:
-                raise Mismatch(f"{event.tensor.callee} is computed, and is no step")
+                raise Mismatch(f"{tensor.callee} is computed, and is no step")
         for index, nodes in self.nodes.items():
+            if len(nodes) == 1 and counts.get(index) == 1:
+                continue  # as most are
             ops = [node.module.op for node in nodes]
             # the parts of a tensor are all made for each
             cut = any(op.is_view for op in ops if op is not None)
@@ -385,13 +422,14 @@ class _Memory:
             self._read(tensor)
 
     def _execute(self, event: Event) -> None:
-        tensor = event.tensor
-        for operand in tensor.operands:
-            self._read(operand)
+        tensor, overwrites = event
         needs = self._needs(tensor)
-        if event.overwrites is not None:
+        for operand in tensor.operands:
+            if operand.index in self.stale:
+                self._read(operand)
+        if overwrites is not None:
             self._may_work_in_place(tensor)
-            self._overwrite(event.overwrites, tensor)
+            self._overwrite(overwrites, tensor)
             # what works in place keeps a copy where it needs its input, or does with its result
             needs = (needs - {"input"}) | ({"output"} if _head(tensor) in _KEEP_RESULT else set())
         else:
@@ -399,7 +437,7 @@ class _Memory:
             self._keep(tensor, self._of(tensor.operands[0]) if aliased else tensor.index)
             if aliased and (_cuts(tensor) or tensor.operands[0].index in self.parts):
                 self.parts.add(tensor.index)
-        if self.run.training:
+        if self.run.training and needs:
             for operand in tensor.operands if "input" in needs else ():
                 self.saved.setdefault(self._of(operand), tensor.callee)
             if "output" in needs:
@@ -407,11 +445,8 @@ class _Memory:
 
     def _may_work_in_place(self, tensor: Tensor) -> None:
         """Raise `Mismatch` for a layer or function that autograd refuses to work in place."""
-        network = self.run.network
         for node in self.run.nodes.get(tensor.index, [])[:1]:
-            assert node.op is not None
-            expected = self.run.validator.expect(node.op, _shapes(network, node))
-            if tensor.callee[0] not in ("+", "*") and not expected.overwrites:
+            if tensor.callee[0] not in ("+", "*") and not self.run.ways[node.index].overwrites:
                 raise Mismatch(f"{node.path} cannot work in place", node.path)
 
     def _keep(self, tensor: Tensor, storage: int) -> None:
@@ -474,12 +509,6 @@ _NEEDS: Mapping[str, frozenset[str]] = {
     "*": frozenset({"input"}),
 }
 """The same of what is no step of its own."""
-
-
-def _shapes(network: Network, node: Node) -> tuple[Shape, ...]:
-    shapes = network.arriving(node)
-    assert shapes is not None
-    return shapes
 
 
 def _scheme(scheme: Scheme) -> tuple[Any, ...]:

@@ -187,7 +187,7 @@ def _built(network: Network, others: Mapping[str, Any]) -> Network | None:
     """The network with another value of a variable, None where the spec does not take that."""
     if any(name not in network.spec.vars for name in others):
         return None
-    made, faults = build(network.spec, {**_overrides(network), **others})
+    made, faults = build(network.spec, {**_overrides(network), **others}, network.memory)
     return None if any(fault.severity == "error" for fault in faults) else made
 
 

@@ -49,9 +49,9 @@ from archspec.ops.resize import Upsample, ZeroPad2d
 from archspec.ops.transposed import ConvTranspose2d
 from archspec.targets.torch.emit import convolution, merge, norm, pooling, reshape
 from archspec.targets.torch.emit.activation import Activation, prelu
-from archspec.targets.torch.emit.row import Row, Spelling, Wrap, Written
+from archspec.targets.torch.emit.row import Row, Spelling, WatchedRow, Wrap, Written
 
-__all__ = ["EMITTERS", "Row", "Spelling", "Wrap", "Written", "spell_step"]
+__all__ = ["EMITTERS", "Row", "Spelling", "WatchedRow", "Wrap", "Written", "spell_step"]
 
 Emitter = Callable[[Any, Row], Spelling]
 

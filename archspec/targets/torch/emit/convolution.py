@@ -6,7 +6,7 @@ from archspec.ops.sliding import Sliding
 from archspec.ops.transposed import ConvTranspose2d
 from archspec.targets.python.arithmetic import product
 from archspec.targets.python.tree import Expr, Keyword, List, Literal, call, literal
-from archspec.targets.torch.emit.padding import Plan, is_asymmetric, plan, sides
+from archspec.targets.torch.emit.padding import Plan, is_asymmetric, planned, sides
 from archspec.targets.torch.emit.row import Options, Row, Spelling, function
 
 
@@ -24,7 +24,7 @@ def depthwise_conv2d(op: DepthwiseConv2d, row: Row) -> Spelling:
 
 
 def _convolution(op: Convolution, row: Row, width: Expr, groups: Options) -> Spelling:
-    padding = plan(op, row.shape)
+    padding = planned(op, row)
     given = (row.channels, width)
     kernel = Keyword("kernel_size", row.size("kernel_size", op.kernel_size))
     stride = row.sizes("stride", op.stride, (1, 1))
@@ -89,7 +89,7 @@ def partial_conv2d(op: PartialConv2d, row: Row) -> Spelling:
         table = row.value("table", None)
     (top, bottom), (left, right) = (op.ends(axis, n) for axis, n in enumerate(row.shape[1:]))
     around = (left, right, top, bottom)
-    pad = sides(row, plan(op, row.shape)) if row.is_open("padding") else literal(around)
+    pad = sides(row, planned(op, row)) if row.is_open("padding") else literal(around)
     return Spelling(
         call(
             "PartialConv2d",

@@ -31,7 +31,7 @@ def batch_norm(op: BatchNorm, row: Row) -> Spelling:
         *row.option("affine", op.affine, default=True),
         *row.option("track_running_stats", op.track_running_stats, default=True),
     )
-    return Spelling(call(f"nn.BatchNorm{len(row.shape) - 1 or 1}d", row.channels, *options))
+    return Spelling(call(f"nn.BatchNorm{row.dimensions - 1 or 1}d", row.channels, *options))
 
 
 def instance_norm(op: InstanceNorm, row: Row) -> Spelling:

@@ -48,6 +48,11 @@ def leaps(op: object) -> bool:
     )
 
 
+def planned(op: Sliding, row: Row) -> Plan:
+    """How to pad a row's step: for all but 'same', whatever its size."""
+    return plan(op, row.shape if op.padding == "same" else (0, 0, 0))
+
+
 def plan(op: Sliding, shape: Shape) -> Plan:
     """How to pad; PyTorch's poolings take at most half of their kernel, at both ends."""
     most = tuple(size // 2 for size in op.kernel_size) if isinstance(op, Pool) else None

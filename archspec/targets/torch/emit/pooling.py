@@ -16,7 +16,7 @@ from archspec.targets.python.tree import (
     call,
 )
 from archspec.targets.torch.emit.convolution import has_sides, is_dynamic
-from archspec.targets.torch.emit.padding import Plan, plan, sides
+from archspec.targets.torch.emit.padding import Plan, planned, sides
 from archspec.targets.torch.emit.row import Options, Row, Spelling, Wrap, function
 
 _INFINITY = call("float", Literal("-inf"))
@@ -24,7 +24,7 @@ _INFINITY = call("float", Literal("-inf"))
 
 def max_pool(op: MaxPool2d, row: Row) -> Spelling:
     """`nn.MaxPool2d`; padding it does not know is −∞ around its input."""
-    padding = plan(op, row.shape)
+    padding = planned(op, row)
     dilation = row.sizes("dilation", op.dilation, (1, 1))
     if is_dynamic(op, row, padding):
         return Spelling(_module("MaxPool2dSame", op, row, dilation))
@@ -43,7 +43,7 @@ def max_pool(op: MaxPool2d, row: Row) -> Spelling:
 
 def avg_pool(op: AvgPool2d, row: Row) -> Spelling:
     """`nn.AvgPool2d`; padding it does not know is zeros around its input, counted or not."""
-    padding = plan(op, row.shape)
+    padding = planned(op, row)
     count = row.option("count_include_pad", op.count_include_pad, default=True)
     if is_dynamic(op, row, padding):
         return Spelling(_module("AvgPool2dSame", op, row, count))

@@ -110,7 +110,7 @@ def slice_(op: Slice, row: Row) -> Spelling:
 
 def pad_channels(op: PadChannels, row: Row) -> Spelling:
     """`nn.ZeroPad3d` for maps, whose third dimension from the end are the channels; `F.pad`."""
-    dimensions = len(row.shape)
+    dimensions = row.dimensions
     ends = (row.value("before", op.before), row.value("after", op.after))
     around = Tuple(((Literal(0),) * (2 * dimensions - 2)) + ends)
     width = add_up([row.channels, *ends])

@@ -38,8 +38,13 @@ class Row:
 
     @property
     def shape(self) -> Shape:
-        """The shape of the first input."""
+        """The shape of the first input: whoever asks is asked anew for one of other sizes."""
         return self.shapes[0]
+
+    @property
+    def dimensions(self) -> int:
+        """How many sizes the first input has, without the batch."""
+        return len(self.shapes[0])
 
     def is_open(self, *attributes: str) -> bool:
         """Whether one of the attributes depends on what the class is given."""
@@ -69,6 +74,38 @@ class Row:
         if attribute not in self.attributes and value == default:
             return ()
         return (Keyword(attribute, self.value(attribute, value)),)
+
+
+class WatchedRow(Row):
+    """A row without open attributes, that notes what its emitter asks of the shapes."""
+
+    __slots__ = ("asks_channels", "asks_sizes", "first", "number")
+    first: Shape
+    number: Expr
+    asks_channels: bool
+    asks_sizes: bool
+
+    def __init__(self, first: Shape, channels: int) -> None:
+        told = {"shapes": (), "attributes": {}, "first": first, "number": Literal(channels)}
+        for name, value in {**told, "asks_channels": False, "asks_sizes": False}.items():
+            object.__setattr__(self, name, value)  # the class is frozen
+
+    @property
+    def channels(self) -> Expr:
+        """The channels of the first input."""
+        object.__setattr__(self, "asks_channels", True)
+        return self.number
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first input."""
+        object.__setattr__(self, "asks_sizes", True)
+        return self.first
+
+    @property
+    def dimensions(self) -> int:
+        """How many sizes the first input has."""
+        return len(self.first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,12 @@ class Facts:
         self.members = members
         self._kinds = Kinds([member.network for member in members], split)
         self.spec: Spec = self._kinds.spec
+        self.references = references(self.spec)
         self.leaves: dict[tuple[SpecPath, str], list[Leaf]] = defaultdict(list)
         self.scopes: dict[tuple[SpecPath, str], list[Inner]] = defaultdict(list)
         self.units: dict[str, list[Inner]] = defaultdict(list)
         self._read: dict[int, list[int]] = {}
+        self._first: dict[tuple[SpecPath, str], list[Leaf]] = {}
         self._environments: dict[str, list[dict[str, Value]]] = {}
         for member in members:
             root = member.network.root
@@ -119,9 +121,22 @@ class Facts:
         """The name of the block that a scope is of."""
         return self._kinds.name_of(scope)
 
-    def all_leaves(self) -> Iterator[Leaf]:
-        """Every node of every network."""
-        return (leaf for leaves in self.leaves.values() for leaf in leaves)
+    def kinds_of(self, step: Step, role: str = "") -> list[Leaf]:
+        """The nodes of a row in which op or shapes differ: the first of each kind in a network."""
+        return self._kinds_at((step.at, role))
+
+    def all_kinds(self) -> Iterator[Leaf]:
+        """The same for every row."""
+        return (leaf for place in self.leaves for leaf in self._kinds_at(place))
+
+    def _kinds_at(self, place: tuple[SpecPath, str]) -> list[Leaf]:
+        if place not in self._first:
+            first: dict[tuple[int, int], Leaf] = {}
+            for leaf in self.leaves.get(place, ()):
+                node, network, _ = leaf
+                first.setdefault((id(network), network.twins[node.index]), leaf)
+            self._first[place] = list(first.values())
+        return self._first[place]
 
     def nodes_of(self, step: Step, role: str = "") -> list[Leaf]:
         """The nodes of a row, or of what it carries along as `role`."""
@@ -148,12 +163,12 @@ class Facts:
 
     def ops_of(self, step: Step) -> list[type[Op]]:
         """The classes of the ops that a row stands for."""
-        return list(dict.fromkeys(type(leaf.op) for leaf in self.nodes_of(step)))
+        return list(dict.fromkeys(type(leaf.op) for leaf in self.kinds_of(step)))
 
     def arguments_of(self, block: str, name: str) -> list[Value]:
         """The values that an argument of a block is given, in any network."""
-        values = [i.scope.arguments[name] for i in self.units[block] if name in i.scope.arguments]
-        return list({repr(value): value for value in values}.values())
+        given = (inner.scope.arguments for inner in self.units[block])
+        return _distinct(arguments[name] for arguments in given if name in arguments)
 
     def environments(self, block: str) -> list[dict[str, Value]]:
         """What the names of a class stand for, in each of its objects (equal ones once)."""
@@ -170,7 +185,7 @@ class Facts:
             return dict(inner.network.vars)
         names = dict(inner.scope.arguments)
         for local, written in inner.scope.block.vars.items():
-            names[local] = evaluate(written, {**references(self.spec), **names}, (), [])
+            names[local] = evaluate(written, {**self.references, **names}, (), [])
         return names
 
     def owns_input(self, leaf: Leaf) -> bool:
@@ -229,7 +244,7 @@ class Facts:
         """The rows of a step's table, in the first object that has them."""
         assert step.control is not None
         for environment in self.environments(block):
-            names = {**references(self.spec), **environment}
+            names = {**self.references, **environment}
             rows = evaluate(step.control.each, names, (), [])
             if isinstance(rows, list) and rows:
                 return rows
@@ -237,7 +252,7 @@ class Facts:
 
     def value_of(self, written: Any, names: Mapping[str, Value]) -> Any:
         """What an expression is worth where these names are known, None where it is not."""
-        return evaluate(written, {**references(self.spec), **names}, (), [])
+        return evaluate(written, {**self.references, **names}, (), [])
 
     def shape(self, network: Network, source: Source) -> Shape:
         """The shape of a node's output or of the input."""
@@ -276,7 +291,7 @@ class Facts:
         if not isinstance(written, str) or len(self.members) > 1:
             return isinstance(written, str) and name not in self.varying()
         values = self.members[0].network.vars
-        names = {**references(self.spec), **values}
+        names = {**self.references, **values}
         return bool(evaluate(written, names, (), []) == values[name])
 
     def spec_outputs(self, unit: Any) -> bool:
@@ -285,7 +300,7 @@ class Facts:
 
     def holds_tensors(self, step: Step) -> bool:
         """Whether a row, or what it carries along, has parameters or buffers."""
-        return any(has_parameters(self.nodes_of(step, role)) for role in ("", *SUGAR))
+        return any(has_parameters(self.kinds_of(step, role)) for role in ("", *SUGAR))
 
     def holds_names(self, step: Step) -> bool:
         """Whether the name of a step stands before any other name, or before parameters."""
@@ -342,8 +357,14 @@ def scopes_of(root: Scope) -> Iterator[Scope]:
 
 def common(values: Iterable[Any]) -> Any:
     """The one value that all have, or None."""
-    distinct = list({repr(value): value for value in values}.values())
+    distinct = _distinct(values)
     return distinct[0] if len(distinct) == 1 else None
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    """Values that print alike, each once; most are whole numbers."""
+    found = {value if type(value) is int else repr(value): value for value in values}
+    return list(found.values())
 
 
 def has_parameters(leaves: Iterable[Leaf]) -> bool:

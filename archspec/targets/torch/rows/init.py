@@ -75,7 +75,7 @@ def _of_kinds(facts: Facts, head: Callable[[str], Expr]) -> list[tuple[Expr, lis
     """Tests for the ops that begin in the same way, and how they do."""
     kinds: dict[tuple[Statement, ...], list[str]] = {}
     by_op: dict[str, list[Leaf]] = {op: [] for op in (*facts.spec.init, *_SAME_CLASS)}
-    for leaf in facts.all_leaves() if facts.spec.init else ():
+    for leaf in facts.all_kinds() if facts.spec.init else ():
         if leaf.node.op_name in by_op:
             by_op[leaf.node.op_name].append(leaf)
     for op, schemes in facts.spec.init.items():

@@ -149,15 +149,15 @@ class Modules:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
-        leaf = min(leaves, key=_padding_order)
+        leaf = min(self.facts.kinds_of(step, role), key=_padding_order)
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
-        out = self._leaving(leaves, row, spelling)
+        out = self._leaving(self.facts.kinds_of(step, role), row, spelling)
         module = spelling.module
         callee = self._callee(step, role)
         if callee is not None:
-            module = self._called(callee, leaves, row)
+            module = self._called(callee, self.facts.kinds_of(step, role), row)
             spelling = Spelling(module)
         name = step.name
         if name is not None and role:
@@ -389,7 +389,7 @@ class Modules:
         return not is_chain(there) or any(
             leaf.op.arity == "several" or any(tensor.name == "" for tensor in leaf.tensors)
             for step in there
-            for leaf in self.facts.nodes_of(step)
+            for leaf in self.facts.kinds_of(step)
         )
 
     def sequence(
@@ -468,7 +468,9 @@ class Modules:
 
     def is_built(self, module: Call | None) -> bool:
         """Whether a list that the next group will fill anew stands in an expression."""
-        return module is not None and any(node in self.built for node in walk(module))
+        if not self.built or module is None:
+            return False
+        return any(node in self.built for node in walk(module))
 
     def repeated(self, step: Step, channels: Expr) -> tuple[Call, Expr]:
         """A repeated step with a name: a group of its own."""
