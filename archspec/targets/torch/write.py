@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from archspec.graph.build import bind, build
 from archspec.graph.network import Network
-from archspec.language.model import Spec
 from archspec.ops import Op, channels_of
 from archspec.targets.python.tree import (
     Argument,
@@ -27,7 +26,6 @@ from archspec.targets.torch.length import TooLong, require, require_few_lines, r
 from archspec.targets.torch.module import Module, render
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.plain import Plain
-from archspec.targets.torch.rows.arguments import names_in
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
@@ -128,12 +126,10 @@ def _validate(form: Form, members: Sequence[Member]) -> str | None:
     written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
     definitions = {definition.name: definition for definition in written}
     validator = Validator(definitions.values())
-    smallest = min(members, key=lambda member: len(member.network.nodes))
     for member, maker in zip(members, form.makers, strict=True):
         validator.validate(member.network, maker, {})
         for argument, value in _open(definitions[maker]):
-            compared = member is smallest or _is_computed_with(argument, member.network.spec)
-            if compared and not _is_right_otherwise(validator, member, maker, argument, value):
+            if not _is_right_otherwise(validator, member, maker, argument, value):
                 return argument
     return None
 
@@ -155,15 +151,6 @@ def _is_right_otherwise(
                 return False
             return True
     return not others or argument not in member.network.spec.vars
-
-
-def _is_computed_with(argument: str, spec: Spec) -> bool:
-    """Whether another variable depends on an argument, so that every function has to be compared.
-
-    All members of a family share one class, and else a function only hands the argument on.
-    """
-    own = spec.variant.vars if spec.variant else {}
-    return any(argument in names_in(written) for written in (*spec.vars.values(), *own.values()))
 
 
 def _open(made: "Class | Function") -> Iterator[tuple[str, Any]]:
