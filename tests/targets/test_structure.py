@@ -147,6 +147,9 @@ STATEMENTS = {
 TYPED = {"convnext": 1, "inception_resnet_v2": 2}
 """Statements more, for type checkers: `x = f(x) + x` and `return x`, calls of modules being Any."""
 
+RECORDS = {"efficientnet_v2": 5, "mobilenet_v3": 6}
+"""Statements more, for readers: the fields of the rows of a table, once a nameless tuple."""
+
 
 def statements_in(module: ast.Module) -> int:
     """Statements in classes and functions, definitions included and docstrings not."""
@@ -158,7 +161,9 @@ def statements_in(module: ast.Module) -> int:
 @pytest.mark.parametrize("spec", SPECS)
 def test_modules_do_not_grow(spec: str) -> None:
     assert spec in STATEMENTS, "a new spec: put its number of statements into the table"
-    assert statements_in(tree_of(spec)) <= STATEMENTS[spec] + TYPED.get(spec, 0)
+    assert statements_in(tree_of(spec)) <= STATEMENTS[spec] + TYPED.get(spec, 0) + RECORDS.get(
+        spec, 0
+    )
 
 
 def test_all_modules_together_do_not_grow() -> None:

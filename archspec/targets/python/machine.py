@@ -82,6 +82,11 @@ class ClassValue:
         """The class's name."""
         return self.definition.name
 
+    @property
+    def is_record(self) -> bool:
+        """Whether its objects are tuples whose items have names."""
+        return isinstance(self.base, External) and self.base.path == "NamedTuple"
+
 
 class Method:
     """A function, ready to run: `names` are given by position, `accepted` by name."""
@@ -305,7 +310,7 @@ class Machine:
 
     def _constructed(self, cls: ClassValue, arguments: Sequence[Any], keywords: Names) -> Any:
         instance = Instance(cls)
-        if isinstance(cls.base, External) and cls.base.path == "NamedTuple":
+        if cls.is_record:
             fields = [field.name for field in cls.definition.fields]
             instance.attributes.update(zip(fields, arguments, strict=False))
             instance.attributes.update(keywords)
@@ -456,8 +461,11 @@ class Machine:
         return assign
 
     def _iterate(self, value: Any) -> Iterable[Any]:
-        plain = isinstance(value, list | tuple | range | enumerate | zip | dict | reversed)
-        return value if plain else self.framework.iterate(value)
+        if isinstance(value, list | tuple | range | enumerate | zip | dict | reversed):
+            return value
+        if type(value) is Instance and value.cls.is_record:
+            return value.attributes.values()
+        return self.framework.iterate(value)
 
     # --- expressions -------------------------------------------------------------------------
 

@@ -214,7 +214,10 @@ def _function(classes: Classes, network: Draft, member: Member) -> Function:
         if argument.key in varying:
             value = member.network.vars[argument.key]
             missing = value is False and argument.annotation == OPTIONAL
+            record = classes.records.get(argument.key)
             expr = Literal(None) if missing else unit.table(value)
+            if record is not None:
+                expr = record.table(value, unit.known)  # type: ignore[arg-type]  # it is a table
             if argument.default is None or expr != argument.default:
                 items.append(Keyword(argument.name, expr))
         else:

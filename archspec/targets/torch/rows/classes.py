@@ -43,6 +43,7 @@ from archspec.targets.torch.rows.facts import Facts
 from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.init import init_statements
 from archspec.targets.torch.rows.modules import Modules, is_chain
+from archspec.targets.torch.rows.records import Record, record_name, record_of
 from archspec.targets.torch.rows.unit import (
     LONGEST,
     OPTIONAL,
@@ -65,7 +66,8 @@ class Draft:
     """A class before it is one: its constructor's arguments, and the statements of its methods.
 
     `out` are the channels it gives on in terms of its arguments, None where they cannot be said;
-    `outputs` the names of what it gives back, and whether that may be None.
+    `outputs` the names of what it gives back, and whether that may be None; `records` the classes
+    of the rows that it is given in tables.
     """
 
     name: str
@@ -80,9 +82,10 @@ class Draft:
     returns: Expr = TENSOR
     title: str = ""
     block: str = ""
+    records: tuple[Record, ...] = ()
 
     def classes(self) -> list[Class]:
-        """The class, after that of what it gives back if that has a name."""
+        """The class, after those of the rows it is given and of what it gives back."""
         methods = []
         arguments = [*self.arguments]
         if self.takes_channels:
@@ -97,9 +100,8 @@ class Draft:
             parameters = (Parameter("self"), Parameter("x", TENSOR))
             methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
         own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
-        if not self.outputs:
-            return [own]
-        return [self._outputs_class(), own]
+        before = [record.definition for record in self.records]
+        return [*before, *([self._outputs_class()] if self.outputs else []), own]
 
     def _outputs_class(self) -> Class:
         fields = tuple(
@@ -128,6 +130,7 @@ class Classes:
         self.as_values = _blocks_as_values(facts)
         self.heads: dict[str, Expr] = {}
         self.groups: dict[str, Draft] = {}
+        self.records: dict[str, Record] = {}
 
     def class_of(self, block: str) -> Draft:
         """The class of a block; written at its first use."""
@@ -339,6 +342,7 @@ class Classes:
             else:
                 unit.taken.add(own)
         self._define(unit, derived)
+        self._records(unit, varying)
         widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
         channels: Expr = Literal(next(iter(widths)))
         if len(widths) > 1:
@@ -349,6 +353,8 @@ class Classes:
         draft.takes_channels = len(widths) > 1
         draft.init += init_statements(facts, self.names, self.head_of)
         draft.arguments = tuple(self._network_arguments(unit, derived, varying))
+        used = {argument.key for argument in draft.arguments}
+        draft.records = tuple(record for key, record in self.records.items() if key in used)
         return draft
 
     def _network_arguments(
@@ -364,6 +370,8 @@ class Classes:
             annotation = annotation_of(_distinct(values), self.spell_name)
             if own in unit.optional:
                 annotation = OPTIONAL
+            if own in unit.records:
+                annotation = unit.records[own].annotation
             default = self.facts.default_of(name)
             if default is None or (name in varying and isinstance(default, list)):
                 required.append(Argument(own, annotation, key=name))
@@ -371,6 +379,17 @@ class Classes:
                 value = self.value(unit, default, optional=own in unit.optional)
                 optional.append(Argument(own, annotation, value, key=name))
         return [*required, *optional]
+
+    def _records(self, unit: Unit, varying: frozenset[str]) -> None:
+        """Classes for the rows of the tables in which the members of a family differ."""
+        self.records.clear()
+        for name in (n for n in self.facts.spec.vars if n in varying):
+            bound = unit.bound.get(name)
+            values = [member.network.vars[name] for member in self.facts.members]
+            taken = self.taken | set(self.names.values()) | {r.name for r in self.records.values()}
+            record = record_of(class_name(record_name(name), taken), values, self.spell_name)
+            if record is not None and isinstance(bound, Name) and record.name not in taken:
+                self.records[name] = unit.records[bound.id] = record
 
     def value(self, unit: Unit, value: Value, *, optional: bool = False) -> Expr:
         """A variable's value; no op at all is None."""

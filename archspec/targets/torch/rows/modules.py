@@ -561,10 +561,9 @@ class Modules:
         unit = self.unit
         before, numbers = dict(unit.bound), set(unit.whole)
         taken = set(unit.taken)
-        own = {key: expr.id for key, expr in bound.items() if isinstance(expr, Name)}
         unit.bound.update(bound)
-        unit.whole |= {own[name] for name in whole if name in own}
-        unit.taken |= set(own.values())
+        unit.whole |= {flat(bound[name]) for name in whole if name in bound}
+        unit.taken |= free_names(*bound.values())
         self.loops += 1
         try:
             yield
