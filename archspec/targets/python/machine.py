@@ -91,7 +91,7 @@ class ClassValue:
 class Method:
     """A function, ready to run: `names` are given by position, `accepted` by name."""
 
-    __slots__ = ("accepted", "body", "defaults", "name", "names")
+    __slots__ = ("accepted", "body", "defaults", "name", "names", "static")
 
     def __init__(
         self,
@@ -100,7 +100,10 @@ class Method:
         accepted: frozenset[str],
         defaults: Names,
         body: Execution,
+        *,
+        static: bool = False,
     ) -> None:
+        self.static = static
         self.name = name
         self.names = names
         self.accepted = accepted
@@ -279,7 +282,8 @@ class Machine:
         }
         names = [p.name for p in definition.parameters if not p.keyword_only]
         accepted = frozenset(p.name for p in definition.parameters)
-        return Method(definition.name, names, accepted, defaults, self.block(definition.body))
+        body = self.block(definition.body)
+        return Method(definition.name, names, accepted, defaults, body, static=definition.static)
 
     def _run(self, method: Method, arguments: Sequence[Any], keywords: Names) -> Any:
         if len(arguments) > len(method.names):
@@ -559,7 +563,8 @@ class Machine:
                 if name in attributes:
                     return attributes[name]
                 if name in found.cls.methods:
-                    return Bound(found, found.cls.methods[name])
+                    method = found.cls.methods[name]
+                    return method if method.static else Bound(found, method)
             elif kind is External:
                 return External(f"{found.path}.{name}")
             elif kind in (list, dict) and name in ("append", "extend", "items", "values"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from archspec.expressions import Reference, Value
@@ -44,6 +45,7 @@ from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.init import init_statements
 from archspec.targets.torch.rows.modules import Modules, is_chain
 from archspec.targets.torch.rows.records import Record, record_name, record_of
+from archspec.targets.torch.rows.stages import share_stages
 from archspec.targets.torch.rows.unit import (
     LONGEST,
     OPTIONAL,
@@ -67,7 +69,7 @@ class Draft:
 
     `out` are the channels it gives on in terms of its arguments, None where they cannot be said;
     `outputs` the names of what it gives back, and whether that may be None; `records` the classes
-    of the rows that it is given in tables.
+    of the rows that it is given in tables, `methods` what its constructor calls.
     """
 
     name: str
@@ -83,25 +85,30 @@ class Draft:
     title: str = ""
     block: str = ""
     records: tuple[Record, ...] = ()
+    methods: tuple[Function, ...] = ()
 
     def classes(self) -> list[Class]:
         """The class, after those of the rows it is given and of what it gives back."""
         methods = []
-        arguments = [*self.arguments]
-        if self.takes_channels:
-            arguments.insert(0, Argument("in_channels", _INTEGER))
+        arguments = self.all_arguments()
         if self.init or arguments:
             plain = self.base == dotted("nn.Module")
             begin = [Evaluate(Call(_SUPER))] if plain else []
             parameters = (Parameter("self"), *parameters_of(arguments))
             body = (*begin, *self.init)
             methods.append(Function("__init__", parameters, Literal(None), body))
+        methods += self.methods
         if self.forward:
             parameters = (Parameter("self"), Parameter("x", TENSOR))
             methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
         own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
         before = [record.definition for record in self.records]
         return [*before, *([self._outputs_class()] if self.outputs else []), own]
+
+    def all_arguments(self) -> list[Argument]:
+        """The arguments of its constructor, the channels that arrive among them."""
+        first = [Argument("in_channels", _INTEGER)] if self.takes_channels else []
+        return [*first, *self.arguments]
 
     def _outputs_class(self) -> Class:
         fields = tuple(
@@ -353,9 +360,25 @@ class Classes:
         draft.takes_channels = len(widths) > 1
         draft.init += init_statements(facts, self.names, self.head_of)
         draft.arguments = tuple(self._network_arguments(unit, derived, varying))
+        self._share_stages(draft)
         used = {argument.key for argument in draft.arguments}
         draft.records = tuple(record for key, record in self.records.items() if key in used)
         return draft
+
+    def _share_stages(self, draft: Draft) -> None:
+        """Let one method make the stages that are alike."""
+        shared = share_stages(draft.init, draft.all_arguments(), partial(self._arguments_of, draft))
+        if shared is not None:
+            draft.init, draft.methods = shared.init, (shared.method,)
+
+    def _arguments_of(self, network: Draft, head: Expr) -> list[Argument] | None:
+        """The arguments of the blocks that an expression may stand for, if they are the same."""
+        given = {argument.name: argument.annotation for argument in network.arguments}
+        names = names_in(head) | names_in(*(given[n] for n in names_in(head) if n in given))
+        blocks = [draft for draft in self.blocks.values() if draft.name in names]
+        found = [draft.all_arguments() for draft in blocks]
+        same = all(other == found[0] for other in found[1:])
+        return found[0] if found and same else None
 
     def _network_arguments(
         self, unit: Unit, derived: Mapping[str, Data], varying: frozenset[str]
