@@ -71,10 +71,10 @@ class SqueezeExcitation(nn.Module):
         self.scale_activation = nn.Hardsigmoid(inplace=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.avgpool(x)
-        out = self.activation(self.fc1(out))
-        out = self.scale_activation(self.fc2(out))
-        return out * x
+        scale: torch.Tensor = self.avgpool(x)
+        scale = self.activation(self.fc1(scale))
+        scale = self.scale_activation(self.fc2(scale))
+        return scale * x
 
 
 class ConvBN(nn.Sequential):

@@ -546,7 +546,8 @@ class Classes:
 
     def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
         """The last statements of forward."""
-        values = graph.returned([value for _, value, _ in outputs])
+        at_once = not any(training for _, _, training in outputs)
+        values = graph.returned([value for _, value, _ in outputs], all_at_once=at_once)
         draft.forward = graph.statements
         if len(outputs) == 1:
             draft.forward.append(Return(values[0]))
