@@ -7,8 +7,9 @@ import torch
 from tests.targets.networks import Row, body, build, check, generate
 
 
-def conv(name: str, width: int = 4, **more: Any) -> Row:
-    return {"name": name, "op": "conv2d", "out_channels": width, "kernel_size": 1, **more}
+def conv(name: str, reads: str = "", **more: Any) -> Row:
+    row = {"name": name, "op": "conv2d", "out_channels": 4, "kernel_size": 1, **more}
+    return {**row, "from": reads} if reads else row
 
 
 def forward_of(*rows: Row, **keys: Any) -> list[str]:
@@ -44,11 +45,10 @@ def test_a_named_value_is_no_variable_of_the_chain_behind_it() -> None:
 
 
 def test_branches_keep_their_names() -> None:
-    relu = {"activation": "relu"}
     found = forward_of(
-        conv("squeeze", **relu),
-        conv("left", **relu, **{"from": "squeeze"}),
-        conv("right", **relu, **{"from": "squeeze"}),
+        conv("squeeze", activation="relu"),
+        conv("left", "squeeze", activation="relu"),
+        conv("right", "squeeze", activation="relu"),
         {"op": "concat", "from": ["left", "right"]},
     )
     assert found == [
@@ -62,10 +62,10 @@ def test_branches_keep_their_names() -> None:
 def test_cells_keep_the_names_of_their_sums() -> None:
     found = forward_of(
         conv("prev"),
-        conv("cur", **{"from": "input"}),
-        conv("left", **{"from": "cur"}),
+        conv("cur", "input"),
+        conv("left", "cur"),
         {"name": "first", "op": "add", "from": ["left", "prev"]},
-        conv("other", **{"from": "prev"}),
+        conv("other", "prev"),
         {"name": "second", "op": "add", "from": ["other", "first"]},
         {"name": "third", "op": "mul", "from": ["second", "cur"]},
         {"op": "concat", "from": ["first", "second", "third"]},
@@ -83,7 +83,7 @@ def test_a_shortcut_is_called_so() -> None:
     found = forward_of(
         conv("conv1", norm="batch_norm", activation="relu"),
         conv("conv2", norm="batch_norm"),
-        conv("shortcut", norm="batch_norm", **{"from": "input"}),
+        conv("shortcut", norm="batch_norm", reads="input"),
         {"op": "add", "from": ["conv2", "shortcut"]},
         {"op": "relu"},
     )
@@ -106,7 +106,7 @@ def test_several_outputs_keep_their_names() -> None:
     found = forward_of(
         conv("stem"),
         conv("coarse"),
-        conv("fine", **{"from": "stem"}),
+        conv("fine", "stem"),
         outputs={"low": "coarse", "high": "fine"},
     )
     assert found == [

@@ -25,7 +25,7 @@ from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
-from archspec.targets.torch.names import class_name, usable_argument
+from archspec.targets.torch.names import class_name, member_name, usable_argument
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.arguments import names_in
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
@@ -236,7 +236,7 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
     plain = Plain({*HELPERS, *(member.name for member in members if family)})
     makers = []
     for member in members:
-        name = plain.fresh(member.name if family else member.network.spec.name)
+        name = plain.fresh(_class_of(member, family))
         plain.write(member.network, name, describe.network_docstring([member], None))
         makers.append(name)
     if not family:
@@ -254,6 +254,14 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
     names = [function.name for function in functions]
     exported = (*sorted(makers, key=_natural), *sorted(names, key=_natural))
     return Form(plain.definitions, functions, names, exported)
+
+
+def _class_of(member: Member, family: str | None) -> str:
+    """What a network's own class is called after."""
+    if not family:
+        return member.network.spec.name
+    variant = member.network.spec.variant
+    return member_name(member.name, variant.title if variant else None, family)
 
 
 def _function_name(member: Member) -> str:
