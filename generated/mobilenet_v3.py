@@ -64,10 +64,10 @@ class SqueezeExcitation(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        channels1 = _make_divisible(in_channels / 4)
-        self.fc1 = nn.Conv2d(in_channels, channels1, kernel_size=1)
+        hidden_channels = _make_divisible(in_channels / 4)
+        self.fc1 = nn.Conv2d(in_channels, hidden_channels, kernel_size=1)
         self.activation = nn.ReLU(inplace=True)
-        self.fc2 = nn.Conv2d(channels1, in_channels, kernel_size=1)
+        self.fc2 = nn.Conv2d(hidden_channels, in_channels, kernel_size=1)
         self.scale_activation = nn.Hardsigmoid(inplace=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

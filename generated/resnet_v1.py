@@ -93,11 +93,11 @@ class ResNetV1(nn.Module):
         self.bn1 = nn.BatchNorm2d(64, eps=eps)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.layer1 = self._make_layer(
-            64, 64, 256, depths[0], bias=bias, eps=eps, stride=1
+            64, 64, 256, depths[0], eps=eps, stride=1, bias=bias
         )
-        self.layer2 = self._make_layer(256, 128, 512, depths[1], bias=bias, eps=eps)
-        self.layer3 = self._make_layer(512, 256, 1024, depths[2], bias=bias, eps=eps)
-        self.layer4 = self._make_layer(1024, 512, 2048, depths[3], bias=bias, eps=eps)
+        self.layer2 = self._make_layer(256, 128, 512, depths[1], eps=eps, bias=bias)
+        self.layer3 = self._make_layer(512, 256, 1024, depths[2], eps=eps, bias=bias)
+        self.layer4 = self._make_layer(1024, 512, 2048, depths[3], eps=eps, bias=bias)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(2048, num_classes)
         for module in self.modules():

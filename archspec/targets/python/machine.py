@@ -201,6 +201,7 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
     "reversed": reversed,
     "math.ceil": math.ceil,
     "math.floor": math.floor,
+    "math.sqrt": math.sqrt,
     "OrderedDict": dict,
 }
 

@@ -40,6 +40,7 @@ from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
+from archspec.targets.torch.rows.coalesce import coalesced
 from archspec.targets.torch.rows.facts import Facts
 from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.init import init_statements
@@ -492,7 +493,7 @@ class Classes:
         own: list[Statement] = [
             Assign(Name(name), value) for name, value in unit.locals.items() if name in unit.used
         ]
-        draft.init = [*tables, *own, *unit.statements]
+        draft.init = [*tables, *own, *coalesced(unit.statements)]
         return draft
 
     def _plainer(self, unit: Unit, out: Expr) -> Expr:

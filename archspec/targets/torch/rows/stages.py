@@ -151,9 +151,9 @@ class _Given(NamedTuple):
         return named or self.default is not None or (self.values is None and self.place > 0)
 
     @property
-    def order(self) -> tuple[bool, bool, int]:
-        """What has a default comes last, and before that what is given by name."""
-        return self.default is not None, self.by_name, self.place
+    def order(self) -> tuple[bool, bool, bool, int]:
+        """Truth values come last, before them what has a default, and then what is named."""
+        return self.argument.is_flag, self.default is not None, self.by_name, self.place
 
     @property
     def parameter(self) -> Parameter:

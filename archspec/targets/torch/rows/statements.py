@@ -37,7 +37,7 @@ from archspec.targets.torch.rows.zipped import zipped
 if TYPE_CHECKING:
     from archspec.targets.torch.rows.modules import Modules, Piece
 
-_RUNNING = ("channels", "arriving", "width")
+_RUNNING = ("channels", "in_channels", "width")
 """What a variable is called that holds the channels from step to step."""
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _MODULE = dotted("nn.Module")
@@ -51,7 +51,7 @@ class Statements:
         self.unit = modules.unit
         self.steps = steps
         self.ordered = any(step.name is not None for step in steps)
-        self.layers = self.unit.fresh("layers", "stage", "inner")
+        self.layers = self.unit.fresh("layers", "stage", "blocks")
         self.pending: list[Expr] = []
         self.started = False
         self.held: dict[str, Expr] = {}  # variables of loops that are over, and what they hold

@@ -262,14 +262,13 @@ class Unit:
             raise TooLong(free_names(expr))
         return expr
 
-    def named(self, expr: Expr, kind: str) -> Name:
-        """A local name for an expression: the one it has, or a new one, `channels1`."""
+    def named(self, expr: Expr, *bases: str) -> Name:
+        """A local name for an expression: the one it has, or the first of `bases` that is free."""
         for name, expression in self.widths.items():
             if expression == expr:
                 return Name(name)
-        first = () if kind in ("channels", "features") else (kind,)
-        numbered = (f"{kind}{i}" for i in count(len(first) + 1))
-        name = next(name for name in chain(first, numbered) if name not in self.taken)
+        numbered = (f"{bases[-1].rstrip('1')}{i}" for i in count(2))
+        name = next(name for name in chain(bases, numbered) if name not in self.taken)
         self.taken.add(name)
         self.widths[name] = expr
         self.whole.add(name)
