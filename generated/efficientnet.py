@@ -188,7 +188,7 @@ class EfficientNet(nn.Module):
         layers: list[nn.Module] = [
             ConvBNSiLU(3, channels, eps, momentum, kernel_size=3, stride=2),
         ]
-        for stage, t, k, c, s in (
+        stages = (
             (2, 1, 3, 16, 1),
             (3, 6, 3, 24, 2),
             (4, 6, 5, 40, 2),
@@ -196,7 +196,8 @@ class EfficientNet(nn.Module):
             (6, 6, 5, 112, 1),
             (7, 6, 5, 192, 2),
             (8, 6, 3, 320, 1),
-        ):
+        )
+        for stage, t, k, c, s in stages:
             out_channels = _make_divisible(c * width_mult)
             layers.append(
                 nn.Sequential(

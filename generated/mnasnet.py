@@ -88,14 +88,15 @@ class MNASNet(nn.Module):
             nn.Conv2d(stem_channels, channels, kernel_size=1, bias=False),
             nn.BatchNorm2d(channels, momentum=3e-4),
         ]
-        for k, t, c, n, s in (
+        stages = (
             (3, 3, 24, 3, 2),
             (5, 3, 40, 3, 2),
             (5, 6, 80, 3, 2),
             (3, 6, 96, 2, 1),
             (5, 6, 192, 4, 2),
             (3, 6, 320, 1, 1),
-        ):
+        )
+        for k, t, c, n, s in stages:
             width = _make_divisible(c * width_mult)
             layers.append(
                 nn.Sequential(

@@ -102,7 +102,7 @@ class MobileNet(nn.Module):
         self.conv = Conv2dSame(3, in_channels, kernel_size=3, stride=2, bias=False)
         self.conv_norm = nn.BatchNorm2d(in_channels)
         layers: list[nn.Module] = []
-        for channels, s in (
+        stages = (
             (64, 1),
             (128, 2),
             (128, 1),
@@ -116,7 +116,8 @@ class MobileNet(nn.Module):
             (512, 1),
             (1024, 2),
             (1024, 1),
-        ):
+        )
+        for channels, s in stages:
             width = round(channels * width_mult)
             layers.append(DepthwiseSeparable(in_channels, width, stride=s))
             in_channels = width

@@ -94,7 +94,7 @@ class MobileNetV2(nn.Module):
         super().__init__()
         channels = _make_divisible(32 * width_mult)
         layers: list[nn.Module] = [ConvBNReLU6(3, channels, stride=2)]
-        for t, c, n, s in (
+        stages = (
             (1, 16, 1, 1),
             (6, 24, 2, 2),
             (6, 32, 3, 2),
@@ -102,7 +102,8 @@ class MobileNetV2(nn.Module):
             (6, 96, 3, 1),
             (6, 160, 3, 2),
             (6, 320, 1, 1),
-        ):
+        )
+        for t, c, n, s in stages:
             for i in range(n):
                 out_channels = _make_divisible(c * width_mult)
                 layers.append(

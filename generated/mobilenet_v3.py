@@ -56,10 +56,7 @@ class ConvBNActivation(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """SqueezeExcitation.
-
-    Section 5.3: a factor between 0 and 1 for each channel, of what all the map says.
-    """
+    """Section 5.3: a factor between 0 and 1 for each channel, from all of the map."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()

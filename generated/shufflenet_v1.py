@@ -134,11 +134,12 @@ class ShuffleNet(nn.Sequential):
         layers["conv1_norm"] = nn.BatchNorm2d(channels)
         layers["conv1_activation"] = nn.ReLU(inplace=True)
         layers["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        for stage, factor, n in (
+        stages = (
             (2, 1, 3),
             (3, 2, 7),
             (4, 4, 3),
-        ):
+        )
+        for stage, factor, n in stages:
             out_channels = round(factor * width * scale)
             layers[f"stage{stage}"] = nn.Sequential(
                 DownsamplingUnit(

@@ -371,6 +371,10 @@ class _Loop:
         columns = zipped(self.modules.facts, self.unit.block, over)
         if columns is not None and not (single and self.header.name_of("i") in read):
             return columns.loop(shown, body)
+        if isinstance(over, Tuple) and over.spread:
+            name = self.unit.fresh("stages", "table")
+            self.unit.assign(name, over)
+            over = Name(name)
         target: Expr = Tuple(tuple(map(Name, shown)))
         if len(shown) < 2:
             target = Name(shown[0] if shown else "_")
