@@ -119,3 +119,55 @@ def test_several_outputs_keep_their_names() -> None:
 def test_a_name_that_python_has_is_no_variable() -> None:
     found = forward_of(conv("max"), conv("b"), conv("c"), {"op": "add", "from": ["c", "max"]})
     assert not any(line.startswith("max =") for line in found)
+
+
+def test_what_a_gate_gives_is_no_scale() -> None:
+    found = forward_of(
+        conv("conv", norm="batch_norm"),
+        {"name": "squeeze", "op": "adaptive_avg_pool"},
+        conv("gate", activation="sigmoid"),
+        {"name": "gated", "op": "mul", "from": ["conv", "gate"]},
+        conv("long_name_of_a_step", norm="batch_norm"),
+        {"op": "add", "from": ["long_name_of_a_step", "input"]},
+    )
+    assert found[:4] == [
+        "conv = self.conv_norm(self.conv(x))",
+        "scale = self.squeeze(conv)",
+        "scale = torch.sigmoid(self.gate(scale))",
+        "out = conv * scale",
+    ]
+
+
+def test_the_trunk_of_a_network_is_no_branch() -> None:
+    found = forward_of(
+        conv("stem"),
+        conv("layer1"),
+        conv("layer2"),
+        conv("layer3"),
+        conv("low", "layer1"),
+        {"op": "concat", "from": ["layer3", "low"]},
+        conv("head"),
+    )
+    assert found[:4] == [
+        "x = self.stem(x)",
+        "layer1 = self.layer1(x)",
+        "x = self.layer2(layer1)",
+        "layer3 = self.layer3(x)",
+    ]
+
+
+def test_what_a_concat_reads_beside_what_follows_from_it_keeps_its_name() -> None:
+    pool: Row = {"op": "max_pool", "kernel_size": 3, "stride": 1, "padding": 1}
+    found = forward_of(
+        conv("first"),
+        {"name": "y1", **pool},
+        {"name": "y2", **pool},
+        {"name": "y3", **pool},
+        {"op": "concat", "from": ["first", "y1", "y2", "y3"]},
+    )
+    assert found == [
+        "first = self.first(x)",
+        "y1 = self.y1(first)",
+        "y2 = self.y2(y1)",
+        "return torch.cat([first, y1, y2, self.y3(y2)], dim=1)",
+    ]

@@ -88,7 +88,7 @@ class Variables:
         branch = None if joined else self._branch_name(item)
         if branch:
             return self._numbered(snake(branch))
-        for value in () if joined else item.inputs:
+        for value in () if joined or self._multiplies(item) else item.inputs:
             expr = self.exprs[value]
             free = isinstance(expr, Name) and self.left[value] == 0 and expr.id not in waiting
             if free and isinstance(expr, Name) and expr.id not in self.named:
@@ -118,6 +118,8 @@ class Variables:
         if item.value in self.outputs and self.outputs_evaluated > 1:
             return True
         readers = [o for o in self._readers(item) if not o.trained_only]
+        if len(readers) > 1 and any(map(self._concatenates, readers)):
+            return True
         return len(readers) > 1 and len({self._merged_in(reader) for reader in readers}) > 1
 
     def _is_added(self, item: Item) -> bool:
@@ -133,10 +135,14 @@ class Variables:
 
     def _chain_name(self, item: Item) -> str:
         """What a chain beside `x` is called: by what it is for."""
-        while not self.is_merge(item) and len(readers := self._readers(item)) == 1:
+        while len(readers := self._readers(item)) == 1:
             item = readers[0]
-        gates = any(isinstance(leaf.op, Mul) for leaf in self.leaves_of(item))
-        return "scale" if gates else "out"
+            if self.is_merge(item):
+                return "scale" if self._multiplies(item) else "out"
+        return "out"
+
+    def _multiplies(self, item: Item) -> bool:
+        return any(isinstance(leaf.op, Mul) for leaf in self.leaves_of(item))
 
     def _merged_in(self, item: Item) -> int:
         """The merge that an item is, or that reads it alone; else itself."""
@@ -155,24 +161,25 @@ class Variables:
     def _branch_name(self, item: Item) -> str | None:
         """What the steps up to a `concat` have in common in their names, None elsewhere."""
         names: list[str] = []
-        current, forked = item, False
+        current = item
         if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
             return item.step.name
         while not self.is_merge(current):
-            if current.step.name is not None and not forked:
+            if current.step.name is not None:
                 names.append(_COUNTED.sub("", current.step.name))
             readers = self._readers(current)
-            if not readers:
-                return None
-            forked = forked or len(readers) > 1
-            current = readers[0]
+            if len({self._merged_in(reader) for reader in readers}) != 1:
+                return None  # it forks, or ends
+            current = self.made[self._merged_in(readers[0])] if len(readers) > 1 else readers[0]
         if not self._concatenates(current) or not names:
             return None
         single = {v for v in current.inputs if v and len(self.readers[v]) == 1}
         if len(single) < MANY:  # what is read elsewhere, too, was not made for this
             return None
         prefix = _common_start(names).rstrip("_")
-        return prefix if len(prefix) > 2 else names[-1]
+        if len(prefix) > 2 and all(f"{name}_".startswith(f"{prefix}_") for name in names):
+            return prefix
+        return names[-1] if "x" in self._waiting() else None  # else a chain is one of `x`
 
 
 def _common_start(names: Sequence[str]) -> str:
