@@ -71,3 +71,27 @@ def test_a_part_of_a_table_has_the_same_rows() -> None:
     }
     text = generate(family(rows, each="stages[1:]"))
     assert "for config in stages[1:]:" in text
+
+
+def test_a_block_that_is_given_the_table_unpacks_its_rows() -> None:
+    block = {
+        "args": {"rows": None},
+        "layers": [
+            {"op": "conv2d", "each": "rows", "out_channels": "width", "kernel_size": "kernel"}
+        ],
+    }
+    tables = {
+        "small": [{"width": 4, "kernel": 3, "stride": 1}, {"width": 8, "kernel": 1, "stride": 2}],
+        "large": [{"width": 8, "kernel": 5, "stride": 2}],
+    }
+    checked = check(
+        [{"name": "body", "op": "Body", "rows": "stages"}],
+        (3, 16, 16),
+        vars={"stages": None},
+        blocks={"Body": block},
+        variants={name: {"stages": rows} for name, rows in tables.items()},
+    )
+    text = generate(checked)
+    assert "for width, kernel, _stride in rows:" in text
+    assert module_of(checked).small()(torch.zeros(1, 3, 16, 16)).shape == (1, 8, 14, 14)
+    assert "StageConfig" in text
