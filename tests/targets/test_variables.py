@@ -171,3 +171,8 @@ def test_what_a_concat_reads_beside_what_follows_from_it_keeps_its_name() -> Non
         "y2 = self.y2(y1)",
         "return torch.cat([first, y1, y2, self.y3(y2)], dim=1)",
     ]
+
+
+def test_two_parts_of_a_network_stand_on_two_lines() -> None:
+    parts = [{"name": name, "layers": [conv("a"), conv("b")]} for name in ("stage1", "stage2")]
+    assert forward_of(*parts) == ["x = self.stage1(x)", "x = self.stage2(x)", "return x"]

@@ -98,10 +98,19 @@ class Forward(Variables):
             if gives_any(expr):
                 name = "x" if Name("x") not in exprs else "result"
                 annotation = None if name == "x" else TENSOR
-                value = self._with_what_it_reads(expr) if len(exprs) == 1 else expr
+                alone = len(exprs) == 1 and not self._joins_parts(values[i])
+                value = self._with_what_it_reads(expr) if alone else expr
                 self.body.append((False, Assign(Name(name), value, annotation)))
                 exprs[i] = Name(name)
         return exprs
+
+    def _joins_parts(self, value: int) -> bool:
+        """Whether a value and what it is made from both come from blocks or groups."""
+        last = self.made.get(value)
+        before = None if last is None else self.made.get(last.inputs[0])
+        if last is None or before is None:
+            return False
+        return not self.leaves_of(last) and not self.leaves_of(before)
 
     def _with_what_it_reads(self, expr: Expr) -> Expr:
         """The last call around the one before it, where nobody else reads that: `f(g(x))`."""
