@@ -42,6 +42,7 @@ from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.coalesce import coalesced
 from archspec.targets.torch.rows.facts import Facts
+from archspec.targets.torch.rows.folding import folded
 from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.init import init_statements
 from archspec.targets.torch.rows.modules import Modules, is_chain
@@ -493,8 +494,16 @@ class Classes:
         own: list[Statement] = [
             Assign(Name(name), value) for name, value in unit.locals.items() if name in unit.used
         ]
-        draft.init = [*tables, *own, *coalesced(unit.statements)]
+        body = folded(coalesced(unit.statements), partial(self._length_of, unit), unit.fresh)
+        draft.init = [*tables, *own, *body]
         return draft
+
+    def _length_of(self, unit: Unit, name: str) -> int | None:
+        """How long a list is that a class is given, None where that differs, or it is none."""
+        written = {expr.id: key for key, expr in unit.bound.items() if isinstance(expr, Name)}
+        values = [e.get(written.get(name, "")) for e in self.facts.environments(unit.block)]
+        lengths = {len(v) if isinstance(v, list | tuple) else None for v in values}
+        return lengths.pop() if len(lengths) == 1 else None
 
     def _plainer(self, unit: Unit, out: Expr) -> Expr:
         """`width` for `2 * (width // 2)`, where that is the same wherever the block is used."""

@@ -203,6 +203,7 @@ class _Loop:
         unit.restore(saved)
         needed = running in names_in(*inner, out)
         steady = out == channels and not free_names(out) & names
+        steady = steady and running not in self.statements.held  # it goes on as those before
         if not needed or out == Name(running) or steady:
             self._write_loop(self._iterate(channels)[1])
             return channels if out == Name(running) else out
