@@ -162,3 +162,16 @@ def test_make_divisible_is_the_language_s() -> None:
     for value in (1, 3.5, 12, 13, 20, 100.1, 1000):
         for divisor in (1, 4, 8, 12):
             assert rounded(value, divisor) == make_divisible(value, divisor)
+
+
+def test_what_has_a_name_goes_by_it() -> None:
+    block: Row = {
+        "vars": {"half": "in_channels // 2"},
+        "layers": [
+            {"name": "left", "op": "slice", "start": 0, "stop": "half"},
+            {"name": "conv", "op": "conv2d", "out_channels": "half", "kernel_size": 1},
+        ],
+    }
+    text = source([{"name": "unit", "op": "Unit"}], (8, 4, 4), blocks={"Unit": block})
+    assert "half = in_channels // 2" in text
+    assert "self.conv = nn.Conv2d(half, half, kernel_size=1)" in text

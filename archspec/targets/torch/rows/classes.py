@@ -27,6 +27,7 @@ from archspec.targets.python.tree import (
     Keyword,
     Literal,
     Name,
+    Node,
     Parameter,
     Return,
     Statement,
@@ -34,6 +35,7 @@ from archspec.targets.python.tree import (
     call,
     dotted,
     names_in,
+    rebuild,
 )
 from archspec.targets.torch.emit import Row, spell_step
 from archspec.targets.torch.helpers import HELPERS
@@ -494,9 +496,26 @@ class Classes:
         own: list[Statement] = [
             Assign(Name(name), value) for name, value in unit.locals.items() if name in unit.used
         ]
-        body = folded(coalesced(unit.statements), partial(self._length_of, unit), unit.fresh)
+        statements = coalesced([self._with_locals(unit, line) for line in unit.statements])
+        body = folded(statements, partial(self._length_of, unit), unit.fresh)
         draft.init = [*tables, *own, *body]
         return draft
+
+    @staticmethod
+    def _with_locals(unit: Unit, statement: Statement) -> Statement:
+        """`half` for `in_channels // 2` where that has a name, and what it is made of stays."""
+        names = {
+            value: Name(name)
+            for name, value in unit.locals.items()
+            if name in unit.used and isinstance(value, Binary | Call)
+        }
+        if not names:
+            return statement
+
+        def named(node: Node) -> Node | None:
+            return names.get(node) if isinstance(node, Binary | Call) else None
+
+        return rebuild(statement, named)  # type: ignore[return-value]  # a statement stays one
 
     def _length_of(self, unit: Unit, name: str) -> int | None:
         """How long a list is that a class is given, None where that differs, or it is none."""
