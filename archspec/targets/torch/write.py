@@ -24,7 +24,7 @@ from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
-from archspec.targets.torch.names import class_name, usable_argument
+from archspec.targets.torch.names import class_name, member_name, usable_argument
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
@@ -231,7 +231,10 @@ def _function(classes: Classes, network: Draft, member: Member) -> Function:
         if argument.key in varying:
             value = member.network.vars[argument.key]
             missing = value is False and argument.annotation == OPTIONAL
+            record = classes.records.get(argument.key)
             expr = Literal(None) if missing else unit.table(value)
+            if record is not None:
+                expr = record.table(value, unit.known)  # type: ignore[arg-type]  # it is a table
             if argument.default is None or expr != argument.default:
                 items.append(Keyword(argument.name, expr))
         else:
@@ -250,7 +253,7 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
     plain = Plain({*HELPERS, *(member.name for member in members if family)})
     makers = []
     for member in members:
-        name = plain.fresh(member.name if family else member.network.spec.name)
+        name = plain.fresh(_class_of(member, family))
         plain.write(member.network, name, describe.network_docstring([member], None))
         makers.append(name)
     if not family:
@@ -268,6 +271,14 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
     names = [function.name for function in functions]
     exported = (*sorted(makers, key=_natural), *sorted(names, key=_natural))
     return Form(plain.definitions, functions, names, exported)
+
+
+def _class_of(member: Member, family: str | None) -> str:
+    """What a network's own class is called after."""
+    if not family:
+        return member.network.spec.name
+    variant = member.network.spec.variant
+    return member_name(member.name, variant.title if variant else None, family)
 
 
 def _function_name(member: Member) -> str:
