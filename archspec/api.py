@@ -13,6 +13,7 @@ from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.graph.build import build as build_network
+from archspec.graph.fitting import advise
 from archspec.graph.network import Memory, Network
 from archspec.language import loader
 from archspec.language.model import Spec
@@ -176,6 +177,7 @@ def _check_one(
     claims: tuple[ClaimResult, ...] = ()
     if loaded.spec is not None:
         network, found = build_network(loaded.spec, overrides, memory)
+        advise(loaded.spec, overrides, network, found)
         faults += found
         results = analyse(network)
         faults += find(network)

@@ -80,10 +80,7 @@ class Stem(nn.Sequential):
 
 
 class CNBlock(nn.Module):
-    """CNBlock.
-
-    Figure 4: 7×7 depthwise, then a perceptron of four times the width at every place.
-    """
+    """Figure 4: 7×7 depthwise, then a perceptron of four times the width everywhere."""
 
     def __init__(self, in_channels: int, drop: float) -> None:
         super().__init__()

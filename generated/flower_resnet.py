@@ -110,12 +110,13 @@ class FlowerResNet(nn.Module):
         )
         layers: list[nn.Module] = []
         channels = 48
-        for width, stride in (
+        stages = (
             (48, 1),
             (96, 2),
             (192, 2),
             (384, 2),
-        ):
+        )
+        for width, stride in stages:
             layers.append(Block(channels, width, stride=stride))
             channels = width
         self.blocks = nn.Sequential(*layers)

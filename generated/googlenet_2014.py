@@ -77,9 +77,9 @@ class Inception(nn.Module):
         conv3x3 = F.relu(self.conv3x3(conv3x3))
         conv5x5 = F.relu(self.reduce5x5(x))
         conv5x5 = F.relu(self.conv5x5(conv5x5))
-        x = self.pool(x)
-        x = F.relu(self.pool_proj(x))
-        return torch.cat([conv1x1, conv3x3, conv5x5, x], dim=1)
+        pool = self.pool(x)
+        pool_proj = F.relu(self.pool_proj(pool))
+        return torch.cat([conv1x1, conv3x3, conv5x5, pool_proj], dim=1)
 
 
 class InceptionAux(nn.Module):

@@ -216,7 +216,7 @@ class InceptionE(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         branch3x3 = self.branch3x3_1(x)
-        out = torch.cat(
+        branch3x3 = torch.cat(
             [self.branch3x3_2a(branch3x3), self.branch3x3_2b(branch3x3)], dim=1
         )
         branch3x3dbl = self.branch3x3dbl_1(x)
@@ -227,7 +227,8 @@ class InceptionE(nn.Module):
         )
         branch_pool = self.pool(x)
         return torch.cat(
-            [self.branch1x1(x), out, branch3x3dbl, self.branch_pool(branch_pool)], dim=1
+            [self.branch1x1(x), branch3x3, branch3x3dbl, self.branch_pool(branch_pool)],
+            dim=1,
         )
 
 

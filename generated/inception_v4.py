@@ -221,14 +221,14 @@ class InceptionC(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pool = self.pool(x)
-        pool = self.pool_proj(pool)
+        pool_proj = self.pool_proj(pool)
         split = self.split_1(x)
-        out = torch.cat([self.split_2a(split), self.split_2b(split)], dim=1)
+        split = torch.cat([self.split_2a(split), self.split_2b(split)], dim=1)
         chain = self.chain_1(x)
         chain = self.chain_2(chain)
         chain = self.chain_3(chain)
         chain = torch.cat([self.chain_4a(chain), self.chain_4b(chain)], dim=1)
-        return torch.cat([pool, self.conv1x1(x), out, chain], dim=1)
+        return torch.cat([pool_proj, self.conv1x1(x), split, chain], dim=1)
 
 
 class InceptionV4(nn.Module):

@@ -41,7 +41,7 @@ class InvertedResidual(nn.Module):
         hidden = in_channels * expansion
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, hidden, kernel_size=1, bias=False),
-            nn.BatchNorm2d(hidden, momentum=2.9999999999996696e-4),
+            nn.BatchNorm2d(hidden, momentum=3e-4),
             nn.ReLU(inplace=True),
             nn.Conv2d(
                 hidden,
@@ -52,10 +52,10 @@ class InvertedResidual(nn.Module):
                 groups=hidden,
                 bias=False,
             ),
-            nn.BatchNorm2d(hidden, momentum=2.9999999999996696e-4),
+            nn.BatchNorm2d(hidden, momentum=3e-4),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, width, kernel_size=1, bias=False),
-            nn.BatchNorm2d(width, momentum=2.9999999999996696e-4),
+            nn.BatchNorm2d(width, momentum=3e-4),
         )
         self.use_shortcut = stride == 1 and in_channels == width
 
@@ -69,34 +69,34 @@ class InvertedResidual(nn.Module):
 class MNASNet(nn.Module):
     def __init__(self, width_mult: float, num_classes: int = 1000) -> None:
         super().__init__()
-        channels1 = _make_divisible(32 * width_mult)
-        channels2 = _make_divisible(16 * width_mult)
+        stem_channels = _make_divisible(32 * width_mult)
+        channels = _make_divisible(16 * width_mult)
         layers: list[nn.Module] = [
-            nn.Conv2d(3, channels1, kernel_size=3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(channels1, momentum=2.9999999999996696e-4),
+            nn.Conv2d(3, stem_channels, kernel_size=3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(stem_channels, momentum=3e-4),
             nn.ReLU(inplace=True),
             nn.Conv2d(
-                channels1,
-                channels1,
+                stem_channels,
+                stem_channels,
                 kernel_size=3,
                 padding=1,
-                groups=channels1,
+                groups=stem_channels,
                 bias=False,
             ),
-            nn.BatchNorm2d(channels1, momentum=2.9999999999996696e-4),
+            nn.BatchNorm2d(stem_channels, momentum=3e-4),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels1, channels2, kernel_size=1, bias=False),
-            nn.BatchNorm2d(channels2, momentum=2.9999999999996696e-4),
+            nn.Conv2d(stem_channels, channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(channels, momentum=3e-4),
         ]
-        channels = channels2
-        for k, t, c, n, s in (
+        stages = (
             (3, 3, 24, 3, 2),
             (5, 3, 40, 3, 2),
             (5, 6, 80, 3, 2),
             (3, 6, 96, 2, 1),
             (5, 6, 192, 4, 2),
             (3, 6, 320, 1, 1),
-        ):
+        )
+        for k, t, c, n, s in stages:
             width = _make_divisible(c * width_mult)
             layers.append(
                 nn.Sequential(
@@ -115,7 +115,7 @@ class MNASNet(nn.Module):
             channels = width
         layers += [
             nn.Conv2d(channels, 1280, kernel_size=1, bias=False),
-            nn.BatchNorm2d(1280, momentum=2.9999999999996696e-4),
+            nn.BatchNorm2d(1280, momentum=3e-4),
             nn.ReLU(inplace=True),
         ]
         self.layers = nn.Sequential(*layers)

@@ -98,12 +98,11 @@ class DepthwiseSeparable(nn.Module):
 class MobileNet(nn.Module):
     def __init__(self, width_mult: float, num_classes: int = 1000) -> None:
         super().__init__()
-        channels1 = round(32 * width_mult)
-        self.conv = Conv2dSame(3, channels1, kernel_size=3, stride=2, bias=False)
-        self.conv_norm = nn.BatchNorm2d(channels1)
+        in_channels = round(32 * width_mult)
+        self.conv = Conv2dSame(3, in_channels, kernel_size=3, stride=2, bias=False)
+        self.conv_norm = nn.BatchNorm2d(in_channels)
         layers: list[nn.Module] = []
-        arriving = channels1
-        for channels, s in (
+        stages = (
             (64, 1),
             (128, 2),
             (128, 1),
@@ -117,13 +116,14 @@ class MobileNet(nn.Module):
             (512, 1),
             (1024, 2),
             (1024, 1),
-        ):
+        )
+        for channels, s in stages:
             width = round(channels * width_mult)
-            layers.append(DepthwiseSeparable(arriving, width, stride=s))
-            arriving = width
+            layers.append(DepthwiseSeparable(in_channels, width, stride=s))
+            in_channels = width
         self.features = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(arriving, num_classes)
+        self.fc = nn.Linear(in_channels, num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.conv_norm(self.conv(x)))

@@ -92,10 +92,9 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     def __init__(self, width_mult: float, num_classes: int = 1000) -> None:
         super().__init__()
-        width = _make_divisible(32 * width_mult)
-        layers: list[nn.Module] = [ConvBNReLU6(3, width, stride=2)]
-        channels = width
-        for t, c, n, s in (
+        channels = _make_divisible(32 * width_mult)
+        layers: list[nn.Module] = [ConvBNReLU6(3, channels, stride=2)]
+        stages = (
             (1, 16, 1, 1),
             (6, 24, 2, 2),
             (6, 32, 3, 2),
@@ -103,19 +102,22 @@ class MobileNetV2(nn.Module):
             (6, 96, 3, 1),
             (6, 160, 3, 2),
             (6, 320, 1, 1),
-        ):
+        )
+        for t, c, n, s in stages:
             for i in range(n):
-                width2 = _make_divisible(c * width_mult)
+                out_channels = _make_divisible(c * width_mult)
                 layers.append(
-                    InvertedResidual(channels, width2, t, stride=s if i == 0 else 1)
+                    InvertedResidual(
+                        channels, out_channels, t, stride=s if i == 0 else 1
+                    )
                 )
-                channels = width2
-        width3 = _make_divisible(1280 * max(1, width_mult))
-        layers.append(ConvBNReLU6(channels, width3, kernel_size=1))
+                channels = out_channels
+        last_channels = _make_divisible(1280 * max(1, width_mult))
+        layers.append(ConvBNReLU6(channels, last_channels, kernel_size=1))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
             nn.Dropout(p=0.2),
-            nn.Linear(width3, num_classes),
+            nn.Linear(last_channels, num_classes),
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

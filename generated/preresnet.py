@@ -153,41 +153,14 @@ class PreResNet(nn.Module):
                 for i in range(depths[0])
             )
         )
-        self.layer2 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    64 * expansion if i == 0 else 128 * expansion,
-                    path,
-                    128,
-                    128 * expansion,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(depths[1])
-            )
+        self.layer2 = self._make_layer(
+            64 * expansion, 128, 128 * expansion, depths[1], path=path
         )
-        self.layer3 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    128 * expansion if i == 0 else 256 * expansion,
-                    path,
-                    256,
-                    256 * expansion,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(depths[2])
-            )
+        self.layer3 = self._make_layer(
+            128 * expansion, 256, 256 * expansion, depths[2], path=path
         )
-        self.layer4 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    256 * expansion if i == 0 else 512 * expansion,
-                    path,
-                    512,
-                    512 * expansion,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(depths[3])
-            )
+        self.layer4 = self._make_layer(
+            256 * expansion, 512, 512 * expansion, depths[3], path=path
         )
         self.post = NormReLU(512 * expansion)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -200,6 +173,27 @@ class PreResNet(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_layer(
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        depth: int,
+        path: type[Basic | Bottleneck],
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                (Projecting if i == 0 else Identity)(
+                    in_channels if i == 0 else out_channels,
+                    path,
+                    width,
+                    out_channels,
+                    stride=2 if i == 0 else 1,
+                )
+                for i in range(depth)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

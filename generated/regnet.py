@@ -156,10 +156,10 @@ class SqueezeExcitation(nn.Module):
         self.scale_activation = nn.Sigmoid()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.avgpool(x)
-        out = self.activation(self.fc1(out))
-        out = self.scale_activation(self.fc2(out))
-        return out * x
+        scale: torch.Tensor = self.avgpool(x)
+        scale = self.activation(self.fc1(scale))
+        scale = self.scale_activation(self.fc2(scale))
+        return scale * x
 
 
 class YBlock(nn.Module):
@@ -218,14 +218,14 @@ class RegNet(nn.Module):
         for stage, (depth, width) in enumerate(
             zip(depths, widths, strict=True), start=1
         ):
-            inner: OrderedDict[str, nn.Module] = OrderedDict()
-            arriving = channels
+            blocks: OrderedDict[str, nn.Module] = OrderedDict()
+            in_channels = channels
             for i in range(depth):
-                inner[f"block{stage}-{i}"] = block(
-                    arriving, width, group_width, stride=2 if i == 0 else 1
+                blocks[f"block{stage}-{i}"] = block(
+                    in_channels, width, group_width, stride=2 if i == 0 else 1
                 )
-                arriving = width
-            layers[f"block{stage}"] = nn.Sequential(inner)
+                in_channels = width
+            layers[f"block{stage}"] = nn.Sequential(blocks)
             channels = width
         self.trunk_output = nn.Sequential(layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -147,52 +147,17 @@ class ResNet(nn.Module):
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        self.layer1 = nn.Sequential(
-            *(
-                block(
-                    64 if i == 0 else 64 * expansion,
-                    width,
-                    64 * expansion,
-                    groups=groups,
-                )
-                for i in range(depths[0])
-            )
+        self.layer1 = self._make_layer(
+            block, 64, width, 64 * expansion, depths[0], groups=groups, stride=1
         )
-        self.layer2 = nn.Sequential(
-            *(
-                block(
-                    64 * expansion if i == 0 else 128 * expansion,
-                    2 * width,
-                    128 * expansion,
-                    stride=2 if i == 0 else 1,
-                    groups=groups,
-                )
-                for i in range(depths[1])
-            )
+        self.layer2 = self._make_layer(
+            block, 64 * expansion, 2 * width, 128 * expansion, depths[1], groups=groups
         )
-        self.layer3 = nn.Sequential(
-            *(
-                block(
-                    128 * expansion if i == 0 else 256 * expansion,
-                    4 * width,
-                    256 * expansion,
-                    stride=2 if i == 0 else 1,
-                    groups=groups,
-                )
-                for i in range(depths[2])
-            )
+        self.layer3 = self._make_layer(
+            block, 128 * expansion, 4 * width, 256 * expansion, depths[2], groups=groups
         )
-        self.layer4 = nn.Sequential(
-            *(
-                block(
-                    256 * expansion if i == 0 else 512 * expansion,
-                    8 * width,
-                    512 * expansion,
-                    stride=2 if i == 0 else 1,
-                    groups=groups,
-                )
-                for i in range(depths[3])
-            )
+        self.layer4 = self._make_layer(
+            block, 256 * expansion, 8 * width, 512 * expansion, depths[3], groups=groups
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(512 * expansion, num_classes)
@@ -204,6 +169,29 @@ class ResNet(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_layer(
+        block: type[BasicBlock | Bottleneck],
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        depth: int,
+        groups: int,
+        stride: int = 2,
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                block(
+                    in_channels if i == 0 else out_channels,
+                    width,
+                    out_channels,
+                    stride=stride if i == 0 else 1,
+                    groups=groups,
+                )
+                for i in range(depth)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

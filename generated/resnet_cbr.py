@@ -127,45 +127,10 @@ class ResNetCBR(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.bn1 = nn.BatchNorm2d(64, eps=0.001, momentum=0.01)
         self.maxpool = MaxPool2dSame(kernel_size=3, stride=2)
-        self.layer1 = nn.Sequential(
-            *(
-                block(64 if i == 0 else 64 * expansion, 64, 64 * expansion)
-                for i in range(3)
-            )
-        )
-        self.layer2 = nn.Sequential(
-            *(
-                block(
-                    64 * expansion if i == 0 else 128 * expansion,
-                    128,
-                    128 * expansion,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(4)
-            )
-        )
-        self.layer3 = nn.Sequential(
-            *(
-                block(
-                    128 * expansion if i == 0 else 256 * expansion,
-                    256,
-                    256 * expansion,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(6)
-            )
-        )
-        self.layer4 = nn.Sequential(
-            *(
-                block(
-                    256 * expansion if i == 0 else 512 * expansion,
-                    512,
-                    512 * expansion,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(3)
-            )
-        )
+        self.layer1 = self._make_layer(block, 64, 64, 64 * expansion, 3, stride=1)
+        self.layer2 = self._make_layer(block, 64 * expansion, 128, 128 * expansion, 4)
+        self.layer3 = self._make_layer(block, 128 * expansion, 256, 256 * expansion, 6)
+        self.layer4 = self._make_layer(block, 256 * expansion, 512, 512 * expansion, 3)
         self.avgpool = nn.AvgPool2d(kernel_size=7)
         self.fc = nn.Linear(512 * expansion, num_classes)
         for module in self.modules():
@@ -179,6 +144,27 @@ class ResNetCBR(nn.Module):
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_layer(
+        block: type[BasicBlock | Bottleneck],
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        depth: int,
+        stride: int = 2,
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                block(
+                    in_channels if i == 0 else out_channels,
+                    width,
+                    out_channels,
+                    stride=stride if i == 0 else 1,
+                )
+                for i in range(depth)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.pad(x)

@@ -109,31 +109,9 @@ class CIFARResNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = nn.Sequential(
-            *(BasicBlock(16, 16, shortcut=shortcut) for _ in range(n))
-        )
-        self.layer2 = nn.Sequential(
-            *(
-                BasicBlock(
-                    16 if i == 0 else 32,
-                    32,
-                    stride=2 if i == 0 else 1,
-                    shortcut=shortcut,
-                )
-                for i in range(n)
-            )
-        )
-        self.layer3 = nn.Sequential(
-            *(
-                BasicBlock(
-                    32 if i == 0 else 64,
-                    64,
-                    stride=2 if i == 0 else 1,
-                    shortcut=shortcut,
-                )
-                for i in range(n)
-            )
-        )
+        self.layer1 = self._make_layer(16, 16, shortcut=shortcut, n=n, stride=1)
+        self.layer2 = self._make_layer(16, 32, shortcut=shortcut, n=n)
+        self.layer3 = self._make_layer(32, 64, shortcut=shortcut, n=n)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(64, num_classes)
         for module in self.modules():
@@ -144,6 +122,26 @@ class CIFARResNet(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_layer(
+        in_channels: int,
+        out_channels: int,
+        shortcut: type[PaddedShortcut | Projection],
+        n: int,
+        stride: int = 2,
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                BasicBlock(
+                    in_channels if i == 0 else out_channels,
+                    out_channels,
+                    stride=stride if i == 0 else 1,
+                    shortcut=shortcut,
+                )
+                for i in range(n)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

@@ -92,42 +92,10 @@ class ResNetV1OfTFSlim(nn.Module):
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.pool1 = MaxPool2dSame(kernel_size=3, stride=2)
-        self.block1 = nn.Sequential(
-            *(
-                Unit(
-                    64 if i == 0 else 256,
-                    64,
-                    256,
-                    stride=2 if i == depths[0] - 1 else 1,
-                )
-                for i in range(depths[0])
-            )
-        )
-        self.block2 = nn.Sequential(
-            *(
-                Unit(
-                    256 if i == 0 else 512,
-                    128,
-                    512,
-                    stride=2 if i == depths[1] - 1 else 1,
-                )
-                for i in range(depths[1])
-            )
-        )
-        self.block3 = nn.Sequential(
-            *(
-                Unit(
-                    512 if i == 0 else 1024,
-                    256,
-                    1024,
-                    stride=2 if i == depths[2] - 1 else 1,
-                )
-                for i in range(depths[2])
-            )
-        )
-        self.block4 = nn.Sequential(
-            *(Unit(1024 if i == 0 else 2048, 512, 2048) for i in range(depths[3]))
-        )
+        self.block1 = self._make_stage(64, 64, 256, depths[0])
+        self.block2 = self._make_stage(256, 128, 512, depths[1])
+        self.block3 = self._make_stage(512, 256, 1024, depths[2])
+        self.block4 = self._make_stage(1024, 512, 2048, depths[3], stride=1)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.logits = nn.Linear(2048, num_classes)
         for module in self.modules():
@@ -138,6 +106,22 @@ class ResNetV1OfTFSlim(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_stage(
+        in_channels: int, width: int, out_channels: int, depth: int, stride: int = 2
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                Unit(
+                    in_channels if i == 0 else out_channels,
+                    width,
+                    out_channels,
+                    stride=stride if i == depth - 1 else 1,
+                )
+                for i in range(depth)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

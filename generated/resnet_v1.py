@@ -92,51 +92,12 @@ class ResNetV1(nn.Module):
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=bias)
         self.bn1 = nn.BatchNorm2d(64, eps=eps)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        self.layer1 = nn.Sequential(
-            *(
-                Bottleneck(64 if i == 0 else 256, 64, 256, bias=bias, eps=eps)
-                for i in range(depths[0])
-            )
+        self.layer1 = self._make_layer(
+            64, 64, 256, depths[0], eps=eps, stride=1, bias=bias
         )
-        self.layer2 = nn.Sequential(
-            *(
-                Bottleneck(
-                    256 if i == 0 else 512,
-                    128,
-                    512,
-                    stride=2 if i == 0 else 1,
-                    bias=bias,
-                    eps=eps,
-                )
-                for i in range(depths[1])
-            )
-        )
-        self.layer3 = nn.Sequential(
-            *(
-                Bottleneck(
-                    512 if i == 0 else 1024,
-                    256,
-                    1024,
-                    stride=2 if i == 0 else 1,
-                    bias=bias,
-                    eps=eps,
-                )
-                for i in range(depths[2])
-            )
-        )
-        self.layer4 = nn.Sequential(
-            *(
-                Bottleneck(
-                    1024 if i == 0 else 2048,
-                    512,
-                    2048,
-                    stride=2 if i == 0 else 1,
-                    bias=bias,
-                    eps=eps,
-                )
-                for i in range(depths[3])
-            )
-        )
+        self.layer2 = self._make_layer(256, 128, 512, depths[1], eps=eps, bias=bias)
+        self.layer3 = self._make_layer(512, 256, 1024, depths[2], eps=eps, bias=bias)
+        self.layer4 = self._make_layer(1024, 512, 2048, depths[3], eps=eps, bias=bias)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(2048, num_classes)
         for module in self.modules():
@@ -149,6 +110,31 @@ class ResNetV1(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_layer(
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        depth: int,
+        eps: float,
+        stride: int = 2,
+        *,
+        bias: bool,
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                Bottleneck(
+                    in_channels if i == 0 else out_channels,
+                    width,
+                    out_channels,
+                    stride=stride if i == 0 else 1,
+                    bias=bias,
+                    eps=eps,
+                )
+                for i in range(depth)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

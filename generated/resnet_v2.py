@@ -163,50 +163,10 @@ class ResNetV2(nn.Module):
         self.pool1: nn.Module = nn.Identity()
         if not slim:
             self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2)
-        self.block1 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    64 if i == 0 else 256,
-                    64,
-                    256,
-                    stride=2 if i == depths[0] - 1 else 1,
-                    eps=eps,
-                )
-                for i in range(depths[0])
-            )
-        )
-        self.block2 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    256 if i == 0 else 512,
-                    128,
-                    512,
-                    stride=2 if i == depths[1] - 1 else 1,
-                    eps=eps,
-                )
-                for i in range(depths[1])
-            )
-        )
-        self.block3 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    512 if i == 0 else 1024,
-                    256,
-                    1024,
-                    stride=2 if i == depths[2] - 1 else 1,
-                    eps=eps,
-                )
-                for i in range(depths[2])
-            )
-        )
-        self.block4 = nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    1024 if i == 0 else 2048, 512, 2048, eps=eps
-                )
-                for i in range(depths[3])
-            )
-        )
+        self.block1 = self._make_stage(64, 64, 256, depths[0], eps=eps)
+        self.block2 = self._make_stage(256, 128, 512, depths[1], eps=eps)
+        self.block3 = self._make_stage(512, 256, 1024, depths[2], eps=eps)
+        self.block4 = self._make_stage(1024, 512, 2048, depths[3], eps=eps, stride=1)
         self.post = NormReLU(2048, eps=eps)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.predictions = nn.Linear(2048, num_classes)
@@ -220,6 +180,28 @@ class ResNetV2(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
+
+    @staticmethod
+    def _make_stage(
+        in_channels: int,
+        width: int,
+        out_channels: int,
+        depth: int,
+        eps: float,
+        stride: int = 2,
+    ) -> nn.Sequential:
+        return nn.Sequential(
+            *(
+                (Projecting if i == 0 else Identity)(
+                    in_channels if i == 0 else out_channels,
+                    width,
+                    out_channels,
+                    stride=stride if i == depth - 1 else 1,
+                    eps=eps,
+                )
+                for i in range(depth)
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv1(x)

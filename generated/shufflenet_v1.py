@@ -127,30 +127,30 @@ class ShuffleNet(nn.Sequential):
         self, groups: int, width: int, num_classes: int = 1000, scale: float = 1
     ) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict()
-        channels1 = round(24 * scale)
+        channels = round(24 * scale)
         layers["conv1"] = nn.Conv2d(
-            3, channels1, kernel_size=3, stride=2, padding=1, bias=False
+            3, channels, kernel_size=3, stride=2, padding=1, bias=False
         )
-        layers["conv1_norm"] = nn.BatchNorm2d(channels1)
+        layers["conv1_norm"] = nn.BatchNorm2d(channels)
         layers["conv1_activation"] = nn.ReLU(inplace=True)
         layers["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        channels = channels1
-        for stage, factor, n in (
+        stages = (
             (2, 1, 3),
             (3, 2, 7),
             (4, 4, 3),
-        ):
-            width2 = round(factor * width * scale)
+        )
+        for stage, factor, n in stages:
+            out_channels = round(factor * width * scale)
             layers[f"stage{stage}"] = nn.Sequential(
                 DownsamplingUnit(
                     channels,
-                    width2,
+                    out_channels,
                     groups=groups,
                     first_groups=1 if stage == 2 else groups,
                 ),
-                *(Unit(width2, groups=groups) for _ in range(n)),
+                *(Unit(out_channels, groups=groups) for _ in range(n)),
             )
-            channels = width2
+            channels = out_channels
         layers["pool"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()
         layers["fc"] = nn.Linear(channels, num_classes)

@@ -76,7 +76,7 @@ class Unit(nn.Module):
         super().__init__()
         half = in_channels // 2
         self.branch2 = nn.Sequential(
-            nn.Conv2d(in_channels // 2, half, kernel_size=1, bias=False),
+            nn.Conv2d(half, half, kernel_size=1, bias=False),
             nn.BatchNorm2d(half),
             nn.ReLU(inplace=True),
             nn.Conv2d(half, half, kernel_size=3, padding=1, groups=half, bias=False),

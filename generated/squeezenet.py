@@ -30,10 +30,10 @@ class Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(squeeze, expand, kernel_size=3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.squeeze(x))
-        expand1x1 = F.relu(self.expand1x1(x))
-        x = F.relu(self.expand3x3(x))
-        return torch.cat([expand1x1, x], dim=1)
+        squeeze = F.relu(self.squeeze(x))
+        expand1x1 = F.relu(self.expand1x1(squeeze))
+        expand3x3 = F.relu(self.expand3x3(squeeze))
+        return torch.cat([expand1x1, expand3x3], dim=1)
 
 
 class SqueezeNet(nn.Module):

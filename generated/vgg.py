@@ -47,40 +47,14 @@ class VGG(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         channels = 3
-        for _ in range(depths[0]):
-            layers.append(nn.Conv2d(channels, 64, kernel_size=3, padding=1))
-            if norm is not None:
-                layers.append(norm(64))
-            layers.append(nn.ReLU(inplace=True))
-            channels = 64
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-        for _ in range(depths[1]):
-            layers.append(nn.Conv2d(channels, 128, kernel_size=3, padding=1))
-            if norm is not None:
-                layers.append(norm(128))
-            layers.append(nn.ReLU(inplace=True))
-            channels = 128
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-        for _ in range(depths[2]):
-            layers.append(nn.Conv2d(channels, 256, kernel_size=3, padding=1))
-            if norm is not None:
-                layers.append(norm(256))
-            layers.append(nn.ReLU(inplace=True))
-            channels = 256
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-        for _ in range(depths[3]):
-            layers.append(nn.Conv2d(channels, 512, kernel_size=3, padding=1))
-            if norm is not None:
-                layers.append(norm(512))
-            layers.append(nn.ReLU(inplace=True))
-            channels = 512
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-        for _ in range(depths[4]):
-            layers.append(nn.Conv2d(512, 512, kernel_size=3, padding=1))
-            if norm is not None:
-                layers.append(norm(512))
-            layers.append(nn.ReLU(inplace=True))
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        for depth, width in zip(depths, (64, 128, 256, 512, 512), strict=True):
+            for _ in range(depth):
+                layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
+                if norm is not None:
+                    layers.append(norm(width))
+                layers.append(nn.ReLU(inplace=True))
+                channels = width
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(

@@ -22,6 +22,7 @@ from archspec.language.model import Claim
 from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Op, Shapes, show, thousands
 from archspec.ops.fields import spell
+from archspec.ops.shape import read_shape
 
 Figure = int | float | list[int | float] | str
 """A figure as JSON has it: a number, a shape or size, or `global`."""
@@ -107,7 +108,6 @@ _EXPLAINED = {
 }
 _FIELDS = ("receptive_field", "receptive_field_without_gates")
 SCOPES = ("training", "evaluation")
-_SHAPE = re.compile(r"\s*\d{1,9}(?:\s*[x×]\s*\d{1,9})+\s*")
 
 
 def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...], list[Diagnostic]]:
@@ -207,7 +207,9 @@ def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -
     if figure is None:
         wanted = "[channels, height, width]" if claim.metric == "output" else "a number"
         problem = f"{claim.metric} is claimed as {wanted}, not {spell(claim.value)}"
-        faults.append(InvalidValue(claim.at, problem=problem))
+        batch = shaped and isinstance(claim.value, list) and len(claim.value) == 4
+        help_ = "a shape is that of one picture, without the batch" if batch else None
+        faults.append(InvalidValue(claim.at, problem=problem, help=help_))
     return figure
 
 
@@ -217,10 +219,8 @@ def _as_written(claim: Claim) -> Figure | None:
         return "global"
     if claim.metric != "output" or not isinstance(claim.value, str):
         return None
-    if not _SHAPE.fullmatch(claim.value):
-        return None
-    *map_size, channels = (int(part) for part in re.split("[x×]", claim.value))
-    return [channels, *map_size]
+    shape = read_shape(claim.value)
+    return None if shape is None else [*shape]
 
 
 def _shape(metric: str, value: Any) -> list[int | float] | None:
@@ -266,7 +266,9 @@ def _failure(
         derived = _derivation(node.op, claim.metric, arriving)
         if claim.metric == "output" and isinstance(claimed, list):
             mend = node.op.mend(arriving, tuple(int(size) for size in claimed))
-    help_ = _other_reading(subject, claim, claimed, computed) or _channels_first(claim, computed)
+    help_ = _other_reading(subject, claim, claimed, computed) or _channels_first(
+        claim, claimed, computed
+    )
     return ClaimFails(
         claim.at,
         path=subject.path,
@@ -310,13 +312,21 @@ def _quote(claim: Claim, claimed: Figure | None) -> str:
     return f"{spelt} (written {claim.value.strip()[:40]})"
 
 
-def _channels_first(claim: Claim, computed: Figure) -> str:
-    """Help for a shape that was typed as archspec prints it, channels first."""
-    if not isinstance(claim.value, str) or not isinstance(computed, list):
+def _channels_first(claim: Claim, claimed: Figure | None, computed: Figure) -> str:
+    """Help for a shape that is the computed one in another order, or with the batch."""
+    if claim.metric != "output" or not isinstance(computed, list) or len(computed) == 1:
         return ""
-    if [int(size) for size in re.findall(r"\d+", claim.value)] != computed:
-        return ""
-    return f"a text is read as papers write it, channels last; channels first is {computed}"
+    if isinstance(claim.value, str):
+        as_printed = [int(size) for size in re.findall(r"\d+", claim.value)] == computed
+        last = "a text is read as papers write it, channels last; channels first is"
+        return f"{last} {computed}" if as_printed else ""
+    if claimed == [*computed[1:], computed[0]]:
+        return f"a list is channels first: {computed}"
+    with_batch = isinstance(claimed, list) and claimed[1:] in (
+        computed,
+        computed[1:] + computed[:1],
+    )
+    return f"without the batch, and channels first: {computed}" if with_batch else ""
 
 
 def _spell(figure: Figure | None) -> str:

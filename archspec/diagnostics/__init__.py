@@ -5,63 +5,15 @@ from archspec.diagnostics.base import Diagnostic, Fault, Position, Severity, Spe
 
 __all__ = ["CATALOGUE", "Diagnostic", "Fault", "Position", "Severity", "SpecPath"]
 
-CATALOGUE: tuple[type[Diagnostic], ...] = (
-    source.YamlSyntax,
-    source.DuplicateKey,
-    source.AnchorOrAlias,
-    source.Tag,
-    source.TooDeep,
-    source.TooLarge,
-    source.SeveralDocuments,
-    source.KeyNotText,
-    language.WrongType,
-    language.UnknownKey,
-    language.MissingKey,
-    language.UnknownOp,
-    language.NoOp,
-    language.InvalidValue,
-    language.InvalidName,
-    language.DuplicateName,
-    language.ColumnsMissing,
-    language.TooManyCells,
-    language.InvalidExpression,
-    language.UnknownVersion,
-    language.UnknownVariable,
-    language.EmptyBody,
-    language.PaddingReadAsBeforeAfter,
-    language.TooManySteps,
-    language.UnknownStep,
-    language.RecursiveBlock,
-    language.VariableUnset,
-    language.OneInput,
-    language.UnusedStep,
-    language.OutputMissing,
-    language.TooDeeplyNested,
-    shapes.WindowTooLarge,
-    shapes.NotAMap,
-    shapes.NotFlat,
-    shapes.GroupsMismatch,
-    shapes.PoolingPadding,
-    shapes.InputNotRead,
-    shapes.AxisMissing,
-    shapes.TooBig,
-    shapes.MergeMismatch,
-    shapes.ChannelsLastArrive,
-    shapes.WrongWayRound,
-    shapes.NormalizedShape,
-    shapes.ParametersPerChannel,
-    shapes.OutputPadding,
-    shapes.NothingLeft,
-    shapes.SizeOrScale,
-    shapes.NotDivisible,
-    shapes.NoSuchChannel,
-    shapes.NeitherMapNorVector,
-    shapes.NormOfOneNumber,
-    claims.ClaimFails,
-    claims.UnknownMetric,
-    claims.ClaimUnverifiable,
-    claims.UnknownConvention,
-    claims.ClaimsNotVerified,
-    generation.ModuleTooLong,
-    generation.CodeNotEqual,
+CATALOGUE: tuple[type[Diagnostic], ...] = tuple(
+    sorted(
+        {
+            kind
+            for module in (source, language, shapes, claims, generation)
+            for kind in vars(module).values()
+            if isinstance(kind, type) and issubclass(kind, Diagnostic) and "code" in vars(kind)
+        },
+        key=lambda kind: kind.code,
+    )
 )
+"""Every kind of problem, in the order of their codes."""

@@ -230,3 +230,39 @@ class TooDeeplyNested(Diagnostic):
     name = "nested-too-deeply"
     template = "blocks and groups stand more than {limit} deep in each other"
     advice = "use `repeat` for a stack of blocks"
+
+
+class FollowsFromInput(Diagnostic):
+    """A row says what follows from what arrives at it, as other tools want to be told.
+
+    How many channels or features arrive is computed, so that a table cannot contradict itself.
+    """
+
+    code = "AS224"
+    name = "follows-from-input"
+    severity = "warning"
+    template = "`{key}` follows from what arrives: {count}"
+    advice = "leave it out"
+
+
+class ContradictsInput(Diagnostic):
+    """A row says how many channels or features arrive at it, and others do."""
+
+    code = "AS225"
+    name = "contradicts-input"
+    template = "`{key}` is {given}, but {count} arrive{behind}"
+    advice = "leave it out, it follows from what arrives; or change what comes before"
+
+
+class ChannelsLastInput(Diagnostic):
+    """The input looks like a picture with its channels last, and means something else.
+
+    A list is in PyTorch's order, [channels, height, width]; a text is as papers write it,
+    height×width×channels. So `[224, 224, 3]` are 224 channels of 224×3.
+    """
+
+    code = "AS226"
+    name = "channels-last-input"
+    severity = "warning"
+    template = "`input` has {channels} channels of {height}×{width}: {how}"
+    advice = "where a picture is meant, write `input: {picture}`"

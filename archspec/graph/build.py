@@ -5,7 +5,9 @@ from keyword import iskeyword
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.foreign import as_step
 from archspec.diagnostics.language import (
+    ChannelsLastInput,
     InvalidName,
     InvalidValue,
     OutputMissing,
@@ -25,6 +27,11 @@ from archspec.graph.walk import Walker, told_once
 from archspec.language.model import Spec
 from archspec.language.source import Data
 from archspec.ops import Shape
+from archspec.ops.shape import read_shape
+
+MOST_COLOURS = 4
+"""Channels of a picture: one, or three colours, and how opaque it is."""
+LEAST_SIDE = 16
 
 
 def build(
@@ -124,7 +131,9 @@ def _unknown(
 def _input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic]) -> Shape | None:
     if spec.input is None:
         return None  # told already
-    value = evaluate(spec.input, names, spec.input_at, faults)
+    written = spec.input
+    as_papers = read_shape(written) if isinstance(written, str) else None
+    value = as_papers or evaluate(written, names, spec.input_at, faults)
     if value is None:
         return None
     sizes: Sequence[Any] = value if isinstance(value, list) else ()
@@ -132,9 +141,26 @@ def _input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic
     whole = [size for size in sizes if type(size) is int and 1 <= size <= 10**6]
     if len(whole) != len(sizes) or len(sizes) not in (1, 3):
         problem = "input has to be [channels, height, width], for example [3, 224, 224]"
-        faults.append(InvalidValue(spec.input_at, problem=problem))
+        help_ = None
+        if len(whole) == len(sizes) == 4:
+            help_ = f"write it without the batch: {_channels_first(whole[1:]) or whole[1:]}"
+        faults.append(InvalidValue(spec.input_at, problem=problem, help=help_))
         return None
+    picture = _channels_first([*whole[1:], whole[0]] if as_papers else whole)
+    if picture and picture != whole:
+        how = "a text is height×width×channels" if as_papers else "a list is channels first"
+        channels, height, width = whole
+        facts = {"channels": channels, "height": height, "width": width, "how": how}
+        faults.append(ChannelsLastInput(spec.input_at, picture=picture, **facts))  # type: ignore[arg-type]  # facts
     return tuple(whole)
+
+
+def _channels_first(sizes: Sequence[int]) -> list[int] | None:
+    """A picture's shape, where one end looks like its channels, and both others like its sides."""
+    for picture in (list(sizes), [sizes[-1], *sizes[:-1]]):
+        if len(picture) == 3 and picture[0] <= MOST_COLOURS and min(picture[1:]) >= LEAST_SIDE:
+            return picture
+    return None
 
 
 def _outputs(
@@ -156,7 +182,7 @@ def _outputs(
                 faults.append(OutputMissing(output.at, name=output.name, of=output.of))
             continue
         if output.of not in body.outputs:
-            help_ = suggest(output.of, body.outputs)
+            help_ = as_step(output.of) or suggest(output.of, body.outputs)
             problem = f"the network's body has no step `{output.of}`"
             faults.append(UnknownStep(output.at, problem=problem, help=help_))
             continue

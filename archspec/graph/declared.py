@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from keyword import iskeyword
 
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.foreign import suggest_key, suggest_op
 from archspec.diagnostics.language import InvalidName, InvalidValue, UnknownKey, UnknownOp
-from archspec.diagnostics.wording import suggest
 from archspec.expressions import CONSTANTS, FUNCTIONS, UNKNOWN, Reference, Value
 from archspec.graph.names import problem_with
 from archspec.graph.values import evaluate
@@ -61,7 +61,7 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
         where: SpecPath = ("defaults", name)
         cls = OPS_BY_NAME.get(name)
         if cls is None:
-            help_ = suggest(name, OPS_BY_NAME)
+            help_ = suggest_op(name, OPS_BY_NAME)
             if name in spec.blocks:
                 help_ = f"the block `{name}` has its defaults in its `args`"
             yield UnknownOp(where, on_key=True, op=name, help=help_)
@@ -70,7 +70,7 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
         for key in attributes:  # also those of ops that no row uses
             if key not in known:
                 fault = UnknownKey((*where, key), on_key=True, owner=name, key=key)
-                fault.help = suggest(key, known)
+                fault.help = suggest_key(key, known)
                 yield fault
 
 

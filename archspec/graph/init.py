@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic
+from archspec.diagnostics.foreign import suggest_op
 from archspec.diagnostics.language import InvalidValue, UnknownKey, UnknownOp
 from archspec.diagnostics.wording import suggest
 from archspec.expressions import Value
@@ -94,7 +95,7 @@ def check_spec(
         cls = OPS_BY_NAME.get(name)
         where = ("init", name)
         if cls is None:
-            help_ = suggest(name, OPS_BY_NAME)
+            help_ = suggest_op(name, OPS_BY_NAME)
             if name in spec.blocks:
                 help_ = "a block has no parameters of its own; write it for the ops in it"
             faults.append(UnknownOp(where, on_key=True, op=name, help=help_))

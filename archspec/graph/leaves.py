@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
+from archspec.diagnostics.foreign import is_foreign, suggest_op
 from archspec.diagnostics.language import (
     DuplicateName,
     InvalidValue,
@@ -14,7 +15,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.shapes import TooBig
-from archspec.diagnostics.wording import describe, suggest
+from archspec.diagnostics.wording import describe
 from archspec.expressions import Reference
 from archspec.expressions import Value as Worth
 from archspec.graph.init import bind, check_row, parameters_of
@@ -160,7 +161,9 @@ class Leaves:
             if op is None:
                 arriving = self.flow(inputs[0])
                 op = self.factory.make(cls, written, places, step.at, arriving, frame)
-                if op is not None and all(type(v) in PLAIN for v in written.values()):
+                if op is not None and not written.keys() <= cls.model_fields.keys():
+                    written = {key: written[key] for key in written if key in cls.model_fields}
+                elif op is not None and all(type(v) in PLAIN for v in written.values()):
                     self.constant[step.at, cls] = op
         return self._add(step, name, path, step.op or "", op, written, inputs, frame)
 
@@ -218,6 +221,8 @@ class Leaves:
         None where the expression cannot be computed, which is told.
         """
         if not isinstance(written, str) or written in OPS_BY_NAME:
+            return written
+        if written not in frame.names and " " not in written and is_foreign(written):
             return written
         if written in frame.names or (written.strip() and not written.isidentifier()):
             value = evaluate(written, frame.names, where, self.faults)
@@ -384,7 +389,7 @@ def _is_alone(step: Step) -> bool:
 
 def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:
     """The fault of a norm, activation or dropout that is none."""
-    help_ = suggest(written, [op.op_name for op in OPS if op.role == role])
+    help_ = suggest_op(written, [op.op_name for op in OPS if op.role == role])
     if written in ("no", "none", "None", "off"):
         help_ = f"for no {role} write `{role}: false`"
     if written not in OPS_BY_NAME:

@@ -2,6 +2,7 @@
 
 import re
 
+from archspec.diagnostics.foreign import as_step
 from archspec.diagnostics.language import (
     DuplicateName,
     InvalidName,
@@ -115,7 +116,7 @@ class Resolver(Leaves):
             problem = f"`{name}` comes later: a step reads those before it, so there are no cycles"
             help_ = f"move `{name}` before this row"
         else:
-            help_ = suggest(name, [INPUT_NAME, *frame.outputs])
+            help_ = as_step(name) or suggest(name, [INPUT_NAME, *frame.outputs])
         where = step.where("from")
         at = where if len(step.inputs) == 1 else (*where, position)
         self.faults.append(UnknownStep(at, problem=problem, help=help_))

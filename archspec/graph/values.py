@@ -2,13 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from math import prod
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from archspec import expressions
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.foreign import FOLLOWING, as_list, suggest_key
 from archspec.diagnostics.language import (
+    ContradictsInput,
+    FollowsFromInput,
     InvalidExpression,
     InvalidValue,
     MissingKey,
@@ -19,6 +23,9 @@ from archspec.expressions import UNKNOWN, DependsOnUnknown, ExpressionError, Val
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import Op, Shape, channels_of
+from archspec.ops.fields import spell
+from archspec.ops.linear import Linear
+from archspec.ops.shape import kind_of
 
 
 def evaluate(
@@ -52,6 +59,7 @@ def _computed(
         fault = InvalidExpression(
             where, offset=error.column, text=shorten(text), problem=error.problem
         )
+        fault.help = as_list(text)
         faults.append(fault)
         return None
 
@@ -114,6 +122,10 @@ class OpFactory:
         try:
             op = cls(**values)
         except ValidationError as error:
+            kept = self._without_following(cls, values, places, arriving)
+            if len(kept) < len(values):
+                rest = {key: written[key] for key in kept}
+                return self.make(cls, rest, places, row, arriving, body)
             blind = {key for key, value in written.items() if depends_on_unknown(value, names)}
             told = {place for key, place in places.items() if key in blind}
             told.update(fault.where for fault in self.faults[before:])
@@ -124,6 +136,22 @@ class OpFactory:
         if key is not None:
             self.made[key] = op
         return None if faulty else op
+
+    def _without_following(
+        self,
+        cls: type[Op],
+        values: Mapping[str, Any],
+        places: Mapping[str, SpecPath],
+        arriving: Shape | None,
+    ) -> dict[str, Any]:
+        """The attributes without those that follow from what arrives; whether they do is told."""
+        following = {key for key in values if key in FOLLOWING and key not in cls.model_fields}
+        self.faults += (
+            fault
+            for key in following
+            if (fault := following_fault(key, values[key], places[key], arriving, cls))
+        )
+        return {key: value for key, value in values.items() if key not in following}
 
     def _report(
         self,
@@ -137,7 +165,7 @@ class OpFactory:
         problems = error.errors(include_url=False)
         known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
         unknown = (str(p["loc"][0]) for p in problems if p["type"] == "extra_forbidden")
-        misspelt = {suggest(key, known) for key in unknown}
+        misspelt = {suggest_key(key, known) for key in unknown}
         for problem in problems:
             key = str(problem["loc"][0]) if problem["loc"] else ""
             place = places.get(key)
@@ -150,12 +178,27 @@ class OpFactory:
                     row, owner=cls.op_name, key=key, help=_missing(key, values)
                 )
             elif problem["type"] == "extra_forbidden":
-                help_ = suggest(key, known)
+                help_ = suggest_key(key, known)
                 fault = UnknownKey(places[key], on_key=True, owner=cls.op_name, key=key, help=help_)
             else:
                 reason = str(problem["msg"]).removeprefix("Value error, ")
                 fault = InvalidValue(places[key], problem=_named(key, reason))
             self.faults.append(fault)
+
+
+def following_fault(
+    key: str, given: Any, where: SpecPath, arriving: Shape | None, cls: type[Op] | None = None
+) -> Diagnostic | None:
+    """What is told of a number that follows from what arrives: `in_channels: 64`."""
+    if arriving is None:
+        return None  # why that is not known has been told
+    flattened = cls is Linear and kind_of(arriving) == "map"
+    count = prod(arriving) if flattened else channels_of(arriving)
+    if given == count:
+        return FollowsFromInput(where, on_key=True, key=key, count=count)
+    behind = ", flattened" if flattened else ""
+    told = spell(given)
+    return ContradictsInput(where, on_key=True, key=key, given=told, count=count, behind=behind)
 
 
 def _hint_at_words(

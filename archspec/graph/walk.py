@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.foreign import FOLLOWING, suggest_key, suggest_op
 from archspec.diagnostics.language import (
     InvalidName,
     InvalidValue,
@@ -16,7 +17,7 @@ from archspec.diagnostics.language import (
     UnknownOp,
     WrongType,
 )
-from archspec.diagnostics.wording import describe, suggest
+from archspec.diagnostics.wording import describe
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
@@ -26,7 +27,7 @@ from archspec.graph.least import Counter, Least
 from archspec.graph.leaves import Frame
 from archspec.graph.network import INPUT, Kind, Memory, Scope, Value
 from archspec.graph.resolve import Resolver
-from archspec.graph.values import PLAIN, evaluate, shorten
+from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.rows import MAX_FAULTS
 from archspec.language.source import Data
@@ -408,7 +409,7 @@ class Walker(Resolver):
             self.row(step, cls, name, inputs, frame)
 
     def _no_such_op(self, step: Step, written: str, frame: Frame) -> Diagnostic:
-        help_ = suggest(written, [*OPS_BY_NAME, *self.spec.blocks])
+        help_ = suggest_op(written, [*OPS_BY_NAME, *self.spec.blocks])
         if written in frame.names:
             found = describe(frame.names[written])
             help_ = f"the variable `{shorten(written)}` is {found}, not the name of an op or block"
@@ -438,7 +439,7 @@ class Walker(Resolver):
             self.faults.append(InvalidValue(step.where("init"), on_key=True, problem=problem))
         arriving = self.flow(inputs[0])
         before = len(self.faults)
-        arguments = self._arguments(step, block, frame)
+        arguments = self._arguments(step, block, frame, arriving)
         if arriving is None or len(self.faults) > before:
             self._unknown(step, name, frame, inputs)
             return
@@ -509,12 +510,18 @@ class Walker(Resolver):
         self._remember(inner, key, start, walked.work)
         return True
 
-    def _arguments(self, step: Step, block: Block, frame: Frame) -> dict[str, Worth]:
+    def _arguments(
+        self, step: Step, block: Block, frame: Frame, arriving: Shape | None
+    ) -> dict[str, Worth]:
         """The values of a block's arguments, in its order; faults where they do not fit."""
         given: dict[str, Any] = {**step.attributes, **step.sugar}
-        for key in given:
-            if key not in block.args:
-                help_ = suggest(key, block.args)
+        for key, written in given.items():
+            if key in FOLLOWING and key not in block.args:
+                value = evaluate(written, frame.names, step.where(key), self.faults)
+                told = following_fault(key, value, step.where(key), arriving)
+                self.faults += [told] if told is not None else []
+            elif key not in block.args:
+                help_ = suggest_key(key, block.args)
                 fault = UnknownKey(
                     step.where(key), on_key=step.columns is None, owner=block.name, key=key
                 )

@@ -157,7 +157,7 @@ class RowParser:
         if not self.typed(op, str, here.where("op"), "`op`"):
             return here
         attributes, sugar = {}, {}
-        for key, value in row.items():
+        for key, value in self.without_tuples(row, here).items():
             if key in SUGAR:
                 sugar[key] = value
             elif key not in ROW_KEYS:
@@ -175,6 +175,27 @@ class RowParser:
             branches=self.branches(row, here),
             init=read_schemes(self, row.get("init"), here.where("init")),
         )
+
+    def without_tuples(self, row: Mapping[str, Data], step: Step) -> Mapping[str, Data]:
+        """The row with lists for what is written as tuples, each of which is told.
+
+        YAML makes the text `(3` and the key `3)` of `{kernel_size: (3, 3)}`.
+        """
+        if not any(key.endswith(")") and row[key] is None for key in row):
+            return row
+        mended: dict[str, Data] = {}
+        opened = ""
+        for key, value in row.items():
+            start, end = str(mended.get(opened, ""))[1:], key[:-1]
+            if opened and value is None and start.isdigit() and end.isdigit() and key[-1:] == ")":
+                problem = f"{opened} is written as a tuple, ({start}, {end}); YAML has lists"
+                help_ = f"write `{opened}: [{start}, {end}]`"
+                self.fault(InvalidValue, step.where(opened), problem=problem, help=help_)
+                mended[opened] = [int(start[:9]), int(end[:9])]
+            else:
+                mended[key] = value
+            opened = key if str(value)[:1] == "(" else ""
+        return mended
 
     def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         self.known(row, _GROUP_KEYS, at, "a group")

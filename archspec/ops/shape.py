@@ -63,6 +63,15 @@ def with_channels(shape: Shape, channels: int) -> Shape:
     return like(shape, (*shape[:axis], channels, *shape[axis + 1 :]))
 
 
+def read_shape(text: str) -> list[int] | None:
+    """A shape that is written as in papers, `28×28×8` or `28x28x8`, with its channels first."""
+    parts = text.replace("x", "×").split("×")
+    if len(parts) < 2 or not all(part.strip().isdecimal() and len(part) < 12 for part in parts):
+        return None
+    *places, channels = map(int, parts)
+    return [channels, *places]
+
+
 def show(shape: Iterable[object]) -> str:
     """A shape as text: `96×55×55`."""
     return "×".join(map(str, shape))

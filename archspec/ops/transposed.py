@@ -19,7 +19,11 @@ def _symmetric(value: object) -> Pair:
     """Padding with equal ends, in any of the ways to write padding, as (height, width)."""
     ends = read_ends(value)
     if any(before != after for before, after in ends):
-        raise ValueError(f"here padding has to be the same at both ends, not {spell(value)}")
+        problem = f"here padding has to be the same at both ends, not {spell(value)}"
+        if isinstance(value, list) and len(value) == 2:
+            height, width = (spell(item) for item in value)
+            problem += f"; for height and width write {{height: {height}, width: {width}}}"
+        raise ValueError(problem)
     return ends[0][0], ends[1][0]
 
 

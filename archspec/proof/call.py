@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from archspec.proof.rounding import Rounding
+
 
 class Call(NamedTuple):
     """What an op computes with. `channel_dim` is the dimension of the channels of the input.
 
-    `buffers` are the statistics that were written so far, by name; `keep` writes more.
+    `buffers` are the statistics that were written so far, by name; `keep` writes more. With a
+    `rounding` numbers are off.
     """
 
     inputs: tuple[Tensor, ...]
@@ -18,6 +21,7 @@ class Call(NamedTuple):
     state: Mapping[str, Tensor]
     buffers: dict[str, Tensor]
     training: bool
+    rounding: Rounding | None = None
 
     @property
     def x(self) -> Tensor:

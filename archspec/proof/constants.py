@@ -120,7 +120,8 @@ def _held(module: nn.Module, name: str, rank: int = 0) -> Any:
         held: Any = getattr(inner, name, ABSENT)
         if held is not ABSENT and not callable(held):
             if name == "dim":
-                return [dim % rank for dim in (held if isinstance(held, list | tuple) else [held])]
+                dims = held if isinstance(held, list | tuple) else [held]
+                return sorted(dim % rank for dim in dims)
             return held is not None if name == "bias" else held
     return ABSENT
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from archspec.graph.network import INPUT, Network, Node, Value
 from archspec.ops import ChannelsLast, Shape
 from archspec.proof.call import Call
+from archspec.proof.rounding import Rounding
 from archspec.proof.semantics import SEMANTICS
 
 Values = list[Tensor | None]
@@ -32,6 +33,7 @@ def interpret(
     inputs: Mapping[str, Tensor] | Tensor,
     *,
     training: bool,
+    rounding: Rounding | None = None,
 ) -> Interpretation:
     """What a network without faults computes for a batch, with the tensors of a state_dict.
 
@@ -41,8 +43,8 @@ def interpret(
     `chance.draws`.
 
     A mode runs the nodes that lead to what it gives back. The pictures may be of another size than
-    the spec's. Raises KeyError where a tensor is missing, and for an op whose meaning is not
-    written down.
+    the spec's. With a `rounding` every step is off by some roundings. Raises KeyError where a
+    tensor is missing, and for an op whose meaning is not written down.
     """
     arriving = _in_order(network, inputs)
     buffers: dict[str, Tensor] = {}
@@ -53,7 +55,8 @@ def interpret(
         if runs(node):
             assert node.op is not None, "a network without faults"
             call = _call(network, node, values, arriving, state, buffers, training=training)
-            value = SEMANTICS[type(node.op)](node.op, call)
+            value = SEMANTICS[type(node.op)](node.op, call._replace(rounding=rounding))
+            value = value if rounding is None else rounding.of(value)
         values.append(value)
     given = _given(network, training=training)
     outputs = {name: _read(value, values, arriving) for name, value in given}

@@ -15,10 +15,18 @@ from archspec.ops.norm import (
 from archspec.proof.call import Call
 
 
-def standardised(x: Tensor, dims: list[int], eps: float) -> Tensor:
-    """Mean 0 and variance 1 over some dimensions."""
+def _standardised(call: Call, x: Tensor, dims: list[int], eps: float) -> Tensor:
+    """Mean 0 and variance 1 over some dimensions.
+
+    The mean is subtracted from numbers that may be much larger than the difference, and eps may be
+    all there is in the root: of single numbers nothing is left but rounding.
+    """
     variance, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
-    return (x - mean) / torch.sqrt(variance + eps)
+    spread = torch.sqrt(variance + eps)
+    result = (x - mean) / spread
+    if call.rounding is None:
+        return result
+    return call.rounding.of_difference(result, x / spread.detach())
 
 
 def _by_channel(x: Tensor, numbers: Tensor) -> Tensor:
@@ -46,7 +54,7 @@ def batch_norm(op: BatchNorm, call: Call) -> Tensor:
     others = [dim for dim in range(x.dim()) if dim != 1]
     if op.track_running_stats:
         _remember_batch(op, call, others)
-    return _scaled(standardised(x, others, op.eps), call, affine=op.affine)
+    return _scaled(_standardised(call, x, others, op.eps), call, affine=op.affine)
 
 
 def _remember_batch(op: BatchNorm, call: Call, dims: list[int]) -> None:
@@ -77,20 +85,22 @@ def instance_norm(op: InstanceNorm, call: Call) -> Tensor:
         variance, mean = torch.var_mean(x, places, correction=1)
         _blend(call, "running_mean", mean.mean(0), weight)
         _blend(call, "running_var", variance.mean(0), weight)
-    return _scaled(standardised(x, places, op.eps), call, affine=op.affine)
+    return _scaled(_standardised(call, x, places, op.eps), call, affine=op.affine)
 
 
 def group_norm(op: GroupNorm, call: Call) -> Tensor:
     """Neighbouring channels together, with all their places."""
     x = call.x
     grouped = x.reshape(x.shape[0], op.num_groups, -1)
-    return _scaled(standardised(grouped, [2], op.eps).reshape(x.shape), call, affine=op.affine)
+    return _scaled(
+        _standardised(call, grouped, [2], op.eps).reshape(x.shape), call, affine=op.affine
+    )
 
 
 def layer_norm(op: LayerNorm, call: Call) -> Tensor:
     """Over the last dimensions, one unless `normalized_shape` has more."""
     rank = 1 if op.normalized_shape is None else len(op.normalized_shape)
-    result = standardised(call.x, list(range(-rank, 0)), op.eps)
+    result = _standardised(call, call.x, list(range(-rank, 0)), op.eps)
     if not op.elementwise_affine:
         return result
     result = result * call.tensor("weight")
@@ -99,7 +109,7 @@ def layer_norm(op: LayerNorm, call: Call) -> Tensor:
 
 def layer_norm2d(op: LayerNorm2d, call: Call) -> Tensor:
     """Over the channels, at each place."""
-    return _scaled(standardised(call.x, [1], op.eps), call, affine=op.elementwise_affine)
+    return _scaled(_standardised(call, call.x, [1], op.eps), call, affine=op.elementwise_affine)
 
 
 def local_response_norm(op: LocalResponseNorm, call: Call) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.fuzz import workers
 from tests.fuzz.generator import make
+from tests.fuzz.proving import prove_one
 from tests.fuzz.tally import Tally
 from tests.fuzz.trial import examine
 
@@ -61,9 +62,12 @@ def _one(seed: int, number: int) -> int:
     print(made.text)
     outcome = examine(made.text)
     print(outcome.source)
-    for failure in outcome.failures:
+    failures = list(outcome.failures)
+    if outcome.check is not None and not failures:
+        failures += prove_one(made.text, outcome.check)
+    for failure in failures:
         print(f"{failure.kind}: {failure.message} {failure.where}")
-    return 1 if outcome.failures else 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

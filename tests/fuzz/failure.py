@@ -22,6 +22,7 @@ KINDS = (
     "macs differ",
     "field differs",
     "not interpreted",
+    "not proven",
     "slow",
     "process lost",
 )

@@ -34,16 +34,16 @@ def compare_fields(
     network, results = check.network, check.results
     assert network is not None
     assert results is not None
-    ops = [node.op for node in network.nodes]
     shape = network.input_shape
     if shape is None or len(shape) != 3:
         return []
-    if not behind_upsampling and any(isinstance(op, BEYOND) for op in ops):
+    if not behind_upsampling and is_behind_upsampling(network):
         return []
     is_whole = all(map(_whole, results.fields)) and not any(
         isinstance(node.op, PARTS) or _is_uneven(network, node) or _stretches(network, node)
         for node in network.nodes
     )
+    ops = [node.op for node in network.nodes]
     mixes = any(isinstance(op, BatchNorm) and not op.track_running_stats for op in ops)
     pixels = [(row, column) for row in range(shape[1]) for column in range(shape[2])]
     few = mixes or len(pixels) > MOST
@@ -60,6 +60,11 @@ def compare_fields(
             if problem:
                 failures.append(Failure("field differs", f"{node.op_name}: {problem}"))
     return failures[:1]
+
+
+def is_behind_upsampling(network: Network) -> bool:
+    """Whether there are fields that differ from one unit to the next."""
+    return any(isinstance(node.op, BEYOND) for node in network.nodes)
 
 
 def _is_uneven(network: Network, node: Node) -> bool:

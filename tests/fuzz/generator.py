@@ -115,7 +115,7 @@ def _grow(draft: Draft, steps: int) -> None:
 
 def plant(draft: Draft, aim: Aim) -> bool:
     """Put an attribute of an op into a spec, written as it is aimed for."""
-    return any(_plant(draft, aim) for _ in range(4))
+    return any(_plant(draft, aim) for _ in range(10))  # some values fit a few places only
 
 
 def _plant(draft: Draft, aim: Aim) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from archspec.graph.network import Network
 from archspec.proof.chance import FixedChance
 from archspec.proof.interpreter import interpret
+from archspec.proof.rounding import Rounding
 from archspec.proof.subject import tensors_of
 from archspec.proof.weights import in_precision, random_state
 from tests.fuzz.facts import named_tensors
@@ -63,11 +64,13 @@ def _faults(
     return list({failure.kind: failure for failure in reversed(list(wrong))}.values())
 
 
-def _interpreted(network: Network, state: Mapping[str, Tensor], x: Tensor) -> Numbers:
+def _interpreted(
+    network: Network, state: Mapping[str, Tensor], x: Tensor, rounding: Rounding | None
+) -> Numbers:
     """All numbers that are compared, by their places."""
     with torch.no_grad():
-        evaluated = interpret(network, state, x, training=False).outputs.values()
-    step = _step_of_network(network, state, x)
+        run = interpret(network, state, x, training=False, rounding=rounding)
+    evaluated, step = run.outputs.values(), _step_of_network(network, state, x, rounding)
     numbers = _placed("in evaluation", list(evaluated)) | _placed("in training", step.outputs)
     numbers |= {f"gradient {name}": g for name, g in step.gradients.items() if g is not None}
     return numbers | {f"buffer {name}": buffer for name, buffer in step.buffers.items()}
@@ -196,14 +199,16 @@ def _step_of_module(module: nn.Module, x: Tensor) -> Step:
     return Step([o.detach() for o in outputs], names, {"": x.grad, **gradients}, buffers)
 
 
-def _step_of_network(network: Network, state: Mapping[str, Tensor], x: Tensor) -> Step:
+def _step_of_network(
+    network: Network, state: Mapping[str, Tensor], x: Tensor, rounding: Rounding | None = None
+) -> Step:
     trained = {name for name, tensor in named_tensors(network) if tensor.trainable}
     x = x.clone().requires_grad_()
     leaves = {
         name: tensor.clone().requires_grad_() if name in trained else tensor.clone()
         for name, tensor in state.items()
     }
-    result = interpret(network, leaves, x, training=True)
+    result = interpret(network, leaves, x, training=True, rounding=rounding)
     outputs = list(result.outputs.values())
     _weighed(outputs).backward()  # type: ignore[no-untyped-call]  # torch's own
     gradients = {name: leaves[name].grad for name in trained}

@@ -9,6 +9,7 @@ from archspec.api import Check, SpecError, check_text
 from archspec.diagnostics.generation import ModuleTooLong
 from tests.fuzz.failure import Failure
 from tests.fuzz.fields import compare_fields
+from tests.fuzz.proving import prove_one
 from tests.fuzz.trial import examine
 
 NETWORK = """
@@ -201,6 +202,16 @@ def test_what_gen_refuses_or_does_not_survive_is_seen() -> None:
 
     kinds = [examine(NETWORK, writer=writer).failures[0].kind for writer in (refusing, crashing)]
     assert kinds == ["refused", "crash in gen"]
+
+
+def test_what_is_not_proven_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = check_text(NETWORK)
+    monkeypatch.setattr("archspec.proof.run.write", lambda _: SOURCE)
+    assert list(prove_one(NETWORK, check)) == []
+    monkeypatch.setattr("archspec.proof.run.write", lambda _: broken(BROKEN["slope"][:2]))
+    found = list(prove_one(NETWORK, check))
+    assert {failure.kind for failure in found} == {"not proven"}
+    assert {"constants", "training_step"} <= {f.message.partition(":")[0] for f in found}
 
 
 def test_a_field_that_is_too_small_is_seen() -> None:

@@ -72,7 +72,10 @@ def _function(node: ast.FunctionDef) -> tree.Function:
     body = node.body[1:] if docstring is not None else node.body
     returns = tree.Literal(None) if node.returns is None else _expr(node.returns)
     parameters = tuple(_parameters(node.args))
-    return tree.Function(node.name, parameters, returns, _body(body), docstring or "")
+    static = [ast.unparse(item) for item in node.decorator_list] == ["staticmethod"]
+    return tree.Function(
+        node.name, parameters, returns, _body(body), docstring or "", static=static
+    )
 
 
 def _parameters(arguments: ast.arguments) -> list[tree.Parameter]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.targets.torch.names import class_name, module_name, prose
+from archspec.targets.torch.names import class_name, member_name, module_name, prose
 from archspec.targets.torch.run import instantiate, load_module
 from tests.targets.networks import source
 
@@ -120,3 +120,19 @@ def test_module_names(stem: str, expected: str) -> None:
 def test_prose_keeps_what_is_harmless() -> None:
     text = 'Krizhevsky et al., "ImageNet Classification…", NIPS 2012, table 1: 55×55 → 27×27'
     assert prose(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "family", "expected"),
+    [
+        ("res2net50_26w_4s", None, "Res2Net", "Res2Net50x26w4s"),
+        ("resnext50_32x4d", None, "ResNeXt", "ResNeXt50x32x4d"),
+        ("resnet18", "ResNet-18", "ResNet", "ResNet18"),
+        ("wide_resnet50_2", "Wide ResNet-50-2", "ResNet", "WideResNet50x2"),
+        ("hrnet_w32", None, "HRNet", "HRNetW32"),
+    ],
+)
+def test_a_member_s_own_class_can_be_read(
+    name: str, title: str | None, family: str, expected: str
+) -> None:
+    assert class_name(member_name(name, title, family)) == expected

@@ -147,6 +147,15 @@ STATEMENTS = {
 TYPED = {"convnext": 1, "inception_resnet_v2": 2}
 """Statements more, for type checkers: `x = f(x) + x` and `return x`, calls of modules being Any."""
 
+READABLE = {
+    "efficientnet_v2": 5,  # the fields of the rows of a table, once a nameless tuple
+    "mobilenet_v3": 6,  # the same
+    "preresnet": 2,  # the method that makes the stages, for 30 lines
+    "resnet_cbr": 2,  # the same
+    "resnet_v2": 2,  # the same
+}
+"""Statements more, for readers: others became fewer, so that all together are."""
+
 
 def statements_in(module: ast.Module) -> int:
     """Statements in classes and functions, definitions included and docstrings not."""
@@ -158,7 +167,9 @@ def statements_in(module: ast.Module) -> int:
 @pytest.mark.parametrize("spec", SPECS)
 def test_modules_do_not_grow(spec: str) -> None:
     assert spec in STATEMENTS, "a new spec: put its number of statements into the table"
-    assert statements_in(tree_of(spec)) <= STATEMENTS[spec] + TYPED.get(spec, 0)
+    assert statements_in(tree_of(spec)) <= STATEMENTS[spec] + TYPED.get(spec, 0) + READABLE.get(
+        spec, 0
+    )
 
 
 def test_all_modules_together_do_not_grow() -> None:

@@ -96,17 +96,17 @@ def test_a_computed_width_gets_a_name_where_it_is_read_twice() -> None:
     text = source(rows, vars={"m": 0.5, "width": 3})
     assert constructor(text) == "def __init__(self, m: float = 0.5, width: int = 3) -> None:"
     assert constructed(text) == [
-        "channels1 = int(64 * m)",
-        "self.conv = nn.Conv2d(3, channels1, kernel_size=3)",
-        "self.conv_norm = nn.BatchNorm2d(channels1)",
-        "self.b = nn.Conv2d(channels1, max(width, 4), kernel_size=3)",
+        "stem_channels = int(64 * m)",
+        "self.conv = nn.Conv2d(3, stem_channels, kernel_size=3)",
+        "self.conv_norm = nn.BatchNorm2d(stem_channels)",
+        "self.b = nn.Conv2d(stem_channels, max(width, 4), kernel_size=3)",
     ]
 
 
 def test_names_that_are_taken_are_left_alone() -> None:
-    rows = [CONV | {"out_channels": "int_ * channels1 / 2", "norm": "batch_norm"}]
-    text = source(rows, vars={"int_": 2, "channels1": 3})
-    assert "channels2 = int(int_ * channels1 / 2)" in text
+    rows = [CONV | {"out_channels": "int_ * stem_channels / 2", "norm": "batch_norm"}]
+    text = source(rows, vars={"int_": 2, "stem_channels": 3})
+    assert "stem_channels2 = int(int_ * stem_channels / 2)" in text
 
 
 @pytest.mark.parametrize("name", ["nn", "F", "torch", "self", "int", "x", "math", "input"])
@@ -162,3 +162,16 @@ def test_make_divisible_is_the_language_s() -> None:
     for value in (1, 3.5, 12, 13, 20, 100.1, 1000):
         for divisor in (1, 4, 8, 12):
             assert rounded(value, divisor) == make_divisible(value, divisor)
+
+
+def test_what_has_a_name_goes_by_it() -> None:
+    block: Row = {
+        "vars": {"half": "in_channels // 2"},
+        "layers": [
+            {"name": "left", "op": "slice", "start": 0, "stop": "half"},
+            {"name": "conv", "op": "conv2d", "out_channels": "half", "kernel_size": 1},
+        ],
+    }
+    text = source([{"name": "unit", "op": "Unit"}], (8, 4, 4), blocks={"Unit": block})
+    assert "half = in_channels // 2" in text
+    assert "self.conv = nn.Conv2d(half, half, kernel_size=1)" in text

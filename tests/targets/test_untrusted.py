@@ -35,7 +35,7 @@ TEXTS = (
     "",
 )
 NAMES = (
-    *("self", "torch", "nn", "F", "math", "x", "out", "layers", "channels", "channels1"),
+    *("self", "torch", "nn", "F", "math", "x", "out", "layers", "channels", "stem_channels"),
     *("arriving", "width_", "Identity"),
     *("class", "lambda", "None", "True", "match", "print", "super", "type", "len", "range", "int"),
     *("str", "OrderedDict", "NamedTuple", "INPUT_SHAPE", "index", "i", "stage", "module", "init"),

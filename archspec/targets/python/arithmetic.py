@@ -158,11 +158,15 @@ def free_names(*nodes: Node) -> frozenset[str]:
         node = pending.pop()
         if isinstance(node, Name):
             found.add(node.id)
-        elif isinstance(node, Call) and isinstance(node.function, Name | Attribute):
+        elif isinstance(node, Call) and isinstance(node.function, Name):
             pending.extend(node.arguments)
-        elif not isinstance(node, Attribute):
+        elif not (isinstance(node, Attribute) and node.value in _OWNERS):
             pending.extend(children(node))
     return frozenset(found)
+
+
+_OWNERS = frozenset(map(Name, ("nn", "F", "torch", "math", "self")))
+"""What has functions, classes and modules for attributes; a row of a table has its columns."""
 
 
 def is_known(expr: Expr) -> bool:
@@ -193,7 +197,9 @@ def is_whole(expr: Any, is_whole_name: IsWhole) -> bool:
             if name in _ALWAYS_WHOLE or (name == "round" and len(arguments) == 1):
                 return True
             return all(is_whole(argument, is_whole_name) for argument in arguments)
-        case Attribute() | Keyword() | Starred():
+        case Attribute():
+            return is_whole_name(flat(expr))
+        case Keyword() | Starred():
             return False
     return all(is_whole(part, is_whole_name) for part in children(expr))
 

@@ -92,11 +92,16 @@ class ClassValue:
         """The class's name."""
         return self.definition.name
 
+    @property
+    def is_record(self) -> bool:
+        """Whether its objects are tuples whose items have names."""
+        return isinstance(self.base, External) and self.base.path == "NamedTuple"
+
 
 class Method:
     """A function, ready to run: `names` are given by position, `accepted` by name."""
 
-    __slots__ = ("accepted", "body", "defaults", "name", "names")
+    __slots__ = ("accepted", "body", "defaults", "name", "names", "static")
 
     def __init__(
         self,
@@ -105,7 +110,10 @@ class Method:
         accepted: frozenset[str],
         defaults: Names,
         body: Execution,
+        *,
+        static: bool = False,
     ) -> None:
+        self.static = static
         self.name = name
         self.names = names
         self.accepted = accepted
@@ -208,6 +216,7 @@ _BUILTINS: Mapping[str, Callable[..., Any]] = {
     "reversed": reversed,
     "math.ceil": math.ceil,
     "math.floor": math.floor,
+    "math.sqrt": math.sqrt,
     "OrderedDict": dict,
 }
 
@@ -300,7 +309,8 @@ class Machine:
         }
         names = [p.name for p in definition.parameters if not p.keyword_only]
         accepted = frozenset(p.name for p in definition.parameters)
-        return Method(definition.name, names, accepted, defaults, self.block(definition.body))
+        body = self.block(definition.body)
+        return Method(definition.name, names, accepted, defaults, body, static=definition.static)
 
     def _run(self, method: Method, arguments: Sequence[Any], keywords: Names) -> Any:
         if len(arguments) > len(method.names):
@@ -331,7 +341,7 @@ class Machine:
 
     def _constructed(self, cls: ClassValue, arguments: Sequence[Any], keywords: Names) -> Any:
         instance = Instance(cls)
-        if isinstance(cls.base, External) and cls.base.path == "NamedTuple":
+        if cls.is_record:
             fields = [field.name for field in cls.definition.fields]
             instance.attributes.update(zip(fields, arguments, strict=False))
             instance.attributes.update(keywords)
@@ -504,7 +514,11 @@ class Machine:
         return assign
 
     def _iterate(self, value: Any) -> Iterable[Any]:
-        return value if isinstance(value, _PLAIN) else self.framework.iterate(value)
+        if isinstance(value, _PLAIN):
+            return value
+        if type(value) is Instance and value.cls.is_record:
+            return value.attributes.values()
+        return self.framework.iterate(value)
 
     # --- expressions -------------------------------------------------------------------------
 
@@ -601,7 +615,8 @@ class Machine:
                 if name in attributes:
                     return attributes[name]
                 if name in found.cls.methods:
-                    return Bound(found, found.cls.methods[name])
+                    method = found.cls.methods[name]
+                    return method if method.static else Bound(found, method)
             elif kind is External:
                 return External(f"{found.path}.{name}")
             elif kind in (list, dict) and name in ("append", "extend", "items", "values"):

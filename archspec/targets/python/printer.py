@@ -86,6 +86,8 @@ def _conditions(statement: If, indent: int) -> Iterator[str]:
 
 def signature(function: Function, indent: int) -> Iterator[str]:
     """The `def` line or lines; parameters that only go by name stand behind a `*`."""
+    if function.static:
+        yield f"{' ' * indent}@staticmethod"
     by_position = [p for p in function.parameters if not p.keyword_only]
     by_name = [p for p in function.parameters if p.keyword_only]
     items = [*map(parameter, by_position), *(["*", *map(parameter, by_name)] if by_name else [])]

@@ -276,13 +276,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function or method; `self` is among its parameters."""
+    """A function or method; `self` is among its parameters unless it is `static`."""
 
     name: str
     parameters: tuple[Parameter, ...]
     returns: Expr
     body: tuple[Statement, ...]
     docstring: str = ""
+    static: bool = False
 
 
 @dataclass(frozen=True, slots=True)

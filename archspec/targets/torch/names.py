@@ -27,6 +27,18 @@ def class_name(name: str, taken: frozenset[str] = frozenset()) -> str:
     return joined
 
 
+def member_name(name: str, title: str | None, family: str) -> str:
+    """What the class of a family's member is called, before it is a class name.
+
+    Its title, or its name with the family's capitals: `resnext50_32x4d` of `ResNeXt` becomes
+    `ResNeXt50x32x4d`, for two numbers side by side are none.
+    """
+    letters = "".join(re.findall(r"[A-Za-z0-9]+", family))
+    if title is None and name.lower().startswith(letters.lower()):
+        name = letters + name[len(letters) :]
+    return re.sub(r"(?<=[0-9])[^A-Za-z0-9.]+(?=[0-9])", "x", title or name)
+
+
 def module_name(stem: str) -> str:
     """A file's stem as the name of a module that hides nothing: `lenet-5` is `lenet_5`."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", stem) or "network"

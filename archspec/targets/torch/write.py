@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from archspec.graph.build import bind, build
 from archspec.graph.network import Network
-from archspec.language.model import Spec
 from archspec.ops import Op, channels_of
 from archspec.targets.python.tree import (
     Argument,
@@ -25,9 +24,8 @@ from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
-from archspec.targets.torch.names import class_name, usable_argument
+from archspec.targets.torch.names import class_name, member_name, usable_argument
 from archspec.targets.torch.plain import Plain
-from archspec.targets.torch.rows.arguments import names_in
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
@@ -128,12 +126,10 @@ def _validate(form: Form, members: Sequence[Member]) -> str | None:
     written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
     definitions = {definition.name: definition for definition in written}
     validator = Validator(definitions.values())
-    smallest = min(members, key=lambda member: len(member.network.nodes))
     for member, maker in zip(members, form.makers, strict=True):
         validator.validate(member.network, maker, {})
         for argument, value in _open(definitions[maker]):
-            compared = member is smallest or _is_computed_with(argument, member.network.spec)
-            if compared and not _is_right_otherwise(validator, member, maker, argument, value):
+            if not _is_right_otherwise(validator, member, maker, argument, value):
                 return argument
     return None
 
@@ -141,8 +137,12 @@ def _validate(form: Form, members: Sequence[Member]) -> str | None:
 def _is_right_otherwise(
     validator: Validator, member: Member, maker: str, argument: str, value: Any
 ) -> bool:
-    """Whether the same holds with the first other value of an argument that the spec takes."""
-    for other in _others(value):
+    """Whether the same holds with the first other value of an argument that the spec takes.
+
+    Nothing is known of a number for which it takes none of those tried.
+    """
+    others = _others(value)
+    for other in others:
         network = _built(member.network, {argument: other})
         if network is not None:
             try:
@@ -150,16 +150,7 @@ def _is_right_otherwise(
             except Mismatch:
                 return False
             return True
-    return True
-
-
-def _is_computed_with(argument: str, spec: Spec) -> bool:
-    """Whether another variable depends on an argument, so that every function has to be compared.
-
-    All members of a family share one class, and else a function only hands the argument on.
-    """
-    own = spec.variant.vars if spec.variant else {}
-    return any(argument in names_in(written) for written in (*spec.vars.values(), *own.values()))
+    return not others or argument not in member.network.spec.vars
 
 
 def _open(made: "Class | Function") -> Iterator[tuple[str, Any]]:
@@ -175,7 +166,7 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value + 1, value * 2, value * 4, value // 2]
+        return [value + 1, value * 2, value * 4, value // 2, value - 1, value + 2, value - 2]
     return [value / 2 + 0.125] if isinstance(value, float) else []
 
 
@@ -240,7 +231,10 @@ def _function(classes: Classes, network: Draft, member: Member) -> Function:
         if argument.key in varying:
             value = member.network.vars[argument.key]
             missing = value is False and argument.annotation == OPTIONAL
+            record = classes.records.get(argument.key)
             expr = Literal(None) if missing else unit.table(value)
+            if record is not None:
+                expr = record.table(value, unit.known)  # type: ignore[arg-type]  # it is a table
             if argument.default is None or expr != argument.default:
                 items.append(Keyword(argument.name, expr))
         else:
@@ -259,7 +253,7 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
     plain = Plain({*HELPERS, *(member.name for member in members if family)})
     makers = []
     for member in members:
-        name = plain.fresh(member.name if family else member.network.spec.name)
+        name = plain.fresh(_class_of(member, family))
         plain.write(member.network, name, describe.network_docstring([member], None))
         makers.append(name)
     if not family:
@@ -277,6 +271,14 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
     names = [function.name for function in functions]
     exported = (*sorted(makers, key=_natural), *sorted(names, key=_natural))
     return Form(plain.definitions, functions, names, exported)
+
+
+def _class_of(member: Member, family: str | None) -> str:
+    """What a network's own class is called after."""
+    if not family:
+        return member.network.spec.name
+    variant = member.network.spec.variant
+    return member_name(member.name, variant.title if variant else None, family)
 
 
 def _function_name(member: Member) -> str:

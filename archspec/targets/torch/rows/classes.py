@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from archspec.expressions import Reference, Value
@@ -24,22 +25,28 @@ from archspec.targets.python.tree import (
     If,
     Literal,
     Name,
+    Node,
     Parameter,
     Return,
     Statement,
     Tuple,
     dotted,
     names_in,
+    rebuild,
 )
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.names import class_name, usable_argument
 from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
+from archspec.targets.torch.rows.coalesce import coalesced
 from archspec.targets.torch.rows.facts import Facts
+from archspec.targets.torch.rows.folding import folded
 from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.heads import Heads
 from archspec.targets.torch.rows.init import init_statements
 from archspec.targets.torch.rows.modules import Modules, is_chain
+from archspec.targets.torch.rows.records import Record, record_name, record_of
+from archspec.targets.torch.rows.stages import share_stages
 from archspec.targets.torch.rows.unit import (
     LONGEST,
     OPTIONAL,
@@ -62,7 +69,8 @@ class Draft:
     """A class before it is one: its constructor's arguments, and the statements of its methods.
 
     `out` are the channels it gives on in terms of its arguments, None where they cannot be said;
-    `outputs` the names of what it gives back, and whether that may be None.
+    `outputs` the names of what it gives back, and whether that may be None; `records` the classes
+    of the rows that it is given in tables, `methods` what its constructor calls.
     """
 
     name: str
@@ -77,6 +85,8 @@ class Draft:
     returns: Expr = TENSOR
     title: str = ""
     block: str = ""
+    records: tuple[Record, ...] = ()
+    methods: tuple[Function, ...] = ()
 
     @property
     def read(self) -> frozenset[str]:
@@ -84,24 +94,27 @@ class Draft:
         return names_in(*self.init)
 
     def classes(self) -> list[Class]:
-        """The class, after that of what it gives back if that has a name."""
+        """The class, after those of the rows it is given and of what it gives back."""
         methods = []
-        arguments = [*self.arguments]
-        if self.takes_channels:
-            arguments.insert(0, Argument("in_channels", _INTEGER))
+        arguments = self.all_arguments()
         if self.init or arguments:
             plain = self.base == dotted("nn.Module")
             begin = [Evaluate(Call(_SUPER))] if plain else []
             parameters = (Parameter("self"), *parameters_of(arguments))
             body = (*begin, *self.init)
             methods.append(Function("__init__", parameters, Literal(None), body))
+        methods += self.methods
         if self.forward:
             parameters = (Parameter("self"), Parameter("x", TENSOR))
             methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
         own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
-        if not self.outputs:
-            return [own]
-        return [self._outputs_class(), own]
+        before = [record.definition for record in self.records]
+        return [*before, *([self._outputs_class()] if self.outputs else []), own]
+
+    def all_arguments(self) -> list[Argument]:
+        """The arguments of its constructor, the channels that arrive among them."""
+        first = [Argument("in_channels", _INTEGER)] if self.takes_channels else []
+        return [*first, *self.arguments]
 
     def _outputs_class(self) -> Class:
         fields = tuple(
@@ -130,6 +143,7 @@ class Classes:
         self.as_values = _blocks_as_values(facts)
         self.heads = Heads(facts, self.names)
         self.groups: dict[str, Draft] = {}
+        self.records: dict[str, Record] = {}
 
     def class_of(self, block: str) -> Draft:
         """The class of a block; written at its first use."""
@@ -287,6 +301,7 @@ class Classes:
             else:
                 unit.taken.add(own)
         self._define(unit, derived)
+        self._records(unit, varying)
         widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
         channels: Expr = Literal(next(iter(widths)))
         if len(widths) > 1:
@@ -297,7 +312,25 @@ class Classes:
         draft.takes_channels = len(widths) > 1
         draft.init += init_statements(facts, self.names, self.heads.class_of)
         draft.arguments = tuple(self._network_arguments(unit, derived, varying, draft.read))
+        self._share_stages(draft)
+        used = {argument.key for argument in draft.arguments}
+        draft.records = tuple(record for key, record in self.records.items() if key in used)
         return draft
+
+    def _share_stages(self, draft: Draft) -> None:
+        """Let one method make the stages that are alike."""
+        shared = share_stages(draft.init, draft.all_arguments(), partial(self._arguments_of, draft))
+        if shared is not None:
+            draft.init, draft.methods = shared.init, (shared.method,)
+
+    def _arguments_of(self, network: Draft, head: Expr) -> list[Argument] | None:
+        """The arguments of the blocks that an expression may stand for, if they are the same."""
+        given = {argument.name: argument.annotation for argument in network.arguments}
+        names = names_in(head) | names_in(*(given[n] for n in names_in(head) if n in given))
+        blocks = [draft for draft in self.blocks.values() if draft.name in names]
+        found = [draft.all_arguments() for draft in blocks]
+        same = all(other == found[0] for other in found[1:])
+        return found[0] if found and same else None
 
     def _network_arguments(
         self,
@@ -316,6 +349,8 @@ class Classes:
             annotation = annotation_of(_distinct(values), self.heads.spell)
             if own in unit.optional:
                 annotation = OPTIONAL
+            if own in unit.records:
+                annotation = unit.records[own].annotation
             default = self.facts.default_of(name)
             if default is None or (name in varying and isinstance(default, list)):
                 required.append(Argument(own, annotation, key=name))
@@ -323,6 +358,17 @@ class Classes:
                 value = self.value(unit, default, optional=own in unit.optional)
                 optional.append(Argument(own, annotation, value, key=name))
         return [*required, *optional]
+
+    def _records(self, unit: Unit, varying: frozenset[str]) -> None:
+        """Classes for the rows of the tables in which the members of a family differ."""
+        self.records.clear()
+        for name in (n for n in self.facts.spec.vars if n in varying):
+            bound = unit.bound.get(name)
+            values = [member.network.vars[name] for member in self.facts.members]
+            taken = self.taken | set(self.names.values()) | {r.name for r in self.records.values()}
+            record = record_of(class_name(record_name(name), taken), values, self.heads.spell)
+            if record is not None and isinstance(bound, Name) and record.name not in taken:
+                self.records[name] = unit.records[bound.id] = record
 
     def value(self, unit: Unit, value: Value, *, optional: bool = False) -> Expr:
         """A variable's value; no op at all is None."""
@@ -395,16 +441,40 @@ class Classes:
             known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
             draft.out = self._plainer(unit, out) if free_names(out) <= known else None
         read = set(names_in(*unit.statements))
-        own: list[Statement] = []
+        kept: dict[str, Expr] = {}
         for name, value in reversed(unit.locals.items()):
             if name in read:
                 read |= names_in(value)
-                own.insert(0, Assign(Name(name), value))
+                kept[name] = value
+        own: list[Statement] = [Assign(Name(name), value) for name, value in reversed(kept.items())]
         tables: list[Statement] = [
             Assign(Name(name), table) for name, table in unit.tables.items() if name in read
         ]
-        draft.init = [*tables, *own, *unit.statements]
+        statements = coalesced([self._with_locals(kept, line) for line in unit.statements])
+        body = folded(statements, partial(self._length_of, unit), unit.fresh)
+        draft.init = [*tables, *own, *body]
         return draft
+
+    @staticmethod
+    def _with_locals(local: Mapping[str, Expr], statement: Statement) -> Statement:
+        """`half` for `in_channels // 2` where that has a name, and what it is made of stays."""
+        names = {
+            value: Name(name) for name, value in local.items() if isinstance(value, Binary | Call)
+        }
+        if not names:
+            return statement
+
+        def named(node: Node) -> Node | None:
+            return names.get(node) if isinstance(node, Binary | Call) else None
+
+        return rebuild(statement, named)  # type: ignore[return-value]  # a statement stays one
+
+    def _length_of(self, unit: Unit, name: str) -> int | None:
+        """How long a list is that a class is given, None where that differs, or it is none."""
+        written = {expr.id: key for key, expr in unit.bound.items() if isinstance(expr, Name)}
+        values = [e.get(written.get(name, "")) for e in self.facts.environments(unit.block)]
+        lengths = {len(v) if isinstance(v, list | tuple) else None for v in values}
+        return lengths.pop() if len(lengths) == 1 else None
 
     def _plainer(self, unit: Unit, out: Expr) -> Expr:
         """`width` for `2 * (width // 2)`, where that is the same wherever the block is used."""
@@ -457,7 +527,8 @@ class Classes:
 
     def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
         """The last statements of forward."""
-        values = graph.returned([value for _, value, _ in outputs])
+        at_once = not any(training for _, _, training in outputs)
+        values = graph.returned([value for _, value, _ in outputs], all_at_once=at_once)
         draft.forward = graph.statements
         if len(outputs) == 1:
             draft.forward.append(Return(values[0]))

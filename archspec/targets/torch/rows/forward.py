@@ -1,14 +1,12 @@
 """Forward: the statements that apply a class's modules to each other's outputs."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TypeAlias
 
-from archspec.language.model import Step
 from archspec.ops.channels import Chunk
-from archspec.ops.merge import Add, Concat
+from archspec.ops.merge import Add
 from archspec.ops.reshape import Flatten
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
@@ -29,57 +27,36 @@ from archspec.targets.python.tree import (
     dotted,
     names_in,
 )
-from archspec.targets.torch.rows.facts import Leaf, is_overwritable
-from archspec.targets.torch.rows.unit import Unit, When
+from archspec.targets.torch.rows.facts import is_overwritable
+from archspec.targets.torch.rows.unit import Unit
+from archspec.targets.torch.rows.variables import Item, Variables, snake
 
 MAX_NESTED = 60
 """A call is wrapped around the one before it where the line stays this short."""
-_COUNTED = re.compile(r"_\d+[a-z]?$")
-"""What only numbers the steps of a branch: `branch3x3_2a` is a step of `branch3x3`."""
-
 TENSOR = dotted("torch.Tensor")
 Apply: TypeAlias = Callable[[Sequence[Expr]], Expr]
 """How forward applies a step to the expressions it reads."""
 
 
-@dataclass
-class Item:
-    """One step of the data flow: it reads values and gives one; value 0 is the body's input."""
-
-    step: Step
-    role: str
-    inputs: tuple[int, ...]
-    value: int
-    when: When = True
-    trained_only: bool = False
-
-
-class Forward:
+class Forward(Variables):
     """Writes the statements; a value is a variable, or an expression that waits for its reader.
 
-    `exprs` are the values so far, `left` how many readers each still has. `flags` tell whether a
-    value is there, `joined` are values under the condition of what reads them, `optional` those
-    that may be None.
+    `flags` tell whether a value is there, `joined` are values under the condition of what reads
+    them, `optional` those that may be None.
     """
 
     def __init__(self, unit: Unit) -> None:
-        self.unit = unit
-        self.facts = unit.facts
+        super().__init__(unit)
         self.body: list[tuple[bool, Statement]] = []  # whether in training only
-        self.items: list[Item] = []
-        self.exprs: dict[int, Expr] = {}
-        self.left: dict[int, int] = {}
         self.flags: dict[int, Expr] = {}
         self.joined: dict[int, int] = {}
         self.optional: set[int] = set()
-        self.outputs: set[int] = set()
 
     def write_forward(
         self, items: Sequence[Item], applied: Mapping[int, Apply], outputs: Sequence[int]
     ) -> None:
         """Forward's statements, all but what it returns."""
-        self.outputs = set(outputs)
-        self.items = _leading_to(outputs, items)
+        self.follow(_leading_to(outputs, items), outputs)
         ordered = _heads_early(self.items)
         self.exprs[0] = Name("x")
         for item in ordered:
@@ -106,23 +83,34 @@ class Forward:
             before = trained_only
         return found
 
-    def returned(self, values: Sequence[int]) -> list[Expr]:
+    def returned(self, values: Sequence[int], *, all_at_once: bool = False) -> list[Expr]:
         """What forward gives back, in expressions that a type checker knows to be tensors.
 
         Calling a module gives Any: that goes into `x`, which is a tensor, or into a variable that
-        is said to be one.
+        is said to be one. Where several are given back, and `all_at_once`, nobody asks.
         """
         exprs = [self.exprs[value] for value in values]
+        if all_at_once and len(exprs) > 1:
+            return exprs
         for i, expr in enumerate(exprs):
             for read in _operands(expr):
                 self._annotate(read)
             if gives_any(expr):
                 name = "x" if Name("x") not in exprs else "result"
                 annotation = None if name == "x" else TENSOR
-                value = self._with_what_it_reads(expr) if len(exprs) == 1 else expr
+                alone = len(exprs) == 1 and not self._joins_parts(values[i])
+                value = self._with_what_it_reads(expr) if alone else expr
                 self.body.append((False, Assign(Name(name), value, annotation)))
                 exprs[i] = Name(name)
         return exprs
+
+    def _joins_parts(self, value: int) -> bool:
+        """Whether a value and what it is made from both come from blocks or groups."""
+        last = self.made.get(value)
+        before = None if last is None else self.made.get(last.inputs[0])
+        if last is None or before is None:
+            return False
+        return not self.leaves_of(last) and not self.leaves_of(before)
 
     def _with_what_it_reads(self, expr: Expr) -> Expr:
         """The last call around the one before it, where nobody else reads that: `f(g(x))`."""
@@ -147,15 +135,6 @@ class Forward:
                     self.body[i] = (False, replace(statement, annotation=TENSOR))
                 return
 
-    def leaves_of(self, item: Item) -> list[Leaf]:
-        """The nodes of an item."""
-        return self.facts.nodes_of(item.step, item.role)
-
-    def is_merge(self, item: Item) -> bool:
-        """Whether it reads several values."""
-        leaves = self.leaves_of(item)
-        return bool(leaves) and leaves[0].op.arity == "several"
-
     # --- one step ----------------------------------------------------------------------------
 
     def _write_item(self, item: Item, following: Item | None, apply: Apply) -> None:
@@ -166,7 +145,7 @@ class Forward:
         if item.value in self.joined:
             self.exprs[item.value] = expr
             return
-        if flag is None and self._adds_in_place(item):
+        if flag is None and self._adds_in_place(item) and not self._lasts(item):
             first, second = (self.exprs[value] for value in item.inputs)
             self._add(Augment(first, "+", second), item)
             self.exprs[item.value] = first
@@ -181,7 +160,7 @@ class Forward:
         if passes_on and (isinstance(expr, Name) or self.left.get(item.value, 0) < 2):
             self.exprs[item.value] = expr
             return
-        name = self._variable(item)
+        name = self.variable(item)
         self._add(Assign(Name(name), expr), item)
         self.exprs[item.value] = Name(name)
 
@@ -202,7 +181,7 @@ class Forward:
         names = []
         for index in range(op.chunks):
             part = parts[index]
-            names.append(_snake(part.step.name or "part"))
+            names.append(snake(part.step.name or "part"))
             self.exprs[part.value] = Name(names[-1])
         dim = Keyword("dim", Literal(1))
         count = Literal(op.chunks)
@@ -226,7 +205,7 @@ class Forward:
     def _write_condition(self, item: Item, flag: Expr, expr: Expr) -> None:
         """A value that is computed only under a condition."""
         if item.value in self.optional:
-            name = _snake(item.step.name or "aux")
+            name = snake(item.step.name or "aux")
             self._add(Assign(Name(name), Conditional(flag, expr, Literal(None))), item)
             self.exprs[item.value] = Name(name)
             return
@@ -247,16 +226,12 @@ class Forward:
         if isinstance(before, Name) and self.left[first] == 0:
             return before.id
         waiting = self._waiting() | names_in(expr)
-        base = _snake(item.step.name or item.step.op or "out")
+        base = snake(item.step.name or item.step.op or "out")
         names = ("out", base, *(f"out{i}" for i in range(2, len(self.items) + 3)))
         return next(name for name in names if name not in waiting)
 
     def _add(self, statement: Statement, item: Item) -> None:
         self.body.append((item.trained_only, statement))
-
-    def _waiting(self) -> frozenset[str]:
-        """The names in the values that are still read."""
-        return names_in(*(e for v, e in self.exprs.items() if self.left.get(v, 0) > 0))
 
     # --- what gets no variable ---------------------------------------------------------------
 
@@ -280,16 +255,15 @@ class Forward:
         if not self.is_merge(merge) or len(text) > self._room(merge):
             return False
         plain = all(isinstance(self.exprs[value], Name) for value in item.inputs)
-        lasting = all(self.left.get(value, 0) for value in item.inputs)
+        lasting = all(
+            self.left.get(value, 0) or names_in(self.exprs[value]) <= self.named
+            for value in item.inputs
+        )
         return plain and (lasting or last)
 
     def _room(self, merge: Item) -> int:
         """How long a term may be; a list of branches can be broken over lines, a sum cannot."""
         return MAX_NESTED if self._concatenates(merge) else MAX_NESTED // 2
-
-    def _concatenates(self, item: Item) -> bool:
-        leaves = self.leaves_of(item)
-        return bool(leaves) and isinstance(leaves[0].op, Concat)
 
     def _wraps(self, item: Item, expr: Expr) -> bool:
         """Whether an item is written around what it reads: an activation, or a norm of a call."""
@@ -344,50 +318,6 @@ class Forward:
         leaves = self.leaves_of(item)
         return not leaves or any("input" in leaf.op.backward_needs for leaf in leaves)
 
-    # --- variables ---------------------------------------------------------------------------
-
-    def _variable(self, item: Item) -> str:
-        """The variable that takes a value: that of an input which nobody needs any more."""
-        if item.trained_only and item.step.name is not None and item.step.name.isidentifier():
-            return _snake(item.step.name)
-        waiting = self._waiting()
-        joined = self._joins_branches(item)
-        for value in () if joined else item.inputs:
-            expr = self.exprs[value]
-            if isinstance(expr, Name) and self.left[value] == 0 and expr.id not in waiting:
-                return expr.id
-        branch = None if joined else self._branch_name(item)
-        for name in ("x",) if branch else ("x", "out"):
-            if name not in waiting:
-                return name
-        base = branch or item.step.name or item.step.op or "branch"
-        base = _snake(base) if base.isidentifier() else "branch"
-        numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
-        return next(name for name in numbered if name not in waiting)
-
-    def _joins_branches(self, item: Item) -> bool:
-        """Whether a value is a `concat` that is no branch of another one."""
-        readers = [other for other in self.items if item.value in other.inputs]
-        return self._concatenates(item) and not any(map(self._concatenates, readers))
-
-    def _branch_name(self, item: Item) -> str | None:
-        """What the steps up to a `concat` have in common in their names, None elsewhere."""
-        names: list[str] = []
-        current, forked = item, False
-        while not self.is_merge(current):
-            if current.step.name is not None and not forked:
-                names.append(_COUNTED.sub("", current.step.name))
-            readers = [other for other in self.items if current.value in other.inputs]
-            if not readers:
-                return None
-            forked = forked or len(readers) > 1
-            current = readers[0]
-        branches = [value for value in current.inputs if value]
-        if not self._concatenates(current) or not names or len(branches) < 2:
-            return None
-        prefix = _common_start(names).rstrip("_")
-        return prefix if len(prefix) > 2 else names[-1]
-
 
 def _operands(expr: Expr) -> list[str]:
     """The variables whose type decides that of an expression."""
@@ -430,16 +360,3 @@ def _heads_early(items: Sequence[Item]) -> list[Item]:
             places = [i for i, other in enumerate(ordered) if other.value in item.inputs]
             ordered.insert(max(places, default=-1) + 1, item)
     return ordered
-
-
-def _common_start(names: Sequence[str]) -> str:
-    """The characters that all names begin with."""
-    columns = enumerate(zip(*names, strict=False))
-    return names[0][
-        : next((i for i, column in columns if len(set(column)) > 1), len(min(names, key=len)))
-    ]
-
-
-def _snake(name: str) -> str:
-    """`AuxLogits` as a variable: `aux_logits`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

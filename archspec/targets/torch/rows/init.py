@@ -1,7 +1,9 @@
 """How parameters begin: what a constructor does with them after the modules are made."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from archspec.language.init import Scheme
 from archspec.language.model import Step
@@ -147,8 +149,17 @@ def _call(scheme: Scheme, target: Expr) -> Statement:
     items: list[Argument] = [target]
     if scheme.name == "constant":
         items.append(literal(options.pop("value")))
-    items += [Keyword(key, literal(value)) for key, value in options.items()]
+    items += [Keyword(key, _number(value)) for key, value in options.items()]
     return Evaluate(Call(dotted(f"nn.init.{scheme.name}_"), tuple(items)))
+
+
+def _number(value: Any) -> Expr:
+    """A number as a person writes it: `math.sqrt(5)`."""
+    if isinstance(value, float) and not value.is_integer():
+        square = round(value**2)
+        if value == math.sqrt(square):
+            return call("math.sqrt", Literal(square))
+    return literal(value)
 
 
 def _rows(facts: Facts) -> tuple[dict[str, Leaf], dict[str, dict[str, Leaf]]]:

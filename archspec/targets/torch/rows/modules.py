@@ -113,6 +113,7 @@ class Modules:
         self.facts = unit.facts
         self.running: set[str] = set()  # variables that hold the channels from step to step
         self.loops = 0  # how many loops stand around what is written
+        self.looped = False  # whether any is written already
         self.built: set[Expr] = set()  # modules made of a list that statements filled
 
     # --- rows --------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ class Modules:
             is_computed = any(isinstance(node, Call | Conditional) for node in walk(expr))
             grouped = "(" in flat(expr) or is_computed or len(flat(expr)) > MAX_INLINE
             if grouped and self.facts.is_read_later(leaf):
-                name = self.unit.named(expr, width.removeprefix("out_"))
+                name = self.unit.named(expr, self._width_name(width.removeprefix("out_")))
                 return {**attributes, width: name}
         return attributes
 
@@ -276,13 +277,21 @@ class Modules:
         out = _chosen(head, outs)
         if self._deserves_name(out) and out in values.values():
             self.unit.use(out)
-            name = self.unit.named(out, "width")
+            name = self.unit.named(out, "width", self._width_name("channels"))
             items = [_renamed(item, out, name) for item in items]
             out = name
         elif self._is_long(out) and self.facts.is_used_behind(step):
             self.unit.use(out)
-            out = self.unit.named(out, "channels")
+            out = self.unit.named(out, "channels1")
         return Piece(step.name, Call(head, tuple(items)), out, step)
+
+    def _width_name(self, kind: str) -> str:
+        """What a computed width is called, by where it stands: `kind` is channels or features."""
+        if self.unit.block:
+            return f"hidden_{kind}"
+        if self.loops:
+            return f"out_{kind}"
+        return f"last_{kind}" if self.looped else f"stem_{kind}"
 
     def _is_long(self, expr: Expr) -> bool:
         """Whether a width is too long to be read again and again; loops have their own variable."""
@@ -559,15 +568,15 @@ class Modules:
         unit = self.unit
         before, numbers = dict(unit.bound), set(unit.whole)
         taken = set(unit.taken)
-        own = {key: expr.id for key, expr in bound.items() if isinstance(expr, Name)}
         unit.bound.update(bound)
-        unit.whole |= {own[name] for name in whole if name in own}
-        unit.taken |= set(own.values())
+        unit.whole |= {flat(bound[name]) for name in whole if name in bound}
+        unit.taken |= free_names(*bound.values())
         self.loops += 1
         try:
             yield
         finally:
             self.loops -= 1
+            self.looped = True
             unit.bound = before
             unit.whole = numbers
             unit.taken = taken | {name for name in unit.taken if name in unit.widths}

@@ -1,7 +1,7 @@
 """Modules added one by one to a list: what conditions and loops in a body make necessary."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,13 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.passes import Passes
+from archspec.targets.torch.rows.records import table_in
 from archspec.targets.torch.rows.zipped import zipped
 
 if TYPE_CHECKING:
     from archspec.targets.torch.rows.modules import Modules, Piece
 
-_RUNNING = ("channels", "arriving", "width")
+_RUNNING = ("channels", "in_channels", "width")
 """What a variable is called that holds the channels from step to step."""
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _MODULE = dotted("nn.Module")
@@ -50,7 +51,7 @@ class Statements:
         self.unit = modules.unit
         self.steps = steps
         self.ordered = any(step.name is not None for step in steps)
-        self.layers = self.unit.fresh("layers", "stage", "inner")
+        self.layers = self.unit.fresh("layers", "stage", "blocks")
         self.pending: list[Expr] = []
         self.started = False
         self.held: dict[str, Expr] = {}  # variables of loops that are over, and what they hold
@@ -166,7 +167,7 @@ class _Header:
     @property
     def names(self) -> set[str]:
         """What the loop's names are called in Python."""
-        return {expr.id for expr in self.bound.values() if isinstance(expr, Name)}
+        return set(free_names(*self.bound.values()))
 
     def name_of(self, key: str) -> str:
         """What one of them is called."""
@@ -185,7 +186,8 @@ class _Loop:
         self.unit = statements.unit
         self.step = step
         self.control: Control = step.control
-        self.header = self._header()
+        self.header = _Header()
+        self._read_header()
 
     def write(self, channels: Expr) -> Expr:
         """The statements; the channels that leave the last iteration.
@@ -201,6 +203,7 @@ class _Loop:
         unit.restore(saved)
         needed = running in names_in(*inner, out)
         steady = out == channels and not free_names(out) & names
+        steady = steady and running not in self.statements.held  # it goes on as those before
         if not needed or out == Name(running) or steady:
             self._write_loop(self._iterate(channels)[1])
             return channels if out == Name(running) else out
@@ -276,16 +279,16 @@ class _Loop:
 
     # --- the header --------------------------------------------------------------------------
 
-    def _header(self) -> _Header:
+    def _read_header(self) -> None:
         """The `for` lines, and the names they bind."""
-        unit, header = self.unit, _Header()
+        unit, header = self.unit, self.header
         self.levels = header.levels
         if self.control.each is not None:
             rows, table = self._table()
-            names = {key: self._loop_name(key) for key in (rows[0] if rows else ())}
-            header.bound.update({key: Name(name) for key, name in names.items()})
-            header.whole |= {key for key in names if all(type(row[key]) is int for row in rows)}
-            header.levels.append(("each", table, list(names.values())))
+            names = self._bind_columns(rows, table)
+            whole = (rows[0] if rows else {}).keys()
+            header.whole |= {key for key in whole if all(type(row[key]) is int for row in rows)}
+            header.levels.append(("each", table, names))
         if self.control.repeat is not None:
             with self.modules.looping(header.bound, header.whole):  # `i` is still that around it
                 header.times = self.modules.times(self.control)
@@ -298,7 +301,18 @@ class _Loop:
         single = len(header.levels) == 1
         header.bound["j"] = header.bound["i"] if single else Name(self._index("index", "position"))
         header.whole |= {"i", "j"}
-        return header
+
+    def _bind_columns(self, rows: Sequence[Mapping[str, Any]], table: Expr) -> list[str]:
+        """Bind the columns of the table; the names that the `for` line gives."""
+        record = self.unit.records.get(table_in(table))
+        if record is not None:
+            row = self.unit.fresh("config", "row")
+            self.unit.taken.discard(row)  # only the loop has it
+            self.header.bound.update(record.columns(row))
+            return [row]
+        names = {key: self._loop_name(key) for key in (rows[0] if rows else ())}
+        self.header.bound.update({key: Name(name) for key, name in names.items()})
+        return list(names.values())
 
     def _index(self, *bases: str) -> str:
         """A name for a counter that nothing around it has, and no column of the table."""
@@ -358,6 +372,10 @@ class _Loop:
         columns = zipped(self.modules.facts, self.unit.block, over)
         if columns is not None and not (single and self.header.name_of("i") in read):
             return columns.loop(shown, body)
+        if isinstance(over, Tuple) and over.spread:
+            name = self.unit.fresh("stages", "table")
+            self.unit.assign(name, over)
+            over = Name(name)
         target: Expr = Tuple(tuple(map(Name, shown)))
         if len(shown) < 2:
             target = Name(shown[0] if shown else "_")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archspec.expressions import Reference, Value
 from archspec.language.source import Data
@@ -31,6 +31,9 @@ from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.arguments import RATES
 from archspec.targets.torch.rows.facts import Facts, Leaf
 from archspec.targets.torch.rows.refusal import CannotWrite
+
+if TYPE_CHECKING:
+    from archspec.targets.torch.rows.records import Record
 
 OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
 """The annotation of an op that may be missing."""
@@ -84,7 +87,8 @@ class Unit:
     `values` are names of the language with a known value, `bound` those that something in Python
     stands for. `locals` define such names, in order, wanted only where they are used; `tables` are
     lists with a name. `whole` are Python names that are certainly integers, `optional` those of
-    ops that may be missing. `spell_name` is what ops and blocks are called.
+    ops that may be missing, `records` those of tables whose rows have a class. `spell_name` is what
+    ops and blocks are called.
     """
 
     facts: Facts
@@ -102,6 +106,7 @@ class Unit:
     annotated: set[str] = field(default_factory=set)
     class_names: frozenset[str] = frozenset()
     optional: set[str] = field(default_factory=set)
+    records: dict[str, "Record"] = field(default_factory=dict)
 
     # --- statements --------------------------------------------------------------------------
 
@@ -258,14 +263,13 @@ class Unit:
             raise TooLong(free_names(expr))
         return expr
 
-    def named(self, expr: Expr, kind: str) -> Name:
-        """A local name for an expression: the one it has, or a new one, `channels1`."""
+    def named(self, expr: Expr, *bases: str) -> Name:
+        """A local name for an expression: the one it has, or the first of `bases` that is free."""
         for name, expression in self.widths.items():
             if expression == expr:
                 return Name(name)
-        first = () if kind in ("channels", "features") else (kind,)
-        numbered = (f"{kind}{i}" for i in count(len(first) + 1))
-        name = next(name for name in chain(first, numbered) if name not in self.taken)
+        numbered = (f"{bases[-1].rstrip('1')}{i}" for i in count(2))
+        name = next(name for name in chain(bases, numbered) if name not in self.taken)
         self.taken.add(name)
         self.widths[name] = expr
         self.whole.add(name)

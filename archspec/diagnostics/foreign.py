@@ -1,0 +1,177 @@
+"""The words of other tools, PyTorch's and Keras' above all, and what they are called here."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from archspec.diagnostics.wording import did_you_mean, suggest
+
+_OPS: Mapping[str, str] = {
+    "conv2d": "conv conv2 convolution convolution2d conv2dlayer spatialconvolution",
+    "depthwise_conv2d": "depthwiseconv depthwise dwconv dwconv2d depthwiseconvolution",
+    "conv_transpose2d": (
+        "deconv deconv2d deconvolution deconvolution2d convtranspose conv2dtranspose transposeconv "
+        "transposedconv transposedconv2d transposedconvolution upconv upconvolution tconv"
+    ),
+    "linear": "dense fc fullyconnected innerproduct lazylinear affine",
+    "max_pool": "maxpool maxpool2d maxpooling maxpooling2d pool pooling",
+    "avg_pool": "avgpool avgpool2d averagepool averagepooling averagepooling2d avgpooling meanpool",
+    "adaptive_avg_pool": (
+        "globalavgpool globalavgpool2d globalaveragepool globalaveragepooling gap globalpool "
+        "globalaveragepooling2d adaptiveavgpool2d adaptiveaveragepool2d globalpooling avgpoolglobal"
+    ),
+    "adaptive_max_pool": "globalmaxpool globalmaxpool2d globalmaxpooling2d adaptivemaxpool2d",
+    "local_response_norm": "lrn localresponsenormalization responsenorm crossmaplrn2d",
+    "batch_norm": "bn batchnorm batchnorm1d batchnorm2d batchnormalization batchnorm2dlayer",
+    "group_norm": "gn groupnorm groupnormalization",
+    "layer_norm": "ln layernorm layernormalization",
+    "instance_norm": "instancenorm2d instancenormalization",
+    "dropout": "drop alphadropout",
+    "stochastic_depth": "droppath dropconnect",
+    "flatten": "view ravel",
+    "identity": "noop passthrough none",
+    "add": "sum plus eltwise elementwiseadd residual shortcut",
+    "mul": "multiply times elementwisemul product",
+    "concat": "cat concatenate concatenation join torchcat",
+    "chunk": "split",
+    "slice": "narrow crop channelslice",
+    "pixel_shuffle": "depthtospace subpixel",
+    "pixel_unshuffle": "spacetodepth",
+    "channel_shuffle": "shuffle",
+    "upsample": (
+        "upsampling upsampling2d upsamplingnearest2d upsamplingbilinear2d interpolate resize"
+    ),
+    "zero_pad2d": "zeropad zeropadding zeropadding2d pad padding",
+    "silu": "swish",
+    "hardswish": "hswish hardsilu",
+    "hardsigmoid": "hsigmoid",
+    "leaky_relu": "lrelu leaky",
+}
+_ABSENT: Mapping[str, str] = {
+    "there is no one-dimensional op: networks are of pictures": (
+        "conv1d maxpool1d avgpool1d adaptiveavgpool1d convtranspose1d"
+    ),
+    "there is no three-dimensional op: networks are of pictures": (
+        "conv3d maxpool3d avgpool3d adaptiveavgpool3d convtranspose3d batchnorm3d"
+    ),
+    "there is no recurrent op: networks are of pictures": "rnn lstm gru convlstm",
+    "there is no attention: networks are of pictures": (
+        "attention multiheadattention selfattention transformer transformerencoderlayer"
+    ),
+    "nothing keeps where a maximum was: `upsample` or `conv_transpose2d` make a map larger": (
+        "unpool unpooling maxunpool maxunpool2d maxunpooling maxunpooling2d"
+    ),
+    "a map becomes a vector with `flatten`; nothing else changes its form but `permute`": "reshape",
+    "a block or a group stands for steps in a row": "sequential modulelist",
+}
+_KEYS: Mapping[str, str] = {
+    "out_channels": "filters filter channels width planes num_filters outchannels nout kernels",
+    "out_features": "units outfeatures num_units neurons hidden features",
+    "kernel_size": "kernel ksize k pool_size poolsize kernelsize filter_size window window_size",
+    "stride": "strides step s subsample",
+    "padding": "pad pads p border_mode zero_padding",
+    "dilation": "dilation_rate dilate atrous rate",
+    "bias": "use_bias has_bias",
+    "p": "rate drop drop_rate prob probability keep_prob dropout_rate",
+    "eps": "epsilon",
+    "negative_slope": "alpha slope leak",
+    "output_size": "size out_size output_shape",
+    "scale_factor": "scale factor size",
+    "num_groups": "groups",
+    "channel_multiplier": "depth_multiplier multiplier",
+    "affine": "scale center",
+    "activation": "act activation_fn act_layer nonlinearity",
+    "norm": "norm_layer normalization bn batch_norm",
+}
+_NOT_SAID: Mapping[str, str] = {
+    "padding_mode": "padding is with zeros",
+    "inplace": "what may be overwritten is worked out when code is written",
+    "input_shape": "the shape of what arrives stands at the top, as `input: [C, H, W]`",
+    "data_format": "maps are channels first, [C, H, W]",
+    "device": "a spec says nothing of devices",
+    "dtype": "a spec says nothing of number formats",
+    "return_indices": "a pooling gives one output",
+    "kernel_initializer": "how parameters begin stands under `init`",
+    "weight_init": "how parameters begin stands under `init`",
+}
+FOLLOWING = frozenset(
+    {"in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"}
+)
+"""What other tools have to be told, and what follows here from what arrives."""
+_LIBRARIES = frozenset({"torch", "nn", "keras", "layers", "tf", "functional", "f", "slim"})
+
+
+_LONGEST = 80
+"""Characters of a word that are looked at."""
+
+
+@cache
+def _ops() -> dict[str, str]:
+    return _by_word(_OPS)
+
+
+@cache
+def _absent() -> dict[str, str]:
+    return _by_word(_ABSENT)
+
+
+def _by_word(table: Mapping[str, str]) -> dict[str, str]:
+    return {word: ours for ours, words in table.items() for word in words.split()}
+
+
+def is_foreign(word: str) -> bool:
+    """Whether a word is the name that some other tool has for an op, `nn.Conv2d` for one."""
+    plain = _plain(word)
+    library, dot, _ = word.lower().partition(".")
+    return plain in _ops() or plain in _absent() or (bool(dot) and library in _LIBRARIES)
+
+
+def suggest_op(word: str, known: Iterable[str]) -> str:
+    """Help for a word that is no op: what it is called here, or why there is none."""
+    known = list(known)
+    plain = _plain(word)
+    same = next((name for name in known if _plain(name) == plain), None)
+    if plain in _absent():
+        return _absent()[plain]
+    ours = same or _ops().get(plain)
+    if ours in known:
+        return did_you_mean(ours)
+    sized = re.fullmatch(r"([a-z_]+?)_?(\d+)(?:x\d+)?", word.lower()[:_LONGEST])
+    ours = _ops().get(_plain(sized[1])) if sized else None
+    if sized and ours in known:
+        return f"did you mean `{ours}`, with `kernel_size: {sized[2]}`?"
+    return suggest(word, known)
+
+
+def suggest_key(word: str, known: Iterable[str]) -> str:
+    """Help for a word that is no attribute."""
+    known = list(known)
+    if word in _NOT_SAID:
+        return f"leave it out: {_NOT_SAID[word]}"
+    for ours, words in _KEYS.items():
+        if ours in known and word.lower() in words.split():
+            return did_you_mean(ours)
+    return suggest(word, known)
+
+
+def as_list(text: str) -> str:
+    """Help for several numbers that are written as elsewhere: `3x3`, or `(3, 3)`."""
+    numbers = re.findall(r"\d+", text[:_LONGEST])
+    if re.fullmatch(r"\s*\d+(?:\s*[x×X]\s*\d+)+\s*|\s*\(\s*\d+(?:\s*,\s*\d+)*\s*,?\s*\)?\s*", text):
+        several = f"[{', '.join(numbers)}]"
+        return f"write {numbers[0]} or {several}" if len(set(numbers)) == 1 else f"write {several}"
+    return ""
+
+
+def as_step(name: str) -> str:
+    """Help for a step that is told by its distance, as `from: -1` does elsewhere."""
+    if not name.removeprefix("-").isdigit():
+        return ""
+    before = "leave `from` away to read the step before" if name == "-1" else "steps are named"
+    return f"{before}; a step that is read from further behind is given a `name`"
+
+
+def _plain(word: str) -> str:
+    """A word without what differs between styles: `nn.Conv2d`, `conv_2d` and `Conv2D` are one."""
+    *libraries, name = word.lower()[:_LONGEST].split(".")
+    return "" if set(libraries) - _LIBRARIES else "".join(filter(str.isalnum, name))

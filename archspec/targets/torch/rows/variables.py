@@ -1,0 +1,195 @@
+"""Variables of forward: what a value goes by, its own name or that of a chain."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archspec.language.model import Step
+from archspec.ops.merge import Add, Concat, Mul
+from archspec.targets.python.tree import Expr, Name, names_in
+from archspec.targets.torch.names import usable_argument
+from archspec.targets.torch.rows.facts import Leaf
+from archspec.targets.torch.rows.unit import Unit, When
+
+MANY = 2
+"""So many make a fork, or a meeting."""
+_COUNTED = re.compile(r"_\d+[a-z]?$")
+"""What only numbers the steps of a branch: `branch3x3_2a` is a step of `branch3x3`."""
+
+
+@dataclass
+class Item:
+    """One step of the data flow: it reads values and gives one; value 0 is the body's input."""
+
+    step: Step
+    role: str
+    inputs: tuple[int, ...]
+    value: int
+    when: When = True
+    trained_only: bool = False
+
+
+class Variables:
+    """The values of a body so far, and how they are called.
+
+    `exprs` are the values, `left` how many readers each still has, `outputs` those that are given
+    back, `named` the variables of those that go by their own names.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.facts = unit.facts
+        self.items: list[Item] = []
+        self.exprs: dict[int, Expr] = {}
+        self.left: dict[int, int] = {}
+        self.outputs: set[int] = set()
+        self.named: set[str] = set()
+        self.made: dict[int, Item] = {}
+        self.readers: dict[int, list[Item]] = {}
+        self.outputs_evaluated = 0
+
+    def follow(self, items: Sequence[Item], outputs: Sequence[int]) -> None:
+        """The steps that forward takes, and what it gives back."""
+        self.items, self.outputs = [*items], {*outputs}
+        self.made = {item.value: item for item in items}
+        self.readers = {}
+        for item in items:
+            for value in dict.fromkeys(item.inputs):
+                self.readers.setdefault(value, []).append(item)
+        self.outputs_evaluated = sum(
+            not self.made[value].trained_only for value in self.outputs if value in self.made
+        )
+
+    def leaves_of(self, item: Item) -> list[Leaf]:
+        """The nodes of an item."""
+        return self.facts.nodes_of(item.step, item.role)
+
+    def is_merge(self, item: Item) -> bool:
+        """Whether it reads several values."""
+        leaves = self.leaves_of(item)
+        return bool(leaves) and leaves[0].op.arity == "several"
+
+    def _concatenates(self, item: Item) -> bool:
+        leaves = self.leaves_of(item)
+        return bool(leaves) and isinstance(leaves[0].op, Concat)
+
+    def _waiting(self) -> frozenset[str]:
+        """The names in the values that are still read."""
+        return names_in(*(e for v, e in self.exprs.items() if self.left.get(v, 0) > 0))
+
+    def variable(self, item: Item) -> str:
+        """The variable of a value: its own, or in a chain that of what nobody needs any more."""
+        own = self._own_name(item)
+        if own and (item.trained_only or self._lasts(item) or self._is_added(item)):
+            self.named.add(own)
+            return own
+        waiting = self._waiting()
+        joined = self._joins_branches(item)
+        branch = None if joined else self._branch_name(item)
+        if branch:
+            return self._numbered(snake(branch))
+        for value in () if joined or self._multiplies(item) else item.inputs:
+            expr = self.exprs[value]
+            free = isinstance(expr, Name) and self.left[value] == 0 and expr.id not in waiting
+            if free and isinstance(expr, Name) and expr.id not in self.named:
+                return expr.id
+        chain = next((name for name in ("x", self._chain_name(item)) if name not in waiting), "")
+        return chain or self._numbered(own or snake(item.step.op or ""))
+
+    def _numbered(self, base: str) -> str:
+        """A name that no value has that is still read."""
+        waiting = self._waiting()
+        base = base if base.isidentifier() and usable_argument(base) else "branch"
+        numbered = (base if i == 1 else f"{base}{i}" for i in range(1, len(self.items) + 2))
+        return next(name for name in numbered if name not in waiting)
+
+    def _own_name(self, item: Item) -> str:
+        """What the spec calls a value, as a variable; "" where nothing does, or that is taken."""
+        name = snake(item.step.name or "")
+        usable = name.isidentifier() and usable_argument(name) and name not in self._waiting()
+        return name if usable else ""
+
+    def _lasts(self, item: Item) -> bool:
+        """Whether a value is read again behind other steps, so that it goes by its own name.
+
+        What is read by the two sides of a sum, or the branches of a `concat`, is not, nor by heads
+        that only training needs: those stand right behind it.
+        """
+        if item.value in self.outputs and self.outputs_evaluated > 1:
+            return True
+        readers = [o for o in self._readers(item) if not o.trained_only]
+        if len(readers) > 1 and any(map(self._concatenates, readers)):
+            return True
+        return len(readers) > 1 and len({self._merged_in(reader) for reader in readers}) > 1
+
+    def _is_added(self, item: Item) -> bool:
+        """Whether a value is one step beside others, as a shortcut is, which a sum adds."""
+        readers, first = self._readers(item), item
+        while (made := self.made.get(first.inputs[0])) is not None and made.step is item.step:
+            first = made  # what the step carries along is a part of it
+        forks = len(self.readers.get(first.inputs[0], ())) >= MANY
+        if self.is_merge(first) or not forks or len(readers) != 1:
+            return False
+        sums = any(isinstance(leaf.op, Add) for leaf in self.leaves_of(readers[0]))
+        return sums and isinstance(readers[0].when, bool)
+
+    def _chain_name(self, item: Item) -> str:
+        """What a chain beside `x` is called: by what it is for."""
+        while len(readers := self._readers(item)) == 1:
+            item = readers[0]
+            if self.is_merge(item):
+                return "scale" if self._multiplies(item) else "out"
+        return "out"
+
+    def _multiplies(self, item: Item) -> bool:
+        return any(isinstance(leaf.op, Mul) for leaf in self.leaves_of(item))
+
+    def _merged_in(self, item: Item) -> int:
+        """The merge that an item is, or that reads it alone; else itself."""
+        readers = self._readers(item)
+        if not self.is_merge(item) and len(readers) == 1 and self.is_merge(readers[0]):
+            return readers[0].value
+        return item.value
+
+    def _readers(self, item: Item) -> list[Item]:
+        return self.readers.get(item.value, [])
+
+    def _joins_branches(self, item: Item) -> bool:
+        """Whether a value is a `concat` that is no branch of another one."""
+        return self._concatenates(item) and not any(map(self._concatenates, self._readers(item)))
+
+    def _branch_name(self, item: Item) -> str | None:
+        """What the steps up to a `concat` have in common in their names, None elsewhere."""
+        names: list[str] = []
+        current = item
+        if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
+            return item.step.name
+        while not self.is_merge(current):
+            if current.step.name is not None:
+                names.append(_COUNTED.sub("", current.step.name))
+            readers = self._readers(current)
+            if len({self._merged_in(reader) for reader in readers}) != 1:
+                return None  # it forks, or ends
+            current = self.made[self._merged_in(readers[0])] if len(readers) > 1 else readers[0]
+        if not self._concatenates(current) or not names:
+            return None
+        single = {v for v in current.inputs if v and len(self.readers[v]) == 1}
+        if len(single) < MANY:  # what is read elsewhere, too, was not made for this
+            return None
+        prefix = _common_start(names).rstrip("_")
+        if len(prefix) > 2 and all(f"{name}_".startswith(f"{prefix}_") for name in names):
+            return prefix
+        return names[-1] if "x" in self._waiting() else None  # else a chain is one of `x`
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """The characters that all names begin with."""
+    columns = enumerate(zip(*names, strict=False))
+    return names[0][
+        : next((i for i, column in columns if len(set(column)) > 1), len(min(names, key=len)))
+    ]
+
+
+def snake(name: str) -> str:
+    """`AuxLogits` as a variable: `aux_logits`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

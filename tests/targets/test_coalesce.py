@@ -1,0 +1,39 @@
+"""A variable that only hands its value on to another one is that one from the start."""
+
+from archspec.targets.python.printer import statements
+from archspec.targets.torch.rows.coalesce import coalesced
+from tests.targets.reader import read
+
+
+def after(text: str) -> str:
+    body = [s for s in read(text) if not hasattr(s, "parameters") and not hasattr(s, "methods")]
+    return "\n".join(statements(coalesced(body), 0))  # type: ignore[arg-type]  # no definitions
+
+
+def test_the_first_is_called_as_the_second() -> None:
+    assert after("a = f(x)\ny = [g(a)]\nb = a\nz = [b]") == "b = f(x)\ny = [g(b)]\nz = [b]"
+
+
+def test_what_is_read_behind_stays() -> None:
+    text = "a = f(x)\nb = a\nz = [a]"
+    assert after(text) == text
+
+
+def test_a_name_that_is_in_use_in_between_stays() -> None:
+    text = "a = f(x)\ny = b\nb = a\nz = [b]"
+    assert after(text) == text
+
+
+def test_what_is_made_twice_stays() -> None:
+    text = "a = f(x)\na = g(a)\nb = a\nz = [b]"
+    assert after(text) == text
+
+
+def test_what_nothing_in_the_body_makes_stays() -> None:
+    text = "y = g(a)\nb = a\nz = [b]"
+    assert after(text) == text
+
+
+def test_a_loop_behind_may_change_it() -> None:
+    text = "a = f(x)\nb = a\nfor i in y:\n    b = g(b)"
+    assert after(text) == "b = f(x)\nfor i in y:\n    b = g(b)"
