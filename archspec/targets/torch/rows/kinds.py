@@ -44,7 +44,7 @@ class Kinds:
     @staticmethod
     def place(at: SpecPath, block: str) -> SpecPath:
         """Where a row of a block stands, the block being called so."""
-        return ("blocks", block, *at[2:])
+        return at if at[1] == block else ("blocks", block, *at[2:])
 
 
 def kinds_of(networks: Sequence[Network], block: str) -> list[list[Scope]]:
