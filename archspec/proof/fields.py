@@ -137,8 +137,7 @@ def prove_fields(subject: Subject) -> Proof:
             # And of a narrow strip, units may see nothing but the padding beside it.
             paths = {difference.where for difference in differing}
             again = [candidate for candidate in allowed if candidate.node.path in paths]
-            whole = trace._replace(breadth=max(trace.breadth, subject.input_shape[2 - axis]))
-            differing = _compare(subject, again, whole, torch.float64)
+            differing = _compare(subject, again, _wider(subject, again, trace), torch.float64)
         found += differing
     largest = max(candidate.reach for candidate in allowed)
     text = f"{len(allowed)} of {counted(finite, 'node')} with a finite field"
@@ -341,6 +340,16 @@ def _trace(
     length += (subject.input_shape[1 + axis] - length) % lcm(*(stride for _, stride, _ in measures))
     breadth = max(breadths[candidate.node.path] for candidate in candidates)
     return Trace(axis, length, breadth, start, tuple(begins), tuple(ends))
+
+
+def _wider(subject: Subject, candidates: Sequence[Candidate], trace: Trace) -> Trace:
+    """The trace on a strip so broad that some unit sees no padding: a field and a stride.
+
+    It is as broad as the network's own input, or a multiple of that.
+    """
+    own = subject.input_shape[2 - trace.axis]
+    widest = max(sum(candidate.along(1 - trace.axis)[:2]) for candidate in candidates)
+    return trace._replace(breadth=max(trace.breadth, own * -(-widest // own)))
 
 
 def _place_edge(edges: list[int], edge: int, stride: int, least: int) -> None:

@@ -16,7 +16,7 @@ from tests.fuzz.trial import Fields, examine
 
 SHRUNK = 8
 """How many of the failures with one signature are made smaller: they may be of several kinds."""
-PROVEN = 10
+PROVEN = 25
 """One of so many that are right is to be proven as well."""
 SHARE = 0.4
 """How much of the time that may take."""

@@ -9,7 +9,7 @@ from archspec.ops.arithmetic import extent
 from archspec.ops.fields import Pair
 from archspec.ops.pool import Pool
 from archspec.ops.sliding import Sliding
-from archspec.targets.python.tree import Expr, Literal, Tuple, literal
+from archspec.targets.python.tree import Expr, Literal, Subscript, Tuple, literal
 from archspec.targets.torch.emit.row import Row, Written, tree_of
 
 Kind = Word["native", "sides", "dynamic"]
@@ -78,8 +78,17 @@ def sides(row: Row, padding: Plan, attribute: str = "padding") -> Expr:
     """As `F.pad` wants it: (left, right, top, bottom)."""
     if attribute not in row.attributes:
         return literal((*padding.width, *padding.height))
-    (top, bottom), (left, right) = ends_of(row.attributes[attribute])
+    ends = ends_of(row.attributes[attribute])
+    (top, bottom), (left, right) = map(_taken_apart, ends, (padding.height, padding.width))
     return Tuple((left, right, top, bottom))
+
+
+def _taken_apart(written: tuple[Expr, Expr], ends: Pair) -> tuple[Expr, Expr]:
+    """What stands for both ends of an axis is a pair where they differ."""
+    both, other = written
+    if both != other or ends[0] == ends[1]:
+        return written
+    return Subscript(both, Literal(0)), Subscript(both, Literal(1))
 
 
 def ends_of(written: Written) -> tuple[tuple[Expr, Expr], tuple[Expr, Expr]]:
