@@ -41,7 +41,7 @@ class InvertedResidual(nn.Module):
         hidden = in_channels * expansion
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, hidden, kernel_size=1, bias=False),
-            nn.BatchNorm2d(hidden, momentum=3e-4),
+            nn.BatchNorm2d(hidden, momentum=1 - 0.9997),
             nn.ReLU(inplace=True),
             nn.Conv2d(
                 hidden,
@@ -52,10 +52,10 @@ class InvertedResidual(nn.Module):
                 groups=hidden,
                 bias=False,
             ),
-            nn.BatchNorm2d(hidden, momentum=3e-4),
+            nn.BatchNorm2d(hidden, momentum=1 - 0.9997),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, width, kernel_size=1, bias=False),
-            nn.BatchNorm2d(width, momentum=3e-4),
+            nn.BatchNorm2d(width, momentum=1 - 0.9997),
         )
         self.use_shortcut = stride == 1 and in_channels == width
 
@@ -73,7 +73,7 @@ class MNASNet(nn.Module):
         channels = _make_divisible(16 * width_mult)
         layers: list[nn.Module] = [
             nn.Conv2d(3, stem_channels, kernel_size=3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(stem_channels, momentum=3e-4),
+            nn.BatchNorm2d(stem_channels, momentum=1 - 0.9997),
             nn.ReLU(inplace=True),
             nn.Conv2d(
                 stem_channels,
@@ -83,10 +83,10 @@ class MNASNet(nn.Module):
                 groups=stem_channels,
                 bias=False,
             ),
-            nn.BatchNorm2d(stem_channels, momentum=3e-4),
+            nn.BatchNorm2d(stem_channels, momentum=1 - 0.9997),
             nn.ReLU(inplace=True),
             nn.Conv2d(stem_channels, channels, kernel_size=1, bias=False),
-            nn.BatchNorm2d(channels, momentum=3e-4),
+            nn.BatchNorm2d(channels, momentum=1 - 0.9997),
         ]
         stages = (
             (3, 3, 24, 3, 2),
@@ -115,7 +115,7 @@ class MNASNet(nn.Module):
             channels = width
         layers += [
             nn.Conv2d(channels, 1280, kernel_size=1, bias=False),
-            nn.BatchNorm2d(1280, momentum=3e-4),
+            nn.BatchNorm2d(1280, momentum=1 - 0.9997),
             nn.ReLU(inplace=True),
         ]
         self.layers = nn.Sequential(*layers)

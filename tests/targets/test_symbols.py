@@ -175,3 +175,13 @@ def test_what_has_a_name_goes_by_it() -> None:
     text = source([{"name": "unit", "op": "Unit"}], (8, 4, 4), blocks={"Unit": block})
     assert "half = in_channels // 2" in text
     assert "self.conv = nn.Conv2d(half, half, kernel_size=1)" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("1 - 0.9997", "1 - 0.9997"), ("0.25", "0.25"), ("1 / 3", "0.3333333333333333")],
+)
+def test_a_long_number_is_what_a_short_one_leaves_of_one(written: str, expected: str) -> None:
+    text = source([{"op": "batch_norm", "momentum": written}])
+    assert f"momentum={expected})" in text
+    assert instantiate(text).get_submodule("0").momentum == eval(expected)  # noqa: S307 - a number

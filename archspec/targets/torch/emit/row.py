@@ -8,6 +8,7 @@ from archspec.ops import Shape
 from archspec.ops.fields import Pair
 from archspec.targets.python.tree import (
     Argument,
+    Binary,
     Call,
     Expr,
     Keyword,
@@ -22,6 +23,10 @@ Written: TypeAlias = Expr | Sequence["Written"] | Mapping[str, "Written"]
 Wrap: TypeAlias = Callable[[Sequence[Expr]], Expr]
 """Applies a step to what it reads: `x` becomes `F.relu(x)`."""
 Options: TypeAlias = tuple[Keyword, ...]
+
+
+_LONG = 12
+"""Nobody writes down more digits than about so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Row:
     def value(self, attribute: str, value: Any) -> Expr:
         """An attribute: a tree where it is open, else its value."""
         if attribute not in self.attributes:
-            return literal(value)
+            return _number(value)
         return tree_of(self.attributes[attribute])
 
     def size(self, attribute: str, pair: Pair) -> Expr:
@@ -130,6 +135,15 @@ class Spelling:
 def function(name: str, *options: Argument) -> Wrap:
     """`name(x, options)` of the one value that a step reads."""
     return lambda values: call(name, values[0], *options)
+
+
+def _number(value: Any) -> Expr:
+    """A known value; a long number is what a short one leaves of 1, where it is: `1 - 0.9997`."""
+    if type(value) is float and 0 < value < 1 and len(repr(value)) > _LONG:
+        rest = round(1 - value, 6)
+        if 1 - rest == value:
+            return Binary(Literal(1), "-", Literal(rest))
+    return literal(value)
 
 
 def tree_of(written: Written) -> Expr:
