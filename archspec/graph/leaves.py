@@ -254,7 +254,7 @@ class Leaves:
         key = _kind(op, arriving)
         twin, init, fault = self.known.get(key), None, None
         if twin is None:
-            given, tensors, fault = _give(op, arriving)
+            given, tensors, fault = give(op, arriving)
         else:
             *_, tensors, init = self.nodes[twin].module
             given = self.flows[twin]
@@ -354,7 +354,7 @@ class Leaves:
         return ", ".join(sides)
 
 
-def _give(
+def give(
     op: Op | None, arriving: Sequence[Shape | None]
 ) -> tuple[tuple[Shape, ...] | None, tuple[Tensor, ...] | None, Fault | None]:
     """An op's outputs and tensors, None where unknown, and the fault where there is one.

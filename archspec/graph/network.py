@@ -143,13 +143,17 @@ class Scope(NamedTuple):
 
 
 class Memory:
-    """What walks of one spec made, whatever its variables are: equal ops, and blocks as a whole."""
+    """What walks of one spec made, whatever its variables are: equal ops, and blocks as a whole.
 
-    __slots__ = ("blocks", "ops")
+    `words` are those in each row of the network's own body, and under () those around it.
+    """
+
+    __slots__ = ("blocks", "ops", "words")
 
     def __init__(self) -> None:
         self.ops: dict[Any, Op] = {}
         self.blocks: dict[str, dict[Any, Any]] = {}  # by how parameters begin, which blocks see
+        self.words: dict[SpecPath, frozenset[str]] = {}
 
     def __repr__(self) -> str:
         return "Memory()"

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archspec.diagnostics import Diagnostic
 from archspec.graph.build import bind, build
 from archspec.graph.network import Network
+from archspec.graph.tail import with_tail
 from archspec.ops import Op, channels_of
 from archspec.targets.python.tree import (
     Argument,
@@ -174,7 +176,13 @@ def _built(network: Network, others: Mapping[str, Any]) -> Network | None:
     """The network with another value of a variable, None where the spec does not take that."""
     if any(name not in network.spec.vars for name in others):
         return None
-    made, faults = build(network.spec, {**_overrides(network), **others}, network.memory)
+    overrides = {**_overrides(network), **others}
+    faults: list[Diagnostic] = []
+    names = bind(network.spec, overrides, faults)
+    changed = None if faults else with_tail(network, names)
+    if changed is not None:
+        return changed
+    made, faults = build(network.spec, overrides, network.memory)
     return None if any(fault.severity == "error" for fault in faults) else made
 
 
