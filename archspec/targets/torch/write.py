@@ -20,6 +20,7 @@ from archspec.targets.python.tree import (
     Literal,
     Name,
     Return,
+    Unary,
 )
 from archspec.targets.torch import describe
 from archspec.targets.torch.emit.padding import leaps
@@ -159,8 +160,11 @@ def _open(made: "Class | Function") -> Iterator[tuple[str, Any]]:
     """The arguments of a class or function that have a number as their default."""
     function = made.method("__init__") if isinstance(made, Class) else made
     for parameter in function.parameters if function is not None else ():
-        if isinstance(parameter.default, Literal):
-            yield parameter.name, parameter.default.value
+        match parameter.default:
+            case Literal(value=value):
+                yield parameter.name, value
+            case Unary(op="-", operand=Literal(value=int() | float() as value)):
+                yield parameter.name, -value
 
 
 def _others(value: Any) -> list[Any]:
