@@ -180,7 +180,7 @@ class Reduction(nn.Module):
 class InceptionWithBatchNorm(nn.Module):
     def __init__(
         self,
-        stem: type[SeparableConvBN | ConvBN],
+        stem: type[ConvBN | SeparableConvBN],
         num_classes: int = 1000,
         pooled: int = 96,
         *,

@@ -90,7 +90,7 @@ class InvertedResidual(nn.Module):
         expanded: int,
         kernel_size: int,
         stride: int,
-        activation: type[nn.ReLU | nn.Hardswish],
+        activation: type[nn.Hardswish | nn.ReLU],
         *,
         squeeze: bool,
     ) -> None:
@@ -128,7 +128,7 @@ class StageConfig(NamedTuple):
     exp: int
     c: int
     se: bool
-    nl: type[nn.ReLU | nn.Hardswish]
+    nl: type[nn.Hardswish | nn.ReLU]
     s: int
 
 

@@ -344,7 +344,7 @@ def _one_of_classes(values: Sequence[Value], spell: Spell) -> Expr:
     classes = [spell(str(value)) for value in values]
     if any(isinstance(cls, Call | Lambda) for cls in classes):
         return _MADE
-    return Subscript(Name("type"), _union(list(dict.fromkeys(classes))))
+    return Subscript(Name("type"), _union(sorted(dict.fromkeys(classes), key=flat)))
 
 
 def _union(kinds: Sequence[Expr]) -> Expr:
