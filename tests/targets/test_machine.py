@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.targets.python import tree
-from archspec.targets.python.machine import Machine, MachineError
+from archspec.targets.python.machine import Machine
+from archspec.targets.python.objects import MachineError
 from archspec.targets.python.printer import signature, statements
 from archspec.targets.python.tree import Expr, Name, Statement
 from archspec.targets.torch.symbols import Torch

@@ -12,11 +12,12 @@ import torch
 
 import archspec
 from archspec.api import Check, check_text
-from archspec.targets.python.machine import MachineError
+from archspec.targets.python.objects import MachineError
 from archspec.targets.python.tree import Class, Function
 from archspec.targets.torch.module import render
 from archspec.targets.torch.run import load_module
-from archspec.targets.torch.validate import Mismatch, Validator
+from archspec.targets.torch.storage import Mismatch
+from archspec.targets.torch.validate import Validator
 from tests.fuzz import numbers
 from tests.fuzz.structure import compare_beginnings, compare_state
 from tests.targets.forms import Made, made

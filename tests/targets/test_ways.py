@@ -7,7 +7,8 @@ import pytest
 from archspec import check, check_text
 from archspec.api import Check
 from archspec.targets.torch.emit import Spelling, WatchedRow, spell_step
-from archspec.targets.torch.validate import Expected, Validator
+from archspec.targets.torch.storage import Expected
+from archspec.targets.torch.validate import Validator
 
 SIZES = """\
 archspec: 1

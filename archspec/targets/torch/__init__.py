@@ -23,7 +23,7 @@ class TorchTarget:
         from archspec.targets.torch.length import TooLong
         from archspec.targets.torch.names import module_name
         from archspec.targets.torch.rows.facts import Member
-        from archspec.targets.torch.validate import Mismatch
+        from archspec.targets.torch.storage import Mismatch
         from archspec.targets.torch.write import write_module
 
         members = [Member(*network) for network in networks]

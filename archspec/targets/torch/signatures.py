@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from archspec.targets.python.machine import MachineError
+from archspec.targets.python.objects import MachineError
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Argument, Call, Expr, Keyword, Starred
 

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from archspec.targets.python import tree
-from archspec.targets.python.machine import (
+from archspec.targets.python.machine import call_key, same_kinds
+from archspec.targets.python.objects import (
     Bound,
     ClassValue,
     External,
     Instance,
     MachineError,
     Names,
-    call_key,
-    same_kinds,
 )
 from archspec.targets.torch.beginnings import only_begins
 from archspec.targets.torch.signatures import BadCall, bind, is_function, is_layer, plainest

@@ -34,7 +34,8 @@ from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.rows.unit import OPTIONAL
-from archspec.targets.torch.validate import Mismatch, Validator
+from archspec.targets.torch.storage import Mismatch
+from archspec.targets.torch.validate import Validator
 
 
 class Written(NamedTuple):
