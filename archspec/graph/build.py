@@ -8,6 +8,7 @@ from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.foreign import as_step
 from archspec.diagnostics.language import (
     ChannelsLastInput,
+    EmptyBody,
     InvalidName,
     InvalidValue,
     OutputMissing,
@@ -47,6 +48,9 @@ def build(
     memory = memory or Memory()
     walker = Walker(spec, names, shape, faults, memory)
     root = walker.root()
+    if spec.body.steps and not walker.nodes and not walker.faults:
+        help_ = "its conditions leave out every row"
+        faults.append(EmptyBody(spec.body.at, owner="the network", help=help_))
     outputs, training_only = _outputs(spec, walker, faults)
     nodes = tuple(walker.nodes)
     evaluated = run = None
