@@ -86,12 +86,14 @@ def test_what_a_row_carries_has_to_be_of_that_kind(sugar: str, says: str) -> Non
 
 
 def test_a_norm_is_suggested_among_norms_and_none_is_false() -> None:
-    row = "layers: [{op: conv2d, out_channels: 4, kernel_size: 3, norm: bn, activation: no}]\n"
+    row = "layers: [{op: conv2d, out_channels: 4, kernel_size: 3, norm: weights, activation: no}]\n"
     first, second = (fault.help for fault in check_text(HEAD + row).diagnostics)
     norms = {op.op_name for op in OPS if op.role == "norm"}
     assert first.startswith("known here: ")
     assert set(first.removeprefix("known here: ").split(", ")) == norms
     assert second == "for no activation write `activation: false`"
+    (known,) = check_text(HEAD + row.replace("weights", "bn").replace("no}", "relu}")).diagnostics
+    assert known.help == "did you mean `batch_norm`?"
 
 
 def test_a_spec_with_thousands_of_faults_is_not_read_to_its_end() -> None:
