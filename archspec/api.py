@@ -15,6 +15,7 @@ from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.graph.build import build as build_network
 from archspec.graph.fitting import advise
 from archspec.graph.network import Memory, Network
+from archspec.graph.unused import unused
 from archspec.language import loader
 from archspec.language.model import Spec
 from archspec.language.source import Document
@@ -127,7 +128,8 @@ def _collector_paused() -> Iterator[None]:
 def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
     spec = loaded.spec
     if spec is None or not spec.variants or spec.variant is not None:
-        return _check_one(loaded, stem, overrides, Memory())
+        checked = _check_one(loaded, stem, overrides, Memory())
+        return checked._replace(diagnostics=_with_unused(loaded, checked.diagnostics))
     memory = Memory()  # most ops are those of several members, and some blocks
     members = tuple(
         _check_one(
@@ -139,9 +141,17 @@ def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Ch
         name=spec.name,
         variant=None,
         claims=tuple(claim for member in members for claim in member.claims),
-        diagnostics=tuple(_in_order(loaded.document, _of_the_family(members))),
+        diagnostics=_with_unused(loaded, _of_the_family(members)),
         family=members,
     )
+
+
+def _with_unused(loaded: loader.Loaded, faults: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """All in order, with what nothing uses; where there are errors, it may be for these."""
+    told = list(faults)
+    if loaded.spec is not None and all(fault.severity != "error" for fault in faults):
+        told += unused(loaded.spec)
+    return tuple(_in_order(loaded.document, told))
 
 
 def _of_the_family(members: Sequence[Check]) -> list[Diagnostic]:

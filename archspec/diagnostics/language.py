@@ -266,3 +266,17 @@ class ChannelsLastInput(Diagnostic):
     severity = "warning"
     template = "`input` has {channels} channels of {height}×{width}: {how}"
     advice = "where a picture is meant, write `input: {picture}`"
+
+
+class Unused(Diagnostic):
+    """A variable, an argument, a block, a column or defaults that nothing uses.
+
+    Whoever wrote it thinks that it does something. It is judged by the text, over all members of a
+    family; the arguments of blocks that a computed `op` may stand for count as used.
+    """
+
+    code = "AS227"
+    name = "unused"
+    severity = "warning"
+    template = "nothing uses the {what} `{name}`{of}"
+    advice = "use it, or take it out"

@@ -98,7 +98,7 @@ def _fitting(spec: Spec, overrides: Mapping[str, Data], network: Network) -> lis
         for distance in range(1, FARTHEST + 1):
             places = [size + sign * distance for size in shape[1:]]
             left -= len(network.nodes)
-            if left < 0 or min(places) < 1:
+            if left < 0 or 2 * min(places) < min(shape[1:]):
                 break
             _, faults = build(spec._replace(input=[shape[0], *places]), overrides)
             if not any(fault.severity == "error" for fault in faults):

@@ -3,7 +3,6 @@
 `num_classes` stands in the last row of most networks: what comes before is the same.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from archspec.diagnostics import SpecPath
@@ -11,10 +10,9 @@ from archspec.expressions import Value as Worth
 from archspec.graph.leaves import give
 from archspec.graph.network import Memory, Network, Node, Scope
 from archspec.graph.values import OpFactory
+from archspec.graph.words import words_in
 from archspec.language.model import Body, Spec, Step
 from archspec.ops import OPS_BY_NAME
-
-_WORD = re.compile(r"[^\W\d]\w*")
 
 
 def with_tail(network: Network, names: Mapping[str, Worth]) -> Network | None:
@@ -39,27 +37,15 @@ def _words(step: Step | None, memory: Memory) -> frozenset[str]:
     """Every word in a row, at any depth: all names that it may read, and others."""
     assert step is not None
     if step.at not in memory.words:
-        memory.words[step.at] = frozenset(_found(step))
+        memory.words[step.at] = words_in(step)
     return memory.words[step.at]
 
 
 def _around(spec: Spec, memory: Memory) -> frozenset[str]:
     """The words of what all rows take from the spec."""
     if () not in memory.words:
-        memory.words[()] = frozenset(_found((spec.input, spec.defaults, spec.init)))
+        memory.words[()] = words_in(spec.input, spec.defaults, spec.init)
     return memory.words[()]
-
-
-def _found(value: object) -> Iterator[str]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            yield from _WORD.findall(item)
-        elif isinstance(item, Mapping):
-            pending += [*item, *item.values()]
-        elif isinstance(item, list | tuple):
-            pending += item
 
 
 def _others(body: Body, own: Collection[SpecPath]) -> Iterator[Step]:

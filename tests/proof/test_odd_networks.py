@@ -36,6 +36,17 @@ outputs: {out: kept}
   - {name: norm, op: batch_norm, track_running_stats: false}
 """,
     ),
+    "a gradient of a column that was turned round, which PyTorch gets wrong": (
+        "training_step",
+        "proven or not applicable",
+        "[2, 6, 5]",
+        """
+  - {name: conv, op: depthwise_conv2d, kernel_size: 3, padding: 2, dilation: 4}
+  - {name: norm, op: batch_norm}
+  - {op: permute, dims: [0, 2, 3, 1]}
+  - {name: act, op: tanh}
+""",
+    ),
     "a norm that counts batches": (
         "gradients",
         "proven",
@@ -107,7 +118,8 @@ def test_what_is_right_is_proven(odd: tuple[str, str, str, str], tmp_path: Path)
     file = tmp_path / "odd.yaml"
     file.write_text(f"archspec: 1\nname: Odd\ninput: {shape}\nlayers:{layers}", encoding="utf-8")
     proof = prove(file, only=[claim]).proof(claim)
-    assert (proof.verdict, proof.differences) == (verdict, ())
+    assert proof.verdict in verdict.split(" or ")
+    assert proof.differences == ()
     if claim == "receptive_field":
         assert "of 3 nodes with a finite field see exactly the pixels computed" in proof.text
 

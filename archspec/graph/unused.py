@@ -1,0 +1,135 @@
+"""What is declared and never used: variables, arguments, blocks, defaults and columns.
+
+It is judged by the text, over all members of a family: one may need what another does not.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from archspec.diagnostics import Diagnostic
+from archspec.diagnostics.language import Unused
+from archspec.graph.words import words_in
+from archspec.language.model import Block, Body, Spec, Step
+from archspec.language.rows import SUGAR
+from archspec.ops import OPS_BY_NAME
+
+
+def unused(spec: Spec) -> Iterator[Diagnostic]:
+    """A warning for each."""
+    spec = spec.family or spec
+    every = [step for body in _bodies(spec) for step in _steps(body)]
+    yield from _variables(spec)
+    yield from _blocks(spec, every)
+    yield from _defaults(spec, every)
+    yield from _columns(every)
+
+
+def _bodies(spec: Spec) -> list[Body]:
+    return [spec.body, *(block.body for block in spec.blocks.values())]
+
+
+def _steps(body: Body) -> Iterator[Step]:
+    """The steps of a body, and of all bodies in it."""
+    for step in body.steps:
+        yield step
+        if step.body is not None:
+            yield from _steps(step.body)
+        for branch in step.branches or ():
+            yield from _steps(branch if isinstance(branch, Body) else Body(branch.at, (branch,)))
+
+
+def _read(*bodies: Body) -> frozenset[str]:
+    """The words of what steps say: not of keys, nor of names but for the holes in them."""
+    return frozenset().union(*(_read_by(step) for body in bodies for step in _steps(body)))
+
+
+def _read_by(step: Step) -> frozenset[str]:
+    """The same of one step, without those in it."""
+    filled = [name for name in (step.name, *(step.inputs or ())) if name and "{" in name]
+    claims = [claim.value for claim in step.claims]
+    values = [*step.attributes.values(), *step.sugar.values(), *(step.init or {}).values()]
+    return words_in(step.op, values, step.control, filled, claims)
+
+
+def _variables(spec: Spec) -> Iterator[Diagnostic]:
+    """Blocks do not see them; claims do."""
+    variants = spec.variants.values()
+    defaults = [list(values.values()) for values in spec.defaults.values()]
+    read = _read(spec.body) | words_in(spec.input, defaults, spec.init)
+    read |= words_in([variant.input for variant in variants])
+    read |= words_in([claim.value for claim in spec.claims])
+    given = {
+        name: [written, *(v.vars[name] for v in variants if name in v.vars)]
+        for name, written in spec.vars.items()
+    }
+    for name in _not_in(read, given):
+        yield Unused(("vars", name), on_key=True, what="variable", name=name, of="")
+
+
+def _not_in(read: frozenset[str], written: Mapping[str, object]) -> Iterator[str]:
+    """The names of which no word tells, nor what another name stands for."""
+    own = {name: words_in(value) for name, value in written.items()}
+    count = Counter(word for words in own.values() for word in words)
+    for name, words in own.items():
+        if name not in read and count[name] == (name in words):
+            yield name
+
+
+def _blocks(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
+    given = [list(variant.vars.values()) for variant in spec.variants.values()]
+    named = _read(spec.body) | words_in(list(spec.vars.values()), given)
+    reached = set(named & spec.blocks.keys())
+    pending = list(reached)
+    while pending:
+        block = spec.blocks[pending.pop()]
+        written = [*block.vars.values(), *block.args.values()]
+        found = ((_read(block.body) | words_in(written)) & spec.blocks.keys()) - reached
+        reached |= found
+        pending += found
+    # Those that stand for each other behind a computed `op` all take what is handed to it.
+    known = {*OPS_BY_NAME, *spec.blocks}
+    computed = [step for step in every if step.op is not None and step.op not in known]
+    handed = {key for step in computed for key in (*step.attributes, *step.sugar)}
+    for name, block in spec.blocks.items():
+        if name not in reached:
+            yield Unused(block.at, on_key=True, what="block", name=name, of="")
+        else:
+            yield from _of_block(block, handed)
+
+
+def _of_block(block: Block, handed: Collection[str]) -> Iterator[Diagnostic]:
+    read = _read(block.body)
+    for name in _not_in(read, {**block.args, **block.vars}):
+        kind, what = ("args", "argument") if name in block.args else ("vars", "variable")
+        if name not in handed or kind == "vars":
+            where, of = (*block.at, kind, name), f" of {block.name}"
+            yield Unused(where, on_key=True, what=what, name=name, of=of)
+
+
+def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
+    """A dropout that a row carries needs no name."""
+    there = words_in([(step.op, step.sugar, step.attributes, step.control) for step in every])
+    there |= words_in(spec.vars, [variant.vars for variant in spec.variants.values()])
+    there |= words_in([(block.args, block.vars) for block in spec.blocks.values()])
+    there |= words_in([[d.get(role) for role in SUGAR] for d in spec.defaults.values()])
+    if any("dropout" in defaults for defaults in spec.defaults.values()):
+        there |= {"dropout"}
+    for name in spec.defaults:
+        if name not in there and name in OPS_BY_NAME:
+            yield Unused(("defaults", name), on_key=True, what="defaults of", name=name, of="")
+
+
+def _columns(every: Sequence[Step]) -> Iterator[Diagnostic]:
+    """Columns of a table that stands in its row; a variable's may be there for other rows."""
+    for step in every:
+        rows = None if step.control is None else step.control.each
+        if step.control is None or not isinstance(rows, list) or not rows:
+            continue
+        if not isinstance(rows[0], Mapping):
+            continue
+        once = step._replace(control=step.control._replace(each=None))
+        read = _read(Body(step.at, (once,)))
+        for column in rows[0]:
+            if column not in read:
+                where = (*step.where("each"), 0, column)
+                yield Unused(where, on_key=True, what="column", name=column, of="")
