@@ -40,7 +40,7 @@ class NoOp(Diagnostic):
 
     code = "AS205"
     name = "row-without-op"
-    template = "this row has neither an `op` nor `layers`"
+    template = "this row has neither an `op` nor `layers`{more}"
     advice = "say what the step does, `op: conv2d` for example, or give a group its `layers`"
 
 

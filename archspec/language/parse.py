@@ -30,6 +30,7 @@ def parse(document: Document) -> tuple[Spec | None, list[Diagnostic]]:
     """Read a document as a spec; None when there is too little to go on."""
     parser = _SpecParser()
     spec = parser.spec(document.data) if document.data is not None or not document.faults else None
+    parser.tell_without_op()
     return spec, [*document.faults, *parser.faults]
 
 

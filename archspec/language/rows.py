@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.foreign import op_in
 from archspec.diagnostics.language import (
     ColumnsMissing,
     EmptyBody,
@@ -21,6 +22,8 @@ from archspec.language.init import read_schemes
 from archspec.language.model import Body, Claim, Control, Step
 from archspec.language.source import Data
 
+MOST_NAMES = 24
+"""Names of rows that a message tells."""
 MAX_FAULTS = 500
 """A spec with that many faults is not read on: nobody reads them, and finding more takes time."""
 SUGAR = ("norm", "activation", "dropout")
@@ -35,6 +38,8 @@ _CLAIM_KEYS = ("value", "source", "convention", "tolerance", "scope")
 _SHARED_CLAIM_KEYS = ("source", "convention", "tolerance", "scope")
 _STRUCTURE = frozenset({"from", "branches", "init", *CONTROL})
 ROW_KEYS = frozenset({"name", "op", "expect", *SUGAR, *CLAIM_COLUMNS, *_STRUCTURE})
+_COLUMNS = {"layer_name": "name", "layer": "name", "type": "op"}
+"""Words of slides for a table's columns."""
 _CLAIMING = frozenset({"expect", *CLAIM_COLUMNS})
 
 
@@ -46,6 +51,11 @@ def known_columns() -> frozenset[str]:
     return ROW_KEYS.union(*((*op.model_fields, *op.aliases) for op in OPS))
 
 
+def is_empty(cell: Data) -> bool:
+    """Whether a cell of a table has nothing in it, as `~` has: slides write `None` and `-`, too."""
+    return cell is None or cell in ("None", "none", "-", "–", "—")
+
+
 class RowParser:
     """Reads rows, collecting every fault.
 
@@ -55,6 +65,25 @@ class RowParser:
     def __init__(self) -> None:
         self.faults: list[Diagnostic] = []
         self.columns_too: frozenset[str] = frozenset()
+        self.without_op: list[tuple[SpecPath, str]] = []  # rows, and how they are called
+
+    def tell_without_op(self) -> None:
+        """One fault for all rows that say neither what they do nor what they group."""
+        if not self.without_op:
+            return
+        (at, _), *others = self.without_op
+        names: dict[str, list[str]] = {}
+        for _, name in self.without_op[:MOST_NAMES]:
+            if op := op_in(name):
+                names.setdefault(op, []).append(name)
+        more = f", and {len(others)} more like it" if others else ""
+        help_ = None
+        if names and not others:
+            help_ = f"is `{names[next(iter(names))][0]}` an `op: {next(iter(names))}`?"
+        elif names:
+            ops = "; ".join(f"{op} for {', '.join(called)}" for op, called in names.items())
+            help_ = f"say which op each is, in a column or under the key `op`: {ops}"
+        self.fault(NoOp, at, more=more, help=help_)
 
     def fault(self, kind: type[Diagnostic], where: SpecPath, **facts: Any) -> None:
         self.faults.append(kind(where, **facts))
@@ -103,14 +132,16 @@ class RowParser:
             return outer
         for i, cell in enumerate(value):
             where = (*at, "columns", i)
-            if self.typed(cell, str, where, "a column's name") and not self.is_column(cell):
+            if self.typed(cell, str, where, "a column's name") and not self.is_column(
+                _COLUMNS.get(str(cell), str(cell))
+            ):
                 help_ = suggest(cell, sorted(known_columns() | self.columns_too))
                 self.fault(UnknownKey, where, owner="a row", key=cell, help=help_)
         repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
         for column in sorted(repeated):
             at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
             self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
-        return tuple(str(cell) for cell in value)
+        return tuple(_COLUMNS.get(str(cell), str(cell)) for cell in value)
 
     def body(self, data: Data, at: SpecPath, columns: tuple[str, ...] | None, owner: str) -> Body:
         if not self.typed(data, list, at, "`layers`"):
@@ -138,12 +169,8 @@ class RowParser:
         if len(row) > len(columns):
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
-        for i, cell in enumerate(row):
-            if cell in ("None", "none"):
-                self.fault(InvalidValue, (*at, i), problem="an empty cell is written `~`")
-        told = (None, "None", "none")
         named = zip(columns, row, strict=False)
-        cells = {c: v for c, v in named if v not in told and self.is_column(c)}
+        cells = {c: v for c, v in named if not is_empty(v) and self.is_column(c)}
         return self.row(cells, at, columns)
 
     def row(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
@@ -151,8 +178,11 @@ class RowParser:
         here = Step(at, None, None, {}, {}, columns=columns)
         if op is None:
             misspelt = [key for key in row if suggest(key, ["op"]) == did_you_mean("op")]
-            help_ = f"did you mean `op` by `{misspelt[0]}`?" if misspelt else None
-            self.fault(NoOp, at, help=help_)
+            if misspelt:
+                help_ = f"did you mean `op` by `{misspelt[0]}`?"
+                self.fault(NoOp, at, more="", help=help_)
+            else:
+                self.without_op.append((at, str(row.get("name") or "")))
             return here
         if not self.typed(op, str, here.where("op"), "`op`"):
             return here

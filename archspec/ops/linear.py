@@ -18,6 +18,7 @@ class Linear(Unary):
     """
 
     op_name: ClassVar = "linear"
+    aliases: ClassVar = {"kernel_num": "out_features"}
     weighted: ClassVar = True
     backward_needs: ClassVar = frozenset({"input"})
 

@@ -133,10 +133,15 @@ def test_a_shape_typed_channels_first_is_told_how_texts_are_read() -> None:
     assert fault.help.endswith("channels first is [3, 32, 32]")
 
 
-def test_an_empty_cell_spelt_as_a_word_is_told() -> None:
-    table = "columns: [op, kernel_size, out_channels]\nlayers: [[max_pool, 2, None]]\n"
-    (fault,) = check_text(HEAD + table).diagnostics
-    assert fault.message == "an empty cell is written `~`"
+@pytest.mark.parametrize("empty", ["~", "None", "none", "-", "–"])
+def test_a_cell_is_empty_as_on_slides(empty: str) -> None:
+    table = (
+        f"columns: [layer_name, op, kernel_size, kernel_num]\nlayers: [[a, max_pool, 2, {empty}]]\n"
+    )
+    checked = check_text(HEAD + table)
+    assert checked.diagnostics == ()
+    assert checked.network is not None
+    assert [node.path for node in checked.network.nodes] == ["a"]
 
 
 def test_build_takes_a_variable_called_spec(tmp_path: Path) -> None:
