@@ -2,7 +2,7 @@
 
 Expressions come from specs, which are untrusted: the text is parsed with `ast`, checked against
 a whitelist, and walked; nothing is ever compiled or executed. Length, depth and magnitude are
-bounded, and there is no power operator, no attribute, no string and no keyword argument, so an
+bounded, exponents as well, and there is no attribute, no string and no keyword argument, so an
 expression costs microseconds whatever it says.
 """
 
@@ -19,6 +19,7 @@ MAX_LENGTH = 300
 MAX_DEPTH = 40
 MAX_MAGNITUDE = 1e15
 MAX_ITEMS = 1000
+MAX_EXPONENT = 64
 
 Value = int | float | bool | Sequence[Any] | Mapping[str, Any]
 """What an expression can give, `Reference` included.
@@ -77,6 +78,18 @@ def make_divisible(value: float, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
+def power(base: float, exponent: float) -> float:
+    """Python's `**`; raises ValueError where it has no real value, or one that takes long."""
+    if abs(exponent) > MAX_EXPONENT:
+        raise ValueError(f"an exponent is at most {MAX_EXPONENT}")
+    if base == 0 and exponent < 0:
+        raise ValueError("division by zero")
+    if base < 0 and not float(exponent).is_integer():
+        raise ValueError("a negative number has no such power")
+    result: float = base**exponent
+    return result
+
+
 def _round(value: float, digits: int | None = None) -> int | float:
     """Python's `round`; a large negative `digits` would cost it minutes (10 to that power)."""
     if digits is not None and abs(digits) > 15:
@@ -110,6 +123,7 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.Pow: power,
 }
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -127,7 +141,6 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.Not: operator.not_,
 }
 _REFUSED: dict[type[ast.AST], str] = {
-    ast.Pow: "`**` is not part of the grammar",
     ast.Attribute: "attributes (a.b) are not part of the grammar",
     ast.Lambda: "functions cannot be defined here",
     ast.ListComp: "comprehensions are not part of the grammar",
@@ -304,7 +317,10 @@ def _binary(node: Any, names: Mapping[str, Value]) -> Any:
     left, right = _number(node.left, names), _number(node.right, names)
     if right == 0 and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod):
         _fail("division by zero", node.right)
-    return _bounded(_BINARY[type(node.op)](left, right), node)
+    try:
+        return _bounded(_BINARY[type(node.op)](left, right), node)
+    except (ValueError, OverflowError) as error:
+        return _fail(str(error) if isinstance(error, ValueError) else "it is too large", node)
 
 
 def _unary(node: Any, names: Mapping[str, Value]) -> Any:

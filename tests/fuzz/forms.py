@@ -1,6 +1,7 @@
 """Expressions for a value: how it may be written in terms of a name, and what the name is then."""
 
 from collections.abc import Iterator
+from math import isqrt
 from random import Random
 from typing import Any, NamedTuple
 
@@ -51,6 +52,8 @@ def _wholes(rng: Random, name: str, value: int) -> Iterator[Form]:
     yield Form(f"{other} * {name} - {other}", (value + other) // other)
     yield Form(f"({name} + 1) * {other}", max(value // other - 1, 0))
     yield Form(f"{name} * {other}", max(value // other, 1))
+    yield Form(f"2**{name}", max(value.bit_length() - 1, 0))
+    yield Form(f"{name}**2 + {other}", max(isqrt(max(value - other, 0)), 1))
     yield Form(f"max({name}, {min(value, other)})", value)
     yield Form(f"min({name}, {value + other})", value)
     yield Form(f"{name} % {value + other}", value)

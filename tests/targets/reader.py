@@ -12,6 +12,7 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Div: "/",
     ast.FloorDiv: "//",
     ast.Mod: "%",
+    ast.Pow: "**",
     ast.BitOr: "|",
 }
 _COMPARE: dict[type[ast.cmpop], str] = {

@@ -200,6 +200,9 @@ mixed = st.recursive(
         st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(
             lambda three: "({}) {} ({})".format(*three)
         ),
+        st.tuples(inner, st.sampled_from(["0", "1", "2", "3", "-1", "-2"])).map(
+            lambda pair: "({}) ** ({})".format(*pair)
+        ),
         st.tuples(inner, st.sampled_from(["*", "//", "+", "-"]), st.sampled_from("01248")).map(
             lambda three: "({}) {} {}".format(*three)
         ),

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from archspec.expressions import MAX_MAGNITUDE, make_divisible
+from archspec.expressions import MAX_MAGNITUDE, make_divisible, power
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Attribute,
@@ -53,6 +53,7 @@ _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "/": operator.truediv,
     "//": operator.floordiv,
     "%": operator.mod,
+    "**": power,
 }
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -190,6 +191,10 @@ def is_whole(expr: Any, is_whole_name: IsWhole) -> bool:
             return is_whole(value, is_whole_name)
         case Binary(op="/"):
             return False
+        case Binary(left=left, op="**", right=right):
+            # less than nothing is no exponent of sizes, and where it is, the code is not equal
+            both = is_whole(left, is_whole_name) and is_whole(right, is_whole_name)
+            return both and not isinstance(right, Unary)
         case Conditional(body=body, orelse=orelse):
             return is_whole(body, is_whole_name) and is_whole(orelse, is_whole_name)
         case Call(function=function, arguments=arguments):

@@ -33,6 +33,7 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Div: "/",
     ast.FloorDiv: "//",
     ast.Mod: "%",
+    ast.Pow: "**",
 }
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",

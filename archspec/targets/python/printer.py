@@ -311,6 +311,8 @@ def _operands(expr: Expr) -> Iterator[tuple[str, Expr, int]]:
     """Operators (none before the first) and operands, with what these have to hold together."""
     own = precedence(expr)
     match expr:
+        case Binary(op="**"):
+            yield "", expr, own
         case Binary(left=left, op=op, right=right):
             if precedence(left) == own and isinstance(left, Binary):
                 yield from _operands(left)

@@ -23,9 +23,9 @@ from archspec.targets.python.tree import (
     Unary,
 )
 
-_LAMBDA, _CONDITIONAL, _NOT, _COMPARE, _UNARY, _PRIMARY = 0, 1, 4, 5, 10, 11
+_LAMBDA, _CONDITIONAL, _NOT, _COMPARE, _UNARY, _PRIMARY = 0, 1, 4, 5, 10, 12
 _BOOLEAN = {"or": 2, "and": 3}
-_BINARY = {"|": 6, "+": 8, "-": 8, "*": 9, "/": 9, "//": 9, "%": 9}
+_BINARY = {"|": 6, "+": 8, "-": 8, "*": 9, "/": 9, "//": 9, "%": 9, "**": 11}
 
 
 def precedence(expr: Expr) -> int:
@@ -82,6 +82,11 @@ def _operation(node: Expr) -> str:
     match node:
         case Unary(op=op, operand=operand):
             return f"{'not ' if op == 'not' else op}{at_least(operand, own)}"
+        case Binary(left=left, op="**", right=right):
+            space = "" if _is_short(left) and _is_short(right) else " "
+            exponent = flat(right) if isinstance(right, Unary) else at_least(right, own)
+            base = flat(left) if precedence(left) > own else f"({flat(left)})"
+            return f"{base}{space}**{space}{exponent}"
         case Binary(left=left, op=op, right=right):
             return f"{at_least(left, own)} {op} {at_least(right, own + 1)}"
         case Compare(operands=operands, ops=ops):
@@ -98,6 +103,18 @@ def _operation(node: Expr) -> str:
         case Format(parts=parts):
             return 'f"' + "".join(map(_part, parts)) + '"'
     raise TypeError(node)  # pragma: no cover - every kind of expression is above
+
+
+def _is_short(operand: Expr) -> bool:
+    """Whether `**` stands close to an operand: a name, a number, or an attribute of a name."""
+    match operand:
+        case Name() | Literal(value=int() | float()):
+            return True
+        case Unary(op="-", operand=Literal(value=int() | float())):
+            return True
+        case Attribute(value=value):
+            return isinstance(value, Name | Attribute) and _is_short(value)
+    return False
 
 
 def at_least(expr: Expr, level: int) -> str:
