@@ -112,6 +112,8 @@ words: st.SearchStrategy[Expr] = st.sampled_from(
     [
         *map(dotted, ["x", "width", "nn.functional", "a" * 30]),
         *map(read_expression, ["256 * 6 * 6", "width // 4", "2 * width if deep else width"]),
+        *map(read_expression, ["2**i", "64 * 2**-1", "self.width**2", "(i + 1) ** 2", "f(x) ** i"]),
+        *map(read_expression, ["-(2**i)", "(-2) ** i", "(2**i) ** 2", "2 ** 2**i", "2 ** (i + 1)"]),
         *map(tree.literal, [1, -1, 0.5, "text"]),
     ]
 )
