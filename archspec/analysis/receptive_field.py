@@ -1,19 +1,20 @@
-"""What a unit sees: size, stride and offset of its receptive field, in input pixels.
+"""What a unit sees: the pixels of the network's input that it depends on, per axis.
 
-Per axis, from the input on (Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional
-Neural Networks", Distill 2019): a window of kernel F, stride S, padding P, dilation D over units
-of field r, stride j and offset o gives
+From the input on (Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural
+Networks", Distill 2019), a window of kernel F, stride S, padding P, dilation D over units of field
+r, stride j and offset o gives
 
     r' = r + (D·(F − 1))·j      j' = j·S      o' = o − P·j
 
-so that unit u sees the pixels u·j + o to u·j + o + r − 1.
+so that unit u sees the pixels u·j + o to u·j + o + r − 1. Behind an upsampling units see different
+things, and the same again after a period: `phases` has the arithmetic.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archspec.graph.network import INPUT, Network, alike
-from archspec.ops import Text, View, Window
+from archspec.analysis.phases import Axis, loosened, through, united
+from archspec.ops import View
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -24,15 +25,43 @@ Pair = tuple["Number", "Number"]
 
 
 class ReceptiveField(NamedTuple):
-    """The field of a unit, (height, width) each, in pixels of the network's input.
+    """What units see along the height and along the width, in pixels of the network's input.
 
-    Unit u sees u·stride + offset to u·stride + offset + size − 1; `offset` is negative by the
-    effective padding. A field may reach beyond the input.
+    A field may reach beyond the input: it is that of a unit which no border cuts.
     """
 
-    size: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    offset: Pair = (0, 0)
+    height: Axis = Axis()
+    width: Axis = Axis()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many pixels the units see that see most."""
+        return self.height.size, self.width.size
+
+    @property
+    def stride(self) -> Pair:
+        """How far apart neighbours look, on an average: a fraction behind an upsampling."""
+        return self.height.step, self.width.step
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Where unit 0 begins; negative by the effective padding."""
+        return self.height.offset, self.width.offset
+
+    @property
+    def period(self) -> tuple[int, int]:
+        """After how many units they see the same again, further on."""
+        return len(self.height.spans), len(self.width.spans)
+
+    @property
+    def bound(self) -> bool:
+        """Whether units may see less."""
+        return self.height.bound or self.width.bound
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no unit sees anything."""
+        return self.height.is_empty or self.width.is_empty
 
 
 def as_numbers(pair: Pair) -> list[int | float]:
@@ -42,124 +71,57 @@ def as_numbers(pair: Pair) -> list[int | float]:
 
 Field = ReceptiveField | Literal["global"]
 
-
-class Fields(NamedTuple):
-    """The field of each node's units, None where unknown: `all_paths`, and without gates.
-
-    Where paths meet, `all_paths` is the hull of their fields. `without_gates` leaves out paths
-    that have seen the whole map, as that of squeeze-and-excitation: what remains is what a unit
-    sees of its surroundings.
-    """
-
-    all_paths: tuple[Field | None, ...]
-    without_gates: tuple[Field | None, ...]
+NOTHING = ReceptiveField(Axis(1, (None,)), Axis(1, (None,)))
+"""What zeros see, wherever they lie."""
 
 
-def receptive_fields(network: Network) -> Fields:
-    """The field of each node's units; `global` once a unit sees the whole map; None if unknown."""
-    start: Field | None = None if network.input_shape is None else ReceptiveField()
-    fields: list[Field | None] = []
-    local: list[Field | None] = []
-    gated = False
-    known: dict[Any, tuple[View, ...]] = {}  # of the same op on the same shapes
-    for node, outputs in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.arriving(node)
-        if node.op is None or arriving is None or outputs is None:
-            fields.append(None)
-            local.append(None)
-            continue
-        key = alike(node.op, arriving)
-        views = known.get(key) or known.setdefault(key, node.op.views(arriving))
-        before = [start if i == INPUT else fields[i] for i, _ in node.inputs]
-        inner = [start if i == INPUT else local[i] for i, _ in node.inputs] if gated else before
-        if len(views) == 1:
-            fields.append(_through(before[0], views[0]))
-            same = not gated or inner == before
-            local.append(fields[-1] if same else _through(inner[0], views[0]))
-            continue
-        fields.append(_meet([*map(_through, before, views)]))
-        ungated = [pair for pair in zip(inner, views, strict=True) if pair[0] != "global"]
-        local.append(_meet([_through(*pair) for pair in ungated] or ["global"]))
-        gated = gated or fields[-1] != local[-1]
-    return Fields(tuple(fields), tuple(local))
-
-
-def _meet(fields: Sequence[Field | None]) -> Field | None:
-    """The hull of what several paths see; None where their strides differ."""
-    if any(field is None for field in fields):
-        return None
-    windows = [field for field in fields if isinstance(field, ReceptiveField)]
-    if len(windows) < len(fields):
-        return "global"
-    first = windows[0]
-    if all(window == first for window in windows):
-        return first
-    if any(window.stride != first.stride for window in windows):
-        return None
-    axes = []
-    for axis in (0, 1):
-        start = min(window.offset[axis] for window in windows)
-        end = max(window.offset[axis] + window.size[axis] for window in windows)
-        axes.append((end - start, start))
-    (height, top), (width, left) = axes
-    return ReceptiveField((height, width), first.stride, (top, left))
-
-
-def _through(before: Field | None, view: View) -> Field | None:
+def seen_through(before: Field | None, view: View) -> Field | None:
+    """What a step's outputs see, by what its inputs see; None if unknown."""
     if before is None or view is None:
         return before
-    if before == "global" or view == "global":
-        return "global"
-    height, width = (_widen(before, i, view[i]) for i in (0, 1))
-    sizes, strides, offsets = zip(height, width, strict=True)
-    return ReceptiveField(sizes, strides, offsets)
-
-
-def _widen(before: ReceptiveField, axis: int, window: Window) -> "tuple[Number, Number, Number]":
-    jump = before.stride[axis]
-    size = before.size[axis] + window.dilation * (window.kernel - 1) * jump
-    return size, jump * window.stride, before.offset[axis] - window.before * jump
-
-
-def explain(before: Field, view: View) -> Iterator[Text]:
-    """The step from the field of what arrives to that of the output, with the numbers in it.
-
-    Both axes in one where they agree, else height and width apart.
-    """
+    if before == "global":
+        return before
     if view == "global":
-        yield Text("field", "global: every output sees all of its input")
-    elif before == "global":
-        yield Text("field", "global, as what arrives")
-    elif view is None:
-        yield Text("field", f"r' = r = {_spell(before.size)}: each output looks at a single place")
-    elif view[0] == view[1] and all(low == high for low, high in before):
-        yield from _explain_axis(before, 1, view[1], "")
-    else:
-        yield from _explain_axis(before, 0, view[0], " height")
-        yield from _explain_axis(before, 1, view[1], " width")
+        return before if before.is_empty else "global"
+    height = through(before.height, view[0])
+    same = view[0] == view[1] and before.height == before.width
+    width = height if same else through(before.width, view[1])
+    return None if height is None or width is None else ReceptiveField(height, width)
 
 
-def _explain_axis(before: ReceptiveField, axis: int, window: Window, name: str) -> Iterator[Text]:
-    jump, offset = before.stride[axis], before.offset[axis]
-    size, stride, start = _widen(before, axis, window)
-    dilation = ("D·", f"{window.dilation}·") if window.dilation > 1 else ("", "")
-    step = f"{before.size[axis]} + {dilation[1]}({window.kernel} − 1)·{jump}"
-    yield Text(f"field{name}", f"r' = r + {dilation[0]}(F − 1)·j = {step} = {size}")
-    yield Text("", f"j' = j·S = {jump}·{window.stride} = {stride}")
-    first = f"o' = o − P·j = {_signed(offset)} − {window.before}·{jump} = {_signed(start)}"
-    last = start + size - 1
-    yield Text("", f"{first}: unit u sees {place(stride, start)} to {place(stride, last)}")
+def seen_together(fields: Sequence[Field | None]) -> Field | None:
+    """What several paths see together; None where their strides differ, or one is unknown."""
+    first = fields[0]
+    if all(field is first for field in fields):
+        return first
+    if any(field is None for field in fields):
+        return None
+    if "global" in fields:
+        return "global"
+    windows = [f for f in fields if isinstance(f, ReceptiveField) and not f.is_empty]
+    if not windows:
+        return first
+    height = united([window.height for window in windows])
+    width = united([window.width for window in windows])
+    return None if height is None or width is None else ReceptiveField(height, width)
 
 
-def place(stride: "Number", offset: "Number") -> str:
-    """A pixel of unit u's field: `4·u − 1`."""
-    unit = "u" if stride == 1 else f"{stride}·u"
-    return unit if offset == 0 else f"{unit} {'−' if offset < 0 else '+'} {abs(offset)}"
+def as_bound(field: Field | None) -> Field | None:
+    """The same, said of units that may see less."""
+    if not isinstance(field, ReceptiveField):
+        return field
+    height, width = (axis._replace(bound=True) for axis in field)
+    return ReceptiveField(height, width)
 
 
-def _signed(number: "Number") -> str:
-    return f"−{-number}" if number < 0 else str(number)
+def in_one_phase(field: Field | None) -> Field | None:
+    """A bound that is the same for all units, in place of many spans."""
+    if not isinstance(field, ReceptiveField) or field.period == (1, 1):
+        return field
+    height, width = (axis if len(axis.spans) == 1 else loosened(axis) for axis in field)
+    return ReceptiveField(height, width)
 
 
-def _spell(sizes: Pair) -> str:
-    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}×{sizes[1]}"
+def spans_of(fields: Iterable[Field | None]) -> int:
+    """How many spans it takes to say what all these are."""
+    return sum(sum(f.period) for f in fields if isinstance(f, ReceptiveField))

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from archspec.analysis.receptive_field import ReceptiveField, as_numbers, place
+from archspec.analysis.receptive_field import ReceptiveField, as_numbers
 from archspec.analysis.results import Results
 from archspec.graph.network import Node
 from archspec.ops import Text
 from archspec.report import figures
+from archspec.report.field_steps import spans
 from archspec.report.rows import fields_at
 
 
@@ -41,14 +42,3 @@ def _hull(paths: dict[str, ReceptiveField], seen: ReceptiveField) -> Iterator[Te
         for name, field in paths.items():
             yield Text("field", f"{name} sees {spans(field)}")
     yield Text("field", f"r' = {figures.field(seen)}: together they see {spans(seen)}")
-
-
-def spans(field: ReceptiveField) -> str:
-    """`8·u − 17 to 8·u + 25`, of height and width where they differ."""
-    axes = list(dict.fromkeys(_span(field, axis) for axis in (0, 1)))
-    return axes[0] if len(axes) == 1 else f"{axes[0]} (height), {axes[1]} (width)"
-
-
-def _span(field: ReceptiveField, axis: int) -> str:
-    start, stride = field.offset[axis], field.stride[axis]
-    return f"{place(stride, start)} to {place(stride, start + field.size[axis] - 1)}"

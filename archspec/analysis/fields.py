@@ -1,0 +1,172 @@
+"""The pass over a network that finds what the units of every step see."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from archspec.analysis.parts import (
+    COARSE,
+    MAX_PARTS,
+    Part,
+    Parts,
+    Source,
+    divided,
+    merged,
+    side_by_side,
+)
+from archspec.analysis.receptive_field import (
+    Field,
+    ReceptiveField,
+    in_one_phase,
+    seen_through,
+    seen_together,
+    spans_of,
+)
+from archspec.graph.network import INPUT, Network, Node, alike
+from archspec.ops import Shapes, View, channels_of
+from archspec.ops.channels import PixelUnshuffle
+from archspec.ops.merge import STRETCHED, Concat
+
+MAX_SPANS = 2**19
+"""So many spans are kept for all steps together; what comes behind them has one for all units."""
+
+
+class Fields(NamedTuple):
+    """The field of each node's units, None where unknown: `all_paths`, and without gates.
+
+    Where paths meet, `all_paths` is what they see together. `without_gates` leaves out paths that
+    have seen the whole map, as that of squeeze-and-excitation: what remains is what a unit sees of
+    its surroundings.
+    """
+
+    all_paths: tuple[Field | None, ...]
+    without_gates: tuple[Field | None, ...]
+
+
+def receptive_fields(network: Network) -> Fields:
+    """The field of each node's units; `global` once a unit sees the whole map; None if unknown."""
+    flow, local = _Flow(network), None
+    known: dict[Any, tuple[View, ...]] = {}  # of the same op on the same shapes
+    for node, outputs in zip(network.nodes, network.shapes, strict=True):
+        arriving = network.arriving(node)
+        if node.op is None or arriving is None or outputs is None:
+            flow.add(None)
+            if local is not None:
+                local.add(None)
+            continue
+        key = alike(node.op, arriving)
+        views = known.get(key) or known.setdefault(key, node.op.views(arriving))
+        if local is None and len(views) > 1 and flow.meets_gate(node, views):
+            local = flow.without_gates()
+        flow.follow(node, arriving, outputs, views)
+        if local is not None:
+            local.follow(node, arriving, outputs, views)
+    fields = tuple(flow.fields)
+    return Fields(fields, fields if local is None else tuple(local.fields))
+
+
+class _Flow:
+    """Fields as they come along, with those of parts of the channels where these differ."""
+
+    def __init__(self, network: Network, *, gates: bool = True) -> None:
+        self.network, self.gates = network, gates
+        self.start: Field | None = None if network.input_shape is None else ReceptiveField()
+        self.fields: list[Field | None] = []
+        self.parts: dict[int, Parts] = {}
+        self.spans = 0
+
+    def without_gates(self) -> "_Flow":
+        """The same so far; from here on paths that see everything are left out of a meeting."""
+        other = _Flow(self.network, gates=False)
+        other.fields, other.parts, other.spans = [*self.fields], dict(self.parts), self.spans
+        return other
+
+    def meets_gate(self, node: Node, views: tuple[View, ...]) -> bool:
+        """Whether of what arrives some may see everything, and some does not."""
+        arriving = [self.at(index) for index, _ in node.inputs]
+        some = "global" in arriving or STRETCHED in views
+        return some and any(field != "global" for field in arriving)
+
+    def at(self, index: int) -> Field | None:
+        """What the units of a node see, or the pixels themselves."""
+        return self.start if index == INPUT else self.fields[index]
+
+    def add(self, field: Field | None, parts: Parts | None = None) -> None:
+        """Keep what the units of the next node see, in fewer words where there are too many."""
+        if parts is not None or (isinstance(field, ReceptiveField) and field.period != (1, 1)):
+            self.spans += spans_of([field, *(part.field for part in parts or ())])
+            if self.spans > MAX_SPANS:
+                field, parts = in_one_phase(field), None if parts is None else COARSE
+        if parts is not None:
+            self.parts[len(self.fields)] = parts
+        self.fields.append(field)
+
+    def follow(
+        self, node: Node, arriving: Shapes, outputs: Shapes, views: tuple[View, ...]
+    ) -> None:
+        """Add what a node's units see."""
+        op = node.op
+        assert op is not None
+        if op.divides or (self.parts and any(index in self.parts for index, _ in node.inputs)):
+            self.add(*self._in_parts(node, arriving, outputs, views))
+        elif len(views) == 1:
+            self.add(seen_through(self.at(node.inputs[0].node), views[0]))
+        else:
+            paths = zip(node.inputs, views, strict=True)
+            self.add(self._together([self._seen(index, view) for (index, _), view in paths]))
+
+    def _seen(self, index: int, view: View) -> Field | None:
+        """What is seen along one of several paths."""
+        before = self.at(index)
+        return "global" if self._is_all(before, view) else seen_through(before, view)
+
+    def _in_parts(
+        self, node: Node, arriving: Shapes, outputs: Shapes, views: tuple[View, ...]
+    ) -> tuple[Field | None, Parts | None]:
+        op = node.op
+        assert op is not None
+        sources = []
+        mixings = op.mixings(arriving, outputs)
+        for (index, _), shape, view, mixing in zip(
+            node.inputs, arriving, views, mixings, strict=True
+        ):
+            field, parts = self.at(index), self.parts.get(index)
+            if self._is_all(field, view):
+                field, parts = "global", None
+            sources.append(Source(channels_of(shape), field, parts, view, mixing))
+        if isinstance(op, Concat) and len(outputs[0]) == 3:
+            return side_by_side(sources, self._together)
+        if isinstance(op, PixelUnshuffle):
+            return self._unshuffled(op, sources[0])
+        if len(outputs) > 1 or len(outputs[0]) != 3:
+            paths = [seen_through(source.field, source.view) for source in sources]
+            return self._together(paths), None
+        return divided(sources, channels_of(outputs[0]), self._together)
+
+    def _unshuffled(self, op: PixelUnshuffle, source: Source) -> tuple[Field | None, Parts | None]:
+        """Every channel that arrives becomes several, each of which sees other places."""
+        field = seen_through(source.field, source.view)
+        count = source.channels * op.downscale_factor**2
+        if count > MAX_PARTS or source.parts == COARSE:
+            return field, COARSE if op.downscale_factor > 1 else source.parts
+        parts = source.parts or (Part(source.channels, source.field),)
+        fields = [
+            seen_through(next(p.field for p in parts if channel < p.stop), view)
+            for channel in range(source.channels)
+            for view in op.places()
+        ]
+        return merged([Part(i, seen) for i, seen in enumerate(fields, 1)], self._together)
+
+    def _together(self, fields: Sequence[Field | None]) -> Field | None:
+        if not self.gates:
+            fields = [field for field in fields if field != "global"] or ["global"]
+        return seen_together(fields)
+
+    def _is_all(self, field: Field | None, view: View) -> bool:
+        """Whether a single place is stretched over a map that sees all of the input."""
+        if view is None or view == "global" or not isinstance(field, ReceptiveField):
+            return False
+        sizes = self.network.input_shape
+        if sizes is None or len(sizes) != 3 or view != STRETCHED:
+            return False
+        spans = zip((field.height.of(0), field.width.of(0)), sizes[1:], strict=True)
+        return all(span and span[0] <= 0 and span[1] >= size - 1 for span, size in spans)
