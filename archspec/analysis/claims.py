@@ -184,8 +184,15 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     computed = METRICS[claim.metric](subject, convention) if is_there else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
-        facts = {"path": subject.path, "metric": claim.metric, "claimed": _spell(claimed)}
-        faults.append(ClaimUnverifiable(claim.at, help=_bounded(subject, claim.metric), **facts))
+        faults.append(
+            ClaimUnverifiable(
+                claim.at,
+                path=subject.path,
+                metric=claim.metric,
+                claimed=_spell(claimed),
+                help=_bounded(subject, claim.metric),
+            )
+        )
     elif not holds:
         faults.append(_failure(subject, claim, claimed, computed))
     return ClaimResult(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 import archspec
+from archspec.analysis.phases import Axis
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.train.errors import TrainError
 from archspec.train.feeding.colour import HALF
@@ -237,7 +238,9 @@ def test_the_measured_field_is_the_computed_one(
         unit = (round(corner[0] * (height - 1)), round(corner[1] * (width - 1)))
         field = facts.fields[layer.name]
         assert isinstance(field, ReceptiveField)
-        computed = computed_field(field, unit).within(40, 32)
+        computed = computed_field(field, unit)
+        assert computed is not None
+        computed = computed.within(40, 32)
         measured = measured_field(odd, images, layer.name, unit)
         assert measured is not None
         assert measured.measured
@@ -255,7 +258,9 @@ def test_where_a_hole_meets_the_padding_the_computed_field_is_the_hull(odd: nn.M
     # is not seen, though it lies between.
     field = facts_of(SPEC, odd, (3, 40, 32)).fields["3"]
     assert isinstance(field, ReceptiveField)
-    computed = computed_field(field, (0, 6)).within(40, 32)
+    computed = computed_field(field, (0, 6))
+    assert computed is not None
+    computed = computed.within(40, 32)
     measured = measured_field(odd, torch.randn(1, 3, 40, 32), "3", (0, 6))
     assert measured is not None
     assert (computed.left, computed.right) == (12, 32)
@@ -299,7 +304,8 @@ def test_one_that_sees_all_and_one_that_sees_nothing(images: Tensor) -> None:
 
 
 def test_what_is_told_of_a_field(shown: Shown) -> None:
-    field = computed_field(ReceptiveField((12, 8), (4, 2), (-6, -2)), (0, 1))
+    field = computed_field(ReceptiveField(Axis(4, ((-6, 5),)), Axis(2, ((-2, 5),))), (0, 1))
+    assert field is not None
     assert (field.top, field.left, field.bottom, field.right) == (-6, 0, 6, 8)
     assert describe_field(field, SIZE, SIZE) == [
         "sees 12 x 8 pixels: rows -6 to 5, columns 0 to 7",
