@@ -26,7 +26,7 @@ from archspec.ops import Shapes, View, channels_of
 from archspec.ops.channels import PixelUnshuffle
 from archspec.ops.merge import STRETCHED, Concat
 
-MAX_SPANS = 2**19
+MAX_SPANS = 2**18
 """So many spans are kept for all steps together; what comes behind them has one for all units."""
 
 

@@ -112,11 +112,9 @@ def _seen(before: Axis, reading: Window | Taps, times: int) -> "list[Span | None
         taps: tuple[Tap | None, ...] = (Tap(-reading.before, last, reading.dilation),)
     else:
         taps = reading.phases
-    return [
-        None if tap is None else lookup.span(tap, turn * reading.stride)
-        for turn in range(times)
-        for tap in taps
-    ]
+    shifts = [turn * reading.stride for turn in range(times)]
+    columns = [[None] * times if tap is None else lookup.spans(tap, shifts) for tap in taps]
+    return [span for row in zip(*columns, strict=True) for span in row]
 
 
 class _Lookup:
@@ -132,20 +130,25 @@ class _Lookup:
         self.lasts: list[float] = [-inf if span is None else span[1] for span in before.spans]
         self.known: dict[tuple[int, int], tuple[list[float], list[float]]] = {}
 
-    def span(self, tap: Tap, shift: int) -> Span | None:
-        """What is seen by units first + shift, …, last + shift, a step apart."""
+    def spans(self, tap: Tap, shifts: Sequence[int]) -> "list[Span | None]":
+        """What is seen by units first + shift, …, last + shift, a step apart, for every shift."""
         count, step = (tap.last - tap.first) // tap.step + 1, tap.step
         # More than come round to the same remainder add nothing: for the first pixel the earliest
         # units of each remainder count, for the last one the latest.
         count = min(count, self.period // gcd(step, self.period))
         firsts, lasts = self._tables(count, step)
-        early, late = tap.first + shift, tap.last + shift - (count - 1) * step
-        first = firsts[early % self.period]
-        if first == inf:
-            return None
-        last = lasts[late % self.period]
-        turns = early // self.period, late // self.period
-        return int(first) + turns[0] * self.stride, int(last) + turns[1] * self.stride
+        early, late = tap.first, tap.last - (count - 1) * step
+        found: list[Span | None] = []
+        for shift in shifts:
+            turn, phase = divmod(early + shift, self.period)
+            first = firsts[phase]
+            if first == inf:
+                found.append(None)
+                continue
+            other, phase = divmod(late + shift, self.period)
+            end = int(lasts[phase]) + other * self.stride
+            found.append((int(first) + turn * self.stride, end))
+        return found
 
     def _tables(self, count: int, step: int) -> tuple[list[float], list[float]]:
         if count == 1:

@@ -1,6 +1,7 @@
 """The step from what a node's inputs see to what its units see, in words and numbers."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -135,11 +136,14 @@ def _spans(axis: Axis) -> str:
         return _span(axis, 0)
     if axis.period > MOST_KINDS:
         return f"up to {axis.size}, of {axis.period} kinds of units"
-    kinds = (
-        f"{_units(k, axis.period)}: {_span(axis, k)}" if span else f"{_units(k, axis.period)}: none"
-        for k, span in enumerate(axis.spans)
-    )
-    return "; ".join(kinds)
+    kinds = []
+    for _, alike in groupby(range(axis.period), key=lambda phase: axis.spans[phase]):
+        first, *more = alike
+        units = _units(first, axis.period)
+        if more:
+            units = f"units {place(axis.period, first, 'q')} to {place(axis.period, more[-1], 'q')}"
+        kinds.append(f"{_span(axis, first) if axis.spans[first] else 'nothing'} ({units})")
+    return ", ".join(kinds)
 
 
 def _bounded(axis: Axis) -> str:
