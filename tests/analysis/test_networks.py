@@ -79,7 +79,7 @@ SMALL = {
             "{name: p, op: avg_pool, kernel_size: 3, stride: 4}",
             "{name: b, op: upsample, scale_factor: 3, mode: bilinear}",
             "{name: c, op: conv2d, out_channels: 2, kernel_size: 3, dilation: 2, padding: 2}",
-            "{name: h, op: conv_transpose2d, kernel_num: 1, kernel_size: 3, stride: 2, dilation: 2}",
+            "{op: conv_transpose2d, kernel_num: 1, kernel_size: 3, dilation: 2, stride: 2}",
             "{name: d, op: depthwise_conv2d, kernel_size: [1, 5]}",
         ],
         {"p": 3, "b": 7},
