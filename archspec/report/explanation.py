@@ -7,6 +7,7 @@ from archspec.diagnostics import Fault
 from archspec.graph.network import Network, Node, Scope
 from archspec.ops import Shape, Text
 from archspec.report import field_steps, figures
+from archspec.report.field_steps import SEES
 from archspec.report.folding import label
 from archspec.report.meeting import explain_meeting
 from archspec.report.page import Page, columns, pad
@@ -102,6 +103,9 @@ def _formula(page: Page, text: str, indent: int) -> list[str]:
     """A formula on one line, or else its letters on one and its numbers on the next."""
     if page.width is None or indent + columns(text) <= page.width:
         return [text]
+    reads, sees, what = text.partition(SEES)
+    if sees:  # what some units read and see
+        return [f"{reads},", *page.wrap(f"{' ' * (indent + 2)}see {what}", 0, indent + 4)]
     name, *parts = text.split(" = ")
     if not parts or ";" in text:  # a sentence, or several
         return page.wrap(text, indent, indent)

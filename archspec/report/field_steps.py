@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_KINDS = 8
 """So many kinds of units are listed, or else the first ones."""
+SEES = ", see "
+"""Between what some units read and what they see; where a line may end."""
 
 
 def explain(before: Field, view: View, after: Field | None) -> Iterator[Text]:
@@ -74,7 +76,7 @@ def _explain_window(before: Axis, window: Window, after: Axis, name: str) -> Ite
 
 
 def _kinds(reading: Window | Taps, after: Axis) -> Iterator[str]:
-    """What each kind of units reads and sees: `even units 2·q read input q, and see 2·q to …`."""
+    """What each kind of units reads and sees: `even units 2·q read input q, see 2·q to …`."""
     own = len(reading.phases) if isinstance(reading, Taps) else 1
     period = lcm(own, after.period)
     shown = period if period <= MOST_KINDS else MOST_KINDS // 2
@@ -87,7 +89,7 @@ def _kinds(reading: Window | Taps, after: Axis) -> Iterator[str]:
             yield f"{_units(phase, period)} read nothing"
             continue
         seen = "nothing" if unrolled.spans[phase] is None else _span(unrolled, phase)
-        yield f"{_units(phase, period)} read {read}, and see {seen}"
+        yield f"{_units(phase, period)} read {read}{SEES}{seen}"
     if shown < period:
         yield f"and so on: there are {period} kinds of units"
 
