@@ -193,7 +193,7 @@ def _sees(field: "Field | None") -> tuple[str, str]:
     if isinstance(field, str):
         return "everything", "–"
     size = _pair(*map(float, field.size))
-    return f"≤ {size}" if field.bound else size, _pair(*map(float, field.stride))
+    return f"≤{size}" if field.bound else size, _pair(*map(float, field.stride))
 
 
 def _pair(down: float, across: float) -> str:

@@ -73,8 +73,9 @@ def _reached(
             seen.add(path)
 
     hooks = watch(subject, network, set(wanted), keep)
-    # Whatever stops it, these have run by then.
-    with suppress(EnoughError, RuntimeError, ValueError), torch.no_grad(), ShapesOnly():
+    # Whatever stops it, these have run by then; sizes beyond 64 bits are a TypeError.
+    stops = (EnoughError, RuntimeError, TypeError, ValueError)
+    with suppress(*stops), torch.no_grad(), ShapesOnly():
         network(torch.empty(1, subject.input_shape[0], *size, device="meta"))
     for hook in hooks:
         hook.remove()

@@ -12,6 +12,9 @@ from archspec.ops import View, Window
 from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, like, places_of, with_channels
 from archspec.proof.subject import Subject
 
+LARGEST = 2**16
+"""Strides that are looked at: a strip is longer than two of them."""
+
 
 class Candidate(NamedTuple):
     """A node whose field can be looked at, and that field; `channels` are those of its output."""
@@ -60,6 +63,7 @@ def candidates_of(subject: Subject, steady: Sequence[Node]) -> list[Candidate]:
             and not field.bound
             and not field.is_empty
             and min(field.stride) > 0
+            and max(field.height.stride, field.width.stride) <= LARGEST
             and shape is not None
             and len(shape) == 3
             and node.path in modules

@@ -39,13 +39,13 @@ def pair(sizes: Sequence[float]) -> str:
 def field(seen: Field | None, ungated: Field | None = None) -> str:
     """The size of a receptive field in pixels: `195`, `7×11`, or `global`.
 
-    `≤ 70` is a bound: units may see less. Where only gates see everything, what a unit sees
+    `≤70` is a bound: units may see less. Where only gates see everything, what a unit sees
     without them: `427 (gates: global)`.
     """
     if seen is None:
         return "?"
     if seen != "global":
-        return f"≤ {pair(seen.size)}" if seen.bound else pair(seen.size)
+        return f"≤{pair(seen.size)}" if seen.bound else pair(seen.size)
     return f"{field(ungated)} (gates: global)" if is_gated(seen, ungated) else "global"
 
 

@@ -217,3 +217,25 @@ def test_fields_beyond_the_budget_are_left_to_full(
         "not applicable",
         "fields from 5 pixels on take --full",
     )
+
+
+FAR = """
+archspec: 1
+name: Far
+input: [1, 40, 40]
+outputs: {all: all, d: d}
+layers:
+"""
+
+
+def test_strides_that_no_strip_has_room_for_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "far.yaml"
+    rows = "".join(
+        f"  - {{name: {name}, op: conv2d, out_channels: 1, kernel_size: 1, stride: {stride},"
+        " from: input}\n"
+        for name, stride in (("a", 999999937), ("b", 999999929), ("c", 65521), ("d", 2))
+    )
+    file.write_text(f"{FAR}{rows}  - {{name: all, op: concat, from: [a, b, c]}}\n")
+    proof = prove(file, only=["receptive_field"]).proof("receptive_field")
+    assert proof.verdict == "proven"
+    assert proof.text.startswith("2 of 4 nodes")

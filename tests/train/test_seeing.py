@@ -303,6 +303,40 @@ def test_one_that_sees_all_and_one_that_sees_nothing(images: Tensor) -> None:
     assert measured_field(padded, images, "0", (0, 0)) is None
 
 
+DECODER = """
+archspec: 1
+name: Decoder
+input: [3, 32, 32]
+layers:
+  - {name: down, op: conv2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1}
+  - {name: up, op: conv_transpose2d, out_channels: 4, kernel_size: 4, stride: 3, padding: 1}
+  - {name: holes, op: conv_transpose2d, out_channels: 2, kernel_size: 1, stride: 2}
+"""
+
+
+def test_behind_an_upsampling_every_unit_has_its_own_field(tmp_path: Path) -> None:
+    """The computed one is the measured one, whichever phase the unit is of."""
+    file = tmp_path / "decoder.yaml"
+    file.write_text(DECODER)
+    network, images = archspec.build(file).eval(), torch.randn(1, 3, 32, 32)
+    fields = facts_of(DECODER, network, (3, 32, 32)).fields
+    sizes = set()
+    for name, units in (("up", range(9, 15)), ("holes", range(20, 24))):
+        field = fields[name]
+        assert isinstance(field, ReceptiveField)
+        for unit in units:
+            computed = computed_field(field, (unit, unit + 1))
+            measured = measured_field(network, images, name, (unit, unit + 1))
+            assert (computed is None) == (measured is None)
+            if computed is not None and measured is not None:
+                assert computed.size == measured.size
+                assert (computed.top, computed.left) == (measured.top, measured.left)
+                sizes.add(computed.size)
+                assert name == "up"
+                assert computed.stride is not None
+    assert sizes == {(3, 5), (5, 3), (3, 3)}
+
+
 def test_what_is_told_of_a_field(shown: Shown) -> None:
     field = computed_field(ReceptiveField(Axis(4, ((-6, 5),)), Axis(2, ((-2, 5),))), (0, 1))
     assert field is not None
