@@ -22,7 +22,7 @@ from archspec.analysis.receptive_field import (
     spans_of,
 )
 from archspec.graph.network import INPUT, Network, Node, alike
-from archspec.ops import Shapes, View, channels_of
+from archspec.ops import Op, Shapes, View, channels_of
 from archspec.ops.channels import PixelUnshuffle
 from archspec.ops.merge import STRETCHED, Concat
 
@@ -45,21 +45,24 @@ class Fields(NamedTuple):
 def receptive_fields(network: Network) -> Fields:
     """The field of each node's units; `global` once a unit sees the whole map; None if unknown."""
     flow, local = _Flow(network), None
+    flows = [flow]
     known: dict[Any, tuple[View, ...]] = {}  # of the same op on the same shapes
     for node, outputs in zip(network.nodes, network.shapes, strict=True):
-        arriving = network.arriving(node)
-        if node.op is None or arriving is None or outputs is None:
-            flow.add(None)
-            if local is not None:
-                local.add(None)
+        op, arriving = node.op, network.arriving(node)
+        if op is None or arriving is None or outputs is None:
+            for each in flows:
+                each.fields.append(None)
             continue
-        key = alike(node.op, arriving)
-        views = known.get(key) or known.setdefault(key, node.op.views(arriving))
+        if op.looks_around():
+            key = alike(op, arriving)
+            views = known.get(key) or known.setdefault(key, op.views(arriving))
+        else:
+            views = (None,) * len(arriving)
         if local is None and len(views) > 1 and flow.meets_gate(node, views):
             local = flow.without_gates()
-        flow.follow(node, arriving, outputs, views)
-        if local is not None:
-            local.follow(node, arriving, outputs, views)
+            flows.append(local)
+        for each in flows:
+            each.follow(op, node, arriving, outputs, views)
     fields = tuple(flow.fields)
     return Fields(fields, fields if local is None else tuple(local.fields))
 
@@ -90,9 +93,24 @@ class _Flow:
         """What the units of a node see, or the pixels themselves."""
         return self.start if index == INPUT else self.fields[index]
 
-    def add(self, field: Field | None, parts: Parts | None = None) -> None:
+    def follow(
+        self, op: Op, node: Node, arriving: Shapes, outputs: Shapes, views: tuple[View, ...]
+    ) -> None:
+        """Add what a node's units see."""
+        inputs, parts = node.inputs, self.parts
+        if op.divides or (parts and any(index in parts for index, _ in inputs)):
+            self._keep(*self._in_parts(op, node, arriving, outputs, views))
+        elif len(views) > 1:
+            paths = zip(inputs, views, strict=True)
+            self._keep(self._together([self._seen(index, view) for (index, _), view in paths]))
+        elif views[0] is None:
+            self.fields.append(self.at(inputs[0].node))  # without another span to keep
+        else:
+            self._keep(seen_through(self.at(inputs[0].node), views[0]))
+
+    def _keep(self, field: Field | None, parts: Parts | None = None) -> None:
         """Keep what the units of the next node see, in fewer words where there are too many."""
-        if parts is not None or (isinstance(field, ReceptiveField) and field.period != (1, 1)):
+        if parts is not None or (type(field) is ReceptiveField and field.has_phases):
             self.spans += spans_of([field, *(part.field for part in parts or ())])
             if self.spans > MAX_SPANS:
                 field, parts = in_one_phase(field), None if parts is None else COARSE
@@ -100,30 +118,14 @@ class _Flow:
             self.parts[len(self.fields)] = parts
         self.fields.append(field)
 
-    def follow(
-        self, node: Node, arriving: Shapes, outputs: Shapes, views: tuple[View, ...]
-    ) -> None:
-        """Add what a node's units see."""
-        op = node.op
-        assert op is not None
-        if op.divides or (self.parts and any(index in self.parts for index, _ in node.inputs)):
-            self.add(*self._in_parts(node, arriving, outputs, views))
-        elif len(views) == 1:
-            self.add(seen_through(self.at(node.inputs[0].node), views[0]))
-        else:
-            paths = zip(node.inputs, views, strict=True)
-            self.add(self._together([self._seen(index, view) for (index, _), view in paths]))
-
     def _seen(self, index: int, view: View) -> Field | None:
         """What is seen along one of several paths."""
         before = self.at(index)
         return "global" if self._is_all(before, view) else seen_through(before, view)
 
     def _in_parts(
-        self, node: Node, arriving: Shapes, outputs: Shapes, views: tuple[View, ...]
+        self, op: Op, node: Node, arriving: Shapes, outputs: Shapes, views: tuple[View, ...]
     ) -> tuple[Field | None, Parts | None]:
-        op = node.op
-        assert op is not None
         sources = []
         mixings = op.mixings(arriving, outputs)
         for (index, _), shape, view, mixing in zip(

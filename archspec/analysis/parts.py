@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from archspec.analysis.receptive_field import NOTHING, Field, as_bound, seen_through
 from archspec.ops import Mixing, View
+from archspec.ops.mixing import EACH
 
 MAX_PARTS = 16
 """So many ranges of channels are told apart; what has more is seen together."""
@@ -45,6 +46,12 @@ def divided(
     sources: Sequence[Source], leaving: int, together: Together
 ) -> tuple[Field | None, Parts | None]:
     """What the output channels of a step see, all of them and in parts."""
+    if len(sources) == 1:
+        (only,) = sources
+        if only.mixing.mixes_all(only.channels) and only.mixing.exact:
+            return seen_through(only.field, only.view), None
+        if only.mixing == EACH and only.view is None:
+            return only.field, only.parts
     if any(source.parts == COARSE for source in sources):
         return _coarsely(sources, leaving, together)
     starts = sorted({0, *_borders(sources, leaving)})

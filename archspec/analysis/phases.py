@@ -191,6 +191,11 @@ def _moved(span: Span | None, by: int) -> Span | None:
 def united(axes: Sequence[Axis]) -> Axis | None:
     """What the units of several paths see together; None where their strides differ."""
     first = axes[0]
+    if all(len(axis.spans) == 1 and type(axis.stride) is int for axis in axes):
+        if any(axis.stride != first.stride for axis in axes):
+            return None
+        span = _together([axis.spans[0] for axis in axes])
+        return Axis(first.stride, (span,), any(axis.bound for axis in axes))
     if all(axis == first for axis in axes):
         return first
     if any(a.stride * len(first.spans) != first.stride * len(a.spans) for a in axes):

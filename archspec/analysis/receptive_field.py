@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 Pair = tuple["Number", "Number"]
 
 
+PIXEL = Axis()
+"""What the pixels themselves see."""
+
+
 class ReceptiveField(NamedTuple):
     """What units see along the height and along the width, in pixels of the network's input.
 
     A field may reach beyond the input: it is that of a unit which no border cuts.
     """
 
-    height: Axis = Axis()
-    width: Axis = Axis()
+    height: Axis = PIXEL
+    width: Axis = PIXEL
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,6 +56,11 @@ class ReceptiveField(NamedTuple):
     def period(self) -> tuple[int, int]:
         """After how many units they see the same again, further on."""
         return len(self.height.spans), len(self.width.spans)
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether units see different things, beside lying elsewhere."""
+        return len(self.height.spans) > 1 or len(self.width.spans) > 1
 
     @property
     def bound(self) -> bool:
@@ -84,7 +93,7 @@ def seen_through(before: Field | None, view: View) -> Field | None:
     if view == "global":
         return before if before.is_empty else "global"
     height = through(before.height, view[0])
-    same = view[0] == view[1] and before.height == before.width
+    same = before.height is before.width and view[0] == view[1]
     width = height if same else through(before.width, view[1])
     return None if height is None or width is None else ReceptiveField(height, width)
 
@@ -92,17 +101,19 @@ def seen_through(before: Field | None, view: View) -> Field | None:
 def seen_together(fields: Sequence[Field | None]) -> Field | None:
     """What several paths see together; None where their strides differ, or one is unknown."""
     first = fields[0]
-    if all(field is first for field in fields):
+    others = [field for field in fields if field is not first and field != first]
+    if not others:
         return first
-    if any(field is None for field in fields):
+    if first is None or None in others:
         return None
-    if "global" in fields:
+    if first == "global" or "global" in others:
         return "global"
-    windows = [f for f in fields if isinstance(f, ReceptiveField) and not f.is_empty]
+    windows = [f for f in (first, *others) if f is not None and f != "global" and not f.is_empty]
     if not windows:
         return first
     height = united([window.height for window in windows])
-    width = united([window.width for window in windows])
+    same = all(window.height is window.width for window in windows)
+    width = height if same else united([window.width for window in windows])
     return None if height is None or width is None else ReceptiveField(height, width)
 
 

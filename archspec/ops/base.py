@@ -142,6 +142,11 @@ class Op(BaseModel):
         """What an element of any output sees of each input."""
         return (None,) * len(shapes)
 
+    @classmethod
+    def looks_around(cls) -> bool:
+        """Whether an element may see more than its own place."""
+        return cls.views is not Op.views
+
     def mixings(self, shapes: Shapes, outputs: Shapes) -> tuple[Mixing, ...]:
         """Which channels of each input a channel of the outputs reads: as far as is known, all."""
         leaving = max(map(channels_of, outputs))
@@ -259,6 +264,10 @@ class Unary(Op):
 
     def views(self, shapes: Shapes) -> tuple[View, ...]:
         return (self.view(shapes[0]),)
+
+    @classmethod
+    def looks_around(cls) -> bool:
+        return cls.view is not Unary.view
 
     def mixings(self, shapes: Shapes, outputs: Shapes) -> tuple[Mixing, ...]:
         return (self.mixing(shapes[0], outputs[0]),)
