@@ -98,19 +98,22 @@ class _Flow:
     ) -> None:
         """Add what a node's units see."""
         inputs, parts = node.inputs, self.parts
-        if op.divides or (parts and any(index in parts for index, _ in inputs)):
+        if op.divides or (parts and not parts.keys().isdisjoint([index for index, _ in inputs])):
             self._keep(*self._in_parts(op, node, arriving, outputs, views))
         elif len(views) > 1:
             paths = zip(inputs, views, strict=True)
             self._keep(self._together([self._seen(index, view) for (index, _), view in paths]))
-        elif views[0] is None:
-            self.fields.append(self.at(inputs[0].node))  # without another span to keep
         else:
-            self._keep(seen_through(self.at(inputs[0].node), views[0]))
+            before, (view,) = self.at(inputs[0].node), views
+            if before is None or before == "global" or view is None:
+                self.fields.append(before)  # without another span to keep
+            else:
+                self._keep(seen_through(before, view))
 
     def _keep(self, field: Field | None, parts: Parts | None = None) -> None:
         """Keep what the units of the next node see, in fewer words where there are too many."""
-        if parts is not None or (type(field) is ReceptiveField and field.has_phases):
+        phases = type(field) is ReceptiveField and (len(field[0].spans) + len(field[1].spans) > 2)
+        if phases or parts is not None:
             self.spans += spans_of([field, *(part.field for part in parts or ())])
             if self.spans > MAX_SPANS:
                 field, parts = in_one_phase(field), None if parts is None else COARSE

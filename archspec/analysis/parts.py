@@ -50,7 +50,7 @@ def divided(
         (only,) = sources
         if only.mixing.mixes_all(only.channels) and only.mixing.exact:
             return seen_through(only.field, only.view), None
-        if only.mixing == EACH and only.view is None:
+        if only.mixing is EACH and only.view is None:
             return only.field, only.parts
     if any(source.parts == COARSE for source in sources):
         return _coarsely(sources, leaving, together)

@@ -58,11 +58,6 @@ class ReceptiveField(NamedTuple):
         return len(self.height.spans), len(self.width.spans)
 
     @property
-    def has_phases(self) -> bool:
-        """Whether units see different things, beside lying elsewhere."""
-        return len(self.height.spans) > 1 or len(self.width.spans) > 1
-
-    @property
     def bound(self) -> bool:
         """Whether units may see less."""
         return self.height.bound or self.width.bound

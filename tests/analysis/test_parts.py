@@ -313,6 +313,16 @@ def test_channels_of_zeros_see_nothing() -> None:
     assert (seen.size, seen.is_empty) == ((0, 0), True)
 
 
+def test_a_norm_over_neighbours_is_not_one_of_each_channel() -> None:
+    rows = """
+  - {op: pad_channels, after: 2}
+  - {op: local_response_norm, size: 3}
+  - {op: slice, start: START, stop: 4}
+"""
+    assert field_of(rows.replace("START", "2")) == ReceptiveField()
+    assert field_of(rows.replace("START", "3")).is_empty
+
+
 def test_seventeen_ranges_are_seen_together() -> None:
     for count, bound in ((16, False), (17, True)):
         rows = "".join(
