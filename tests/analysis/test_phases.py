@@ -150,6 +150,8 @@ def test_the_period_is_the_smallest(chain: list[Step]) -> None:
     axis = axis_of(chain)
     for period in range(1, axis.period):
         move = Fraction(axis.stride * period, axis.period)
+        if move.denominator > 1:
+            continue  # then not even units that see nothing are that far apart
         alike = [(axis.of(unit), axis.of(unit + period)) for unit in range(axis.period)]
         assert not all(
             (a is None and b is None) or (a and b and b[0] - a[0] == move == b[1] - a[1])
