@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archspec.analysis.macs import CONVENTIONS, weigh
-from archspec.analysis.receptive_field import Field, as_numbers
+from archspec.analysis.receptive_field import Field, ReceptiveField
 from archspec.analysis.results import Results
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.claims import (
@@ -69,7 +69,21 @@ def _ungated_field(subject: _Subject, _: str) -> Figure | None:
 
 
 def _spread(field: Field | None) -> Figure | None:
-    return field if field is None or field == "global" else as_numbers(field.size)
+    """A bound proves nothing: units may see less."""
+    if field is None or field == "global":
+        return field
+    return None if field.bound else list(field.size)
+
+
+def _bounded(subject: _Subject, metric: str) -> str | None:
+    """What is known of a field that is a bound."""
+    if metric not in _FIELDS or subject.output.node == INPUT:
+        return None
+    whose = subject.results.fields, subject.results.ungated_fields
+    field = whose[_FIELDS.index(metric)][subject.output.node]
+    if not isinstance(field, ReceptiveField) or not field.bound:
+        return None
+    return f"only a bound is known, {show(field.size)}: units see no more, and may see less"
 
 
 def _macs(subject: _Subject, convention: str) -> Figure | None:
@@ -177,7 +191,11 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     if computed is None:
         faults.append(
             ClaimUnverifiable(
-                claim.at, path=subject.path, metric=claim.metric, claimed=_spell(claimed)
+                claim.at,
+                path=subject.path,
+                metric=claim.metric,
+                claimed=_spell(claimed),
+                help=_bounded(subject, claim.metric),
             )
         )
     elif not holds:

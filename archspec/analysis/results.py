@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from archspec.analysis.fields import receptive_fields
 from archspec.analysis.macs import count_operations
 from archspec.analysis.memory import Memory, count_bytes
 from archspec.analysis.parameters import Parameters, count_parameters, first_calls
-from archspec.analysis.receptive_field import Field, receptive_fields
+from archspec.analysis.receptive_field import Field
 from archspec.graph.network import Network, Node
 from archspec.ops import Counts
 

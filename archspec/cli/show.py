@@ -192,7 +192,8 @@ def _sees(field: "Field | None") -> tuple[str, str]:
         return "–", "–"
     if isinstance(field, str):
         return "everything", "–"
-    return _pair(*map(float, field.size)), _pair(*map(float, field.stride))
+    size = _pair(*map(float, field.size))
+    return f"≤{size}" if field.bound else size, _pair(*map(float, field.stride))
 
 
 def _pair(down: float, across: float) -> str:

@@ -18,7 +18,7 @@ from archspec.ops.activation import (
     Softplus,
     Tanh,
 )
-from archspec.ops.base import Counts, Op, Ratio, Tensor, Text, Unary, View, Window, thousands
+from archspec.ops.base import Counts, Op, Ratio, Tensor, Text, Unary, thousands
 from archspec.ops.channels import (
     ChannelShuffle,
     Chunk,
@@ -31,6 +31,7 @@ from archspec.ops.conv import Conv2d, DepthwiseConv2d
 from archspec.ops.lenet import RBF, PartialConv2d, ScaledAvgPool, ScaledTanh
 from archspec.ops.linear import Linear
 from archspec.ops.merge import Add, Concat, Merge, Mul
+from archspec.ops.mixing import Mixing
 from archspec.ops.norm import (
     BatchNorm,
     GroupNorm,
@@ -44,6 +45,7 @@ from archspec.ops.reshape import Dropout, Flatten, Identity, Permute
 from archspec.ops.residual import LayerScale, StochasticDepth
 from archspec.ops.resize import Upsample, ZeroPad2d
 from archspec.ops.shape import ChannelsLast, Shape, Shapes, channels_of, show
+from archspec.ops.taps import Reach, Reading, Tap, Taps, View, Window
 from archspec.ops.transposed import ConvTranspose2d
 
 __all__ = [
@@ -52,10 +54,15 @@ __all__ = [
     "ChannelsLast",
     "Counts",
     "Merge",
+    "Mixing",
     "Op",
     "Ratio",
+    "Reach",
+    "Reading",
     "Shape",
     "Shapes",
+    "Tap",
+    "Taps",
     "Tensor",
     "Text",
     "Unary",

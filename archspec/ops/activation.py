@@ -9,9 +9,11 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.shapes import AxisMissing, ParametersPerChannel
-from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_channels_first
+from archspec.ops.base import Counts, Tensor, Text, Unary, all_channels, require_channels_first
 from archspec.ops.fields import NotZero, Number, PositiveInt, spell
+from archspec.ops.mixing import EACH, Groups
 from archspec.ops.shape import Shape, channel_axis, show
+from archspec.ops.taps import View
 
 
 class Activation(Unary):
@@ -201,6 +203,10 @@ class Softmax(Activation):
         dimension = channel_axis(shape) + 1
         channels = self.dim in (dimension, dimension - 1 - len(shape))
         return None if channels and len(shape) == 3 else "global"
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        channels = self.dim in (channel_axis(shape) + 1, channel_axis(shape) - len(shape))
+        return all_channels(shape, output) if channels else EACH
 
 
 class LogSoftmax(Softmax):

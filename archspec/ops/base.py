@@ -3,16 +3,15 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from archspec.diagnostics import Diagnostic, Fault
 from archspec.diagnostics.shapes import ChannelsLastArrive, NotAMap, NotDivisible
-from archspec.ops.shape import Shape, Shapes, kind_of, show
-
-if TYPE_CHECKING:
-    from fractions import Fraction
+from archspec.ops.mixing import EACH, Groups, Mixing
+from archspec.ops.shape import Shape, Shapes, channels_of, kind_of, show
+from archspec.ops.taps import View
 
 MAX_SIZE = 10**9
 """The largest value an attribute may have; it keeps the arithmetic in small numbers."""
@@ -29,18 +28,6 @@ class Tensor(NamedTuple):
     def numel(self) -> int:
         """How many numbers it holds; a scalar is one."""
         return prod(self.shape)
-
-
-class Window(NamedTuple):
-    """How far one output element looks along one axis, in elements of the op's input.
-
-    Fractions only come from adaptive pooling into uneven bins.
-    """
-
-    kernel: "int | Fraction"
-    stride: "int | Fraction" = 1
-    before: "int | Fraction" = 0
-    dilation: int = 1
 
 
 class Counts(NamedTuple):
@@ -70,10 +57,6 @@ class Text(NamedTuple):
 
     what: str
     how: str
-
-
-View = Literal["global"] | tuple[Window, Window] | None
-"""What an output element sees: the whole map, a window (height, width), or its own place only."""
 
 
 class Remark(NamedTuple):
@@ -120,6 +103,9 @@ class Op(BaseModel):
     is_view: ClassVar[bool] = False
     """Whether the output may lie in the memory of an input: who overwrites it overwrites both."""
 
+    divides: ClassVar[bool] = False
+    """Whether channels that leave may see different things, though all that arrive see the same."""
+
     @abstractmethod
     def infer(self, shapes: Shapes) -> tuple[Shape, ...]:
         """The shape of every output; raises `Fault` where the inputs do not fit."""
@@ -155,6 +141,16 @@ class Op(BaseModel):
     def views(self, shapes: Shapes) -> tuple[View, ...]:
         """What an element of any output sees of each input."""
         return (None,) * len(shapes)
+
+    @classmethod
+    def looks_around(cls) -> bool:
+        """Whether an element may see more than its own place."""
+        return cls.views is not Op.views
+
+    def mixings(self, shapes: Shapes, outputs: Shapes) -> tuple[Mixing, ...]:
+        """Which channels of each input a channel of the outputs reads: as far as is known, all."""
+        leaving = max(map(channels_of, outputs))
+        return tuple(Groups(channels_of(shape), leaving) for shape in shapes)
 
     def remarks(self, shapes: Shapes) -> Iterator[Remark]:
         """Findings that are no errors."""
@@ -217,6 +213,11 @@ class Unary(Op):
         del shape
         return None
 
+    def mixing(self, shape: Shape, output: Shape) -> Mixing:
+        """Which channels a channel of the output reads; the one in its place."""
+        del shape, output
+        return EACH
+
     def remarks_on(self, shape: Shape) -> Iterator[Remark]:
         """Findings that are no errors."""
         del shape
@@ -264,6 +265,13 @@ class Unary(Op):
     def views(self, shapes: Shapes) -> tuple[View, ...]:
         return (self.view(shapes[0]),)
 
+    @classmethod
+    def looks_around(cls) -> bool:
+        return cls.view is not Unary.view
+
+    def mixings(self, shapes: Shapes, outputs: Shapes) -> tuple[Mixing, ...]:
+        return (self.mixing(shapes[0], outputs[0]),)
+
     def remarks(self, shapes: Shapes) -> Iterator[Remark]:
         return self.remarks_on(shapes[0])
 
@@ -283,6 +291,11 @@ class Unary(Op):
 def thousands(number: int) -> str:
     """A count with spaces between its thousands: `62 378 344`."""
     return f"{number:,}".replace(",", " ")
+
+
+def all_channels(shape: Shape, output: Shape) -> Groups:
+    """Every channel that leaves reads all that arrive."""
+    return Groups(channels_of(shape), channels_of(output))
 
 
 def require_map(op: str, shape: Shape) -> tuple[int, int, int]:

@@ -5,19 +5,19 @@ from typing import Annotated, ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NoSuchChannel
-from archspec.ops.arithmetic import quotient
 from archspec.ops.base import (
     Ratio,
     Text,
     Unary,
-    View,
-    Window,
+    all_channels,
     require_channels_first,
     require_map,
     require_parts,
 )
 from archspec.ops.fields import PositiveInt, whole
+from archspec.ops.mixing import Groups, Shifted
 from archspec.ops.shape import Shape, kind_of
+from archspec.ops.taps import View, Window, laid_out
 
 Index = Annotated[int, whole(0)]
 
@@ -40,6 +40,10 @@ class ChannelShuffle(Unary):
 
     def shape_in_spite(self, shape: Shape) -> Shape:
         return shape
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        """What is next to each other comes from every group."""
+        return all_channels(shape, output)
 
 
 class Chunk(Unary):
@@ -76,6 +80,9 @@ class Chunk(Unary):
 
     def view(self, shape: Shape) -> View:
         return None if len(shape) == 3 else "global"
+
+    def mixing(self, shape: Shape, output: Shape) -> Shifted:
+        return Shifted(self.index * output[0], shape[0])
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         part = shape[0] // self.chunks
@@ -118,6 +125,10 @@ class Slice(Unary):
     def view(self, shape: Shape) -> View:
         return None if len(shape) == 3 else "global"
 
+    def mixing(self, shape: Shape, output: Shape) -> Shifted:
+        del output
+        return Shifted(self.start, shape[0])
+
     def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape
         width = self.stop - self.start
@@ -133,6 +144,7 @@ class PadChannels(Unary):
 
     op_name: ClassVar = "pad_channels"
     backward_needs: ClassVar = frozenset()
+    divides: ClassVar = True
 
     before: Index = 0
     after: Index = 0
@@ -146,6 +158,11 @@ class PadChannels(Unary):
 
     def view(self, shape: Shape) -> View:
         return None if len(shape) == 3 else "global"
+
+    def mixing(self, shape: Shape, output: Shape) -> Shifted:
+        """Channels that are added read nothing."""
+        del output
+        return Shifted(-self.before, shape[0])
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         terms = f"{self.before} + {shape[0]} + {self.after}"
@@ -174,11 +191,15 @@ class PixelShuffle(Unary):
         return Ratio(divisor=self.upscale_factor**2)
 
     def view(self, shape: Shape) -> View:
-        """Output u lies in the input's place ⌊u/r⌋, which is between u/r − (r − 1)/r and u/r."""
+        """Output u lies in the input's place ⌊u/r⌋."""
         del shape
-        r = self.upscale_factor
-        window = Window(quotient(2 * r - 1, r), quotient(1, r), quotient(r - 1, r))
-        return window, window
+        reading = laid_out(self.upscale_factor)
+        return reading, reading
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        """Of r² channels, a different one for each of r×r places."""
+        del shape, output
+        return Groups(self.upscale_factor**2, 1, exact=self.upscale_factor == 1)
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         channels, height, width = require_map(self.op_name, shape)
@@ -193,6 +214,7 @@ class PixelUnshuffle(Unary):
 
     op_name: ClassVar = "pixel_unshuffle"
     backward_needs: ClassVar = frozenset()
+    divides: ClassVar = True
 
     downscale_factor: PositiveInt
 
@@ -212,6 +234,17 @@ class PixelUnshuffle(Unary):
         del shape
         window = Window(self.downscale_factor, self.downscale_factor)
         return window, window
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        del shape, output
+        return Groups(1, self.downscale_factor**2)
+
+    def places(self) -> Iterator[tuple[Window, Window]]:
+        """What each of the r² channels sees that are made of one: a place in r×r."""
+        r = self.downscale_factor
+        for place in range(r * r):
+            row, column = divmod(place, r)
+            yield Window(1, r, -row), Window(1, r, -column)
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         channels, height, width = require_map(self.op_name, shape)

@@ -9,6 +9,7 @@ from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import GroupsMismatch
 from archspec.ops.base import Counts, Ratio, Tensor, Text, require_map, thousands
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth
+from archspec.ops.mixing import Groups
 from archspec.ops.shape import Shape, show
 from archspec.ops.sliding import Sliding
 
@@ -47,6 +48,10 @@ class Convolution(Sliding):
         width, fan = self.width(shape), shape[0] // self.group_count(shape)
         weight = Tensor("weight", (width, fan, *self.kernel_size))
         return (weight, Tensor("bias", (width,))) if self.bias else (weight,)
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        groups = self.group_count(shape)
+        return Groups(shape[0] // groups, output[0] // groups)
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         channels, height, width = output

@@ -12,10 +12,12 @@ from pydantic import PlainValidator
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NoSuchChannel, NotFlat
 from archspec.ops.activation import Activation
-from archspec.ops.base import Counts, Tensor, Text, Unary, View, require_map, thousands
+from archspec.ops.base import Counts, Tensor, Text, Unary, all_channels, require_map, thousands
 from archspec.ops.fields import OptionalSize, Pair, PositiveInt, Size, Truth, read_whole, spell
+from archspec.ops.mixing import Groups, Listed
 from archspec.ops.shape import Shape, show
 from archspec.ops.sliding import Sliding
+from archspec.ops.taps import View
 
 Table = tuple[tuple[int, ...], ...]
 MAX_CONNECTIONS = 1_000_000
@@ -121,6 +123,10 @@ class PartialConv2d(Sliding):
     def ratio(self, shape: Shape) -> None:
         del shape
 
+    def mixing(self, shape: Shape, output: Shape) -> Listed:
+        del shape, output
+        return Listed(self.table)
+
     def state(self, shape: Shape) -> tuple[Tensor, ...]:
         del shape
         weight = Tensor("weight", (self.connections, *self.kernel_size))
@@ -194,6 +200,9 @@ class RBF(Unary):
     def view(self, shape: Shape) -> View:
         del shape
         return "global"
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        return all_channels(shape, output)
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape

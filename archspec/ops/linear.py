@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NotFlat
-from archspec.ops.base import Counts, Tensor, Text, Unary, View, thousands
+from archspec.ops.base import Counts, Tensor, Text, Unary, all_channels, thousands
 from archspec.ops.fields import PositiveInt, Truth
+from archspec.ops.mixing import Groups
 from archspec.ops.shape import Shape, channels_of, is_map, kind_of, show, with_channels
+from archspec.ops.taps import View
 
 
 class Linear(Unary):
@@ -50,6 +52,9 @@ class Linear(Unary):
 
     def view(self, shape: Shape) -> View:
         return None if is_map(shape) else "global"
+
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        return all_channels(shape, output)
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         del shape

@@ -7,9 +7,14 @@ from typing import ClassVar
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import MergeMismatch
-from archspec.ops.base import Counts, Op, Text, View, Window, require_channels_first
+from archspec.ops.base import Counts, Op, Text, require_channels_first
 from archspec.ops.fields import Number
-from archspec.ops.shape import Shape, Shapes, is_map, like, places_of, show
+from archspec.ops.mixing import EACH, Groups, Mixing
+from archspec.ops.shape import Shape, Shapes, channels_of, like, places_of, show
+from archspec.ops.taps import View, Window
+
+STRETCHED = (Window(1, 0), Window(1, 0))
+"""What is read of a map of a single place, wherever one is in the output."""
 
 
 class Merge(Op):
@@ -27,16 +32,23 @@ class Merge(Op):
     def together(self, shapes: Shapes) -> Shape:
         """The output's shape; raises `Fault` where the inputs do not fit each other."""
 
+    def views(self, shapes: Shapes) -> tuple[View, ...]:
+        """Each place itself; along an axis that is stretched, the only one there is."""
+        if all(shape == shapes[0] for shape in shapes) or len(shapes[0]) != 3:
+            return (None,) * len(shapes)
+        sizes = [max(column) for column in zip(*map(places_of, shapes), strict=True)]
+        return tuple(_stretched(places_of(shape), sizes) for shape in shapes)
+
+    def mixings(self, shapes: Shapes, outputs: Shapes) -> tuple[Mixing, ...]:
+        """Each channel the one in its place, or the only one where that is stretched."""
+        leaving = channels_of(outputs[0])
+        return tuple(
+            EACH if channels_of(shape) == leaving else Groups(1, leaving) for shape in shapes
+        )
+
     def infer_in_spite(self, shapes: Shapes) -> tuple[Shape, ...] | None:
         """The largest of what arrives: the path that was not reduced by mistake."""
         return (max(shapes, key=prod),)
-
-    def views(self, shapes: Shapes) -> tuple[View, ...]:
-        sides = [places_of(shape) for shape in shapes if is_map(shape)]
-        if all(side == sides[0] for side in sides):
-            return (None,) * len(shapes)
-        most = tuple(map(max, *sides))
-        return tuple(None if side == most else _stretching(side) for side in sides)
 
     def explain_output(self, shapes: Shapes) -> Iterator[Text]:
         if all(shape == shapes[0] for shape in shapes):
@@ -91,6 +103,7 @@ class Concat(Merge):
 
     op_name: ClassVar = "concat"
     backward_needs: ClassVar = frozenset()
+    divides: ClassVar = True
 
     def together(self, shapes: Shapes) -> Shape:
         for shape in shapes:
@@ -105,9 +118,11 @@ class Concat(Merge):
         yield Text("output", f"channels {channels} = {total}")
 
 
-def _stretching(sides: Shape) -> View:
-    """What outputs see of a map that is stretched: of an axis of one place that one, wherever."""
-    height, width = (Window(1, stride=0 if side == 1 else 1) for side in sides)
+def _stretched(places: Shape, sizes: list[int]) -> View:
+    """What is read of an input of those places where the output has so many."""
+    if list(places) == sizes:
+        return None
+    height, width = (Window(1, int(p == s)) for p, s in zip(places, sizes, strict=True))
     return height, width
 
 

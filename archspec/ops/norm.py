@@ -13,7 +13,7 @@ from archspec.ops.base import (
     Tensor,
     Text,
     Unary,
-    View,
+    all_channels,
     require_channels_first,
     require_map,
     require_parts,
@@ -28,7 +28,9 @@ from archspec.ops.fields import (
     read_whole,
     spell,
 )
+from archspec.ops.mixing import EACH, Groups, Neighbours
 from archspec.ops.shape import Shape, kind_of, show
+from archspec.ops.taps import View
 
 
 class Normalisation(Unary):
@@ -136,6 +138,10 @@ class GroupNorm(Normalisation):
         del shape
         return "global"
 
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        del output
+        return Groups(shape[0] // self.num_groups, shape[0] // self.num_groups)
+
     def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.affine else ()
 
@@ -200,6 +206,11 @@ class LayerNorm(Normalisation):
         channels = kind_of(shape) == "channels_last" and len(self.sizes(shape)) == 1
         return None if channels else "global"
 
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        """The channels of a map (C, H, W) are the first dimension, and often not among the last."""
+        apart = kind_of(shape) == "map" and len(self.sizes(shape)) < len(shape)
+        return EACH if apart else all_channels(shape, output)
+
     def params_text(self, shape: Shape) -> Iterator[Text]:
         if self.elementwise_affine:
             sizes = self.sizes(shape)
@@ -232,6 +243,9 @@ class LayerNorm2d(Normalisation):
     def state(self, shape: Shape) -> tuple[Tensor, ...]:
         return _scale(shape[0]) * self.elementwise_affine
 
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        return all_channels(shape, output)
+
     def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.elementwise_affine else ()
 
@@ -253,6 +267,10 @@ class LocalResponseNorm(Normalisation):
     def output_shape(self, shape: Shape) -> Shape:
         require_map(self.op_name, shape)
         return shape
+
+    def mixing(self, shape: Shape, output: Shape) -> Neighbours:
+        del shape, output
+        return Neighbours(self.size // 2, (self.size - 1) // 2)
 
 
 def _nothing_over_nothing(op: str, what: str, shape: Shape) -> Fault:

@@ -10,10 +10,12 @@ from archspec.diagnostics import Fault
 from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.shapes import AxisMissing, NeitherMapNorVector, NotAMap, PoolingPadding
 from archspec.ops.arithmetic import extent, straddles
-from archspec.ops.base import Counts, Ratio, Text, Unary, View, Window, require_map
+from archspec.ops.base import Counts, Ratio, Text, Unary, all_channels, require_map
 from archspec.ops.fields import OptionalSize, Pair, Size, Truth, spell
+from archspec.ops.mixing import EACH, Groups
 from archspec.ops.shape import Shape, channel_axis, like, show
 from archspec.ops.sliding import Axis, Sliding
+from archspec.ops.taps import View, bins
 
 
 class Pool(Sliding):
@@ -97,20 +99,18 @@ class AdaptivePool(Unary):
         _, *sizes = require_map(self.op_name, shape)
         if self.output_size == (1, 1):
             return "global"
-        height, width = (
-            _bin(size, bins) for size, bins in zip(sizes, self.output_size, strict=True)
-        )
+        height, width = map(bins, sizes, self.output_size)
         return height, width
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         _, *sizes = require_map(self.op_name, shape)
         yield Text("output", f"output_size = {show(self.output_size)}")
-        for name, size, bins in zip(("height", "width"), sizes, self.output_size, strict=True):
-            if size % bins == 0:
-                yield Text(name, f"each of {bins} outputs pools {size // bins} of {size}")
+        for name, size, count in zip(("height", "width"), sizes, self.output_size, strict=True):
+            if size % count == 0:
+                yield Text(name, f"each of {count} outputs pools {size // count} of {size}")
             else:
-                exact = f"{size}/{bins} = {size / bins:.4g}"
-                yield Text(name, f"each of {bins} outputs pools {exact}, rounded outwards")
+                exact = f"{size}/{count} = {size / count:.4g}"
+                yield Text(name, f"each of {count} outputs pools {exact}, rounded outwards")
 
 
 class AdaptiveAvgPool2d(AdaptivePool):
@@ -203,23 +203,12 @@ class Mean(Unary):
         over_channels = self.axes(shape) == (channel_axis(shape) + 1,)
         return None if len(shape) == 3 and over_channels else "global"
 
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        """Over the channels, every one is read; else each is by itself."""
+        over_channels = channel_axis(shape) + 1 in self.axes(shape)
+        return all_channels(shape, output) if over_channels else EACH
+
     def output_text(self, shape: Shape) -> Iterator[Text]:
         output, dims = show(self.output_shape(shape)), spell(self.axes(shape))
         what = "with a size of 1 along" if self.keepdim else "without"
         yield Text("output", f"{show(shape)} {what} dim {dims}: {output}")
-
-
-def _bin(size: int, bins: int) -> Window:
-    """What an output sees: exact where the bins divide the input, else the tightest hull.
-
-    Bin i begins at ⌊i·size/bins⌋ and ends before ⌈(i+1)·size/bins⌉. Uneven bins have no common
-    stride in whole pixels; in rationals it is size/bins, and rounding outwards adds at most
-    1 − 1/d at either end, d being the reduced denominator.
-    """
-    if size % bins == 0:
-        return Window(size // bins, size // bins)
-    from fractions import Fraction  # rarely needed, and slow to import
-
-    stride = Fraction(size, bins)
-    slack = 1 - Fraction(1, stride.denominator)
-    return Window(stride + 2 * slack, stride, slack)

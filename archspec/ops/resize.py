@@ -1,17 +1,17 @@
 """Ops that change a map's height and width without a window: upsampling and padding."""
 
 from collections.abc import Iterator
-from math import gcd, prod
+from math import prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator, ValidationInfo
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import SizeOrScale
-from archspec.ops.arithmetic import quotient
-from archspec.ops.base import Counts, Text, Unary, View, Window, require_map
+from archspec.ops.base import Counts, Text, Unary, require_map
 from archspec.ops.fields import Ends, OptionalSize, Pair, spell
 from archspec.ops.shape import Shape, kind_of, show
+from archspec.ops.taps import View, Window, blended, blended_between_corners, nearest
 
 AXES = ("height", "width")
 
@@ -72,16 +72,11 @@ class Upsample(Unary):
 
     def view(self, shape: Shape) -> View:
         _, *sizes = require_map(self.op_name, shape)
-        height, width = (
-            self._window(size, output)
-            for size, output in zip(sizes, self._sizes(shape), strict=True)
-        )
+        reading = nearest
+        if self.mode == "bilinear":
+            reading = blended_between_corners if self.align_corners else blended
+        height, width = map(reading, sizes, self._sizes(shape))
         return height, width
-
-    def _window(self, size: int, output: int) -> Window:
-        if self.mode == "nearest":
-            return _nearest(size, output)
-        return _aligned_corners(size, output) if self.align_corners else _bilinear(size, output)
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         _, *sizes = self.output_shape(shape)
@@ -91,38 +86,6 @@ class Upsample(Unary):
         for axis, name in enumerate(AXES):
             size, factor = shape[1 + axis], self.scale_factor[axis]
             yield Text(name, f"{size}·{factor} = {size * factor}")
-
-
-def _reduced(numerator: int, denominator: int) -> Pair:
-    common = gcd(numerator, denominator)
-    return numerator // common, denominator // common
-
-
-def _nearest(size: int, output: int) -> Window:
-    """Output u is input ⌊u·a/b⌋: it lies between u·a/b − (b − 1)/b and u·a/b."""
-    a, b = _reduced(size, output)
-    return Window(quotient(2 * b - 1, b), quotient(a, b), quotient(b - 1, b))
-
-
-def _bilinear(size: int, output: int) -> Window:
-    """Output u blends the inputs around s = u·a/b + (a − b)/2b.
-
-    Over all u the fraction of s is every multiple of 1/b, or is that and 1/2b more where a − b is
-    odd; rounding outwards adds so much at most at either end.
-    """
-    a, b = _reduced(size, output)
-    slack = 2 * b - 2 if (a - b) % 2 == 0 else 2 * b - 1  # in halves of 1/b
-    return Window(
-        quotient(2 * b + 2 * slack, 2 * b), quotient(a, b), quotient(slack - (a - b), 2 * b)
-    )
-
-
-def _aligned_corners(size: int, output: int) -> Window:
-    """Output u blends the inputs around u·(W − 1)/(N − 1); a single output is the first input."""
-    if output == 1:
-        return Window(1, 0)
-    a, b = _reduced(size - 1, output - 1)
-    return Window(quotient(3 * b - 2, b), quotient(a, b), quotient(b - 1, b))
 
 
 class ZeroPad2d(Unary):

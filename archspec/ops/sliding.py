@@ -7,9 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import InputNotRead, WindowTooLarge
 from archspec.ops.arithmetic import extent, padding_for, same_padding, unread, window_output
-from archspec.ops.base import Remark, Text, Unary, View, Window, require_map
+from archspec.ops.base import Remark, Text, Unary, require_map
 from archspec.ops.fields import Padding, Pair, Size
 from archspec.ops.shape import Shape, kind_of
+from archspec.ops.taps import View, Window
 
 
 class Axis(NamedTuple):

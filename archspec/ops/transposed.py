@@ -8,11 +8,13 @@ from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
 from archspec.diagnostics.shapes import NothingLeft, OutputPadding
-from archspec.ops.arithmetic import extent, quotient, transposed_output
-from archspec.ops.base import Counts, Tensor, Text, Unary, View, Window, require_map, thousands
+from archspec.ops.arithmetic import transposed_output
+from archspec.ops.base import Counts, Tensor, Text, Unary, require_map, thousands
 from archspec.ops.conv import require_groups
 from archspec.ops.fields import Pair, PositiveInt, Size, Truth, read_ends, read_whole, spell
+from archspec.ops.mixing import Groups
 from archspec.ops.shape import Shape, kind_of, show
+from archspec.ops.taps import View, painted
 
 
 def _symmetric(value: object) -> Pair:
@@ -113,19 +115,13 @@ class ConvTranspose2d(Unary):
         return Counts(macs=prod(shape) * kernel, bias=prod(output) if self.bias else 0)
 
     def view(self, shape: Shape) -> View:
-        """Output u is painted by the inputs from (u + P − F + 1)/S to (u + P)/S."""
+        """Every output is painted by the inputs that lie below its windows."""
         require_map(self.op_name, shape)
-        height, width = (self._window(axis) for axis in (0, 1))
+        height, width = map(painted, self.kernel_size, self.stride, self.padding, self.dilation)
         return height, width
 
-    def _window(self, axis: int) -> Window:
-        stride, padding = self.stride[axis], self.padding[axis]
-        reach = extent(self.kernel_size[axis], self.dilation[axis]) - 1
-        return Window(
-            quotient(stride + reach, stride),
-            quotient(1, stride),
-            quotient(reach - padding, stride),
-        )
+    def mixing(self, shape: Shape, output: Shape) -> Groups:
+        return Groups(shape[0] // self.groups, output[0] // self.groups)
 
     def _formula(self, axis: int, shape: Shape) -> str:
         """`(7 − 1)·2 − 2·1 + 4 + 0 = 14`."""

@@ -147,7 +147,14 @@ def _plain(value: Value) -> Any:
 def _field(field: Field | None) -> dict[str, Any] | str | None:
     if field is None or field == "global":
         return field
-    return {name: as_numbers(pair) for name, pair in field._asdict().items()}
+    told: dict[str, Any] = {
+        "size": field.size,
+        "stride": as_numbers(field.stride),
+        "offset": field.offset,
+    }
+    if field.period != (1, 1):
+        told["phases"] = [axis.spans for axis in field]
+    return {**told, "bound": True} if field.bound else told
 
 
 def _claim(check: "Check", claim: ClaimResult) -> dict[str, Any]:

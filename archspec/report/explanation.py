@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from archspec.analysis import receptive_field
 from archspec.analysis.results import Results
 from archspec.diagnostics import Fault
 from archspec.graph.network import Network, Node, Scope
 from archspec.ops import Shape, Text
-from archspec.report import figures
+from archspec.report import field_steps, figures
+from archspec.report.field_steps import SEES
 from archspec.report.folding import label
 from archspec.report.meeting import explain_meeting
 from archspec.report.page import Page, columns, pad
@@ -103,6 +103,9 @@ def _formula(page: Page, text: str, indent: int) -> list[str]:
     """A formula on one line, or else its letters on one and its numbers on the next."""
     if page.width is None or indent + columns(text) <= page.width:
         return [text]
+    reads, sees, what = text.partition(SEES)
+    if sees:  # what some units read and see
+        return [f"{reads},", *page.wrap(f"{' ' * (indent + 2)}see {what}", 0, indent + 4)]
     name, *parts = text.split(" = ")
     if not parts or ";" in text:  # a sentence, or several
         return page.wrap(text, indent, indent)
@@ -135,15 +138,18 @@ def explain(network: Network, results: Results, node: Node, names: Sequence[str]
         return
     yield from _explain_counts(results, node, arriving)
     if len(node.inputs) > 1:
-        yield from explain_meeting(network, results, node, names)
+        yield from explain_meeting(results, node, names)
         return
     before, ungated = fields_at(results, node.inputs[0])
+    after, ungated_after = fields_at(results, node.output)
     (view,) = node.op.views(arriving)
     if figures.is_gated(before, ungated) and ungated is not None and view != "global":
         yield Text("field", "global, through gates; without gates:")
-        before = ungated
+        before, after = ungated, ungated_after
     if before is not None:
-        yield from receptive_field.explain(before, view)
+        yield from field_steps.explain(before, view, after)
+    elif after is not None:
+        yield from field_steps.explain_part(after)
 
 
 def _explain_counts(results: Results, node: Node, arriving: Sequence[Shape]) -> Iterator[Text]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from archspec.analysis.receptive_field import Field, as_numbers
+from archspec.analysis.receptive_field import Field
 from archspec.ops import Shape, show, thousands
 
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
@@ -39,12 +39,13 @@ def pair(sizes: Sequence[float]) -> str:
 def field(seen: Field | None, ungated: Field | None = None) -> str:
     """The size of a receptive field in pixels: `195`, `7×11`, or `global`.
 
-    Where only gates see everything, what a unit sees without them: `427 (gates: global)`.
+    `≤70` is a bound: units may see less. Where only gates see everything, what a unit sees
+    without them: `427 (gates: global)`.
     """
     if seen is None:
         return "?"
     if seen != "global":
-        return pair(as_numbers(seen.size))
+        return f"≤{pair(seen.size)}" if seen.bound else pair(seen.size)
     return f"{field(ungated)} (gates: global)" if is_gated(seen, ungated) else "global"
 
 

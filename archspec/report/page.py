@@ -17,6 +17,7 @@ _STYLES = {
 }
 _PLAIN = str.maketrans("×·−–─✗", "x*---x") | str.maketrans(
     {"→": "->", "←": "<-", "…": "...", "✓": "ok", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")"}
+    | {"≤": "<="}
 )
 """What stands for our own signs where a stream carries only ASCII."""
 _TAB = "    "
@@ -193,7 +194,7 @@ def _width(stream: TextIO, *, terminal: bool) -> int | None:
 
 def _carries_unicode(stream: TextIO) -> bool:
     try:
-        "×→←─✓✗…−·⌊".encode(stream.encoding or "ascii")
+        "×→←─✓✗…−·⌊≤".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

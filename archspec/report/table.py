@@ -85,6 +85,8 @@ _LEAST_OP = 5
 """What is left of an op's name so that the sources behind it have room."""
 GATED = "+"
 """Behind a field that gates widen to everything."""
+BOUND = "≤"
+"""Before a field that is a bound."""
 _NAMES = frozenset({"path", "name", "short", "tight"})
 _SAME = {"short_op": "op", "rounded": "params", "short_field": "field"}
 """Columns that say in short what another one says."""
@@ -268,6 +270,8 @@ def _signs(page: Page, cells: Cells) -> dict[str, None]:
         signs[page.back_arrow] = None
     if cells.field != cells.short_field:
         signs[GATED] = None
+    if BOUND in cells.field:
+        signs[BOUND] = None
     return signs
 
 
@@ -288,6 +292,8 @@ def _remarks(
         legend.append(f"{TRAINING_SIGN}: only in training, not among the MACs below")
     if "short_field" in titles and GATED in signs:
         legend.append(f"{GATED}: and everything, through gates")
+    if titles.keys() & {"field", "short_field"} and BOUND in signs:
+        legend.append(f"{BOUND}: at most, units may see less")
     yield from _packed(page, legend)
     if folded:
         yield f"folded: {figures.counted(folded, 'layer')}; --depth all shows them"

@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", type=int, metavar="N", help="show and try the spec of a number")
     parser.add_argument(
         "--fields",
-        choices=("none", "sure", "all"),
-        default="sure",
-        help="receptive fields: compare none, those in front of upsampling, or all",
+        choices=("none", "all"),
+        default="all",
+        help="receptive fields: compare none, or all",
     )
     return parser
 

@@ -55,7 +55,7 @@ class Report(NamedTuple):
 class Campaign:
     """Tries the specs of a seed; makes those smaller that show something new."""
 
-    def __init__(self, seed: int, *, fields: Fields = "sure", shrinks: bool = True) -> None:
+    def __init__(self, seed: int, *, fields: Fields = "all", shrinks: bool = True) -> None:
         self.seed = seed
         self.fields: Fields = fields
         self.shrinks = shrinks

@@ -219,7 +219,7 @@ def test_a_field_that_is_too_small_is_seen() -> None:
     check = check_text(NETWORK)
     assert check.results is not None
     assert check.network is not None
-    smaller = ReceptiveField(size=(1, 1))
+    smaller = ReceptiveField()
     fields = tuple(smaller if f != "global" else f for f in check.results.fields)
     wrong = check._replace(results=check.results._replace(fields=fields))
     namespace: dict[str, Any] = {}

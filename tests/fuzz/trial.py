@@ -35,12 +35,12 @@ class Outcome(NamedTuple):
     source: str = ""
 
 
-Fields = Literal["none", "sure", "all"]
-"""Which receptive fields are compared: all, or those in front of upsampling only."""
+Fields = Literal["none", "all"]
+"""Which receptive fields are compared."""
 Writer = Callable[[Check], str]
 
 
-def examine(text: str, *, fields: Fields = "sure", writer: Writer = write) -> Outcome:
+def examine(text: str, *, fields: Fields = "all", writer: Writer = write) -> Outcome:
     """Everything that is wrong with a spec; nothing is raised."""
     start = time.process_time()
     try:
@@ -186,5 +186,5 @@ def _of_network(
         found += compare_macs(check, network, module)
         found += numbers.compare(network, module)
     if not found and fields != "none":
-        found += compare_fields(check, module, behind_upsampling=fields == "all")
+        found += compare_fields(check, module)
     yield from (failure._replace(where=where) for failure in found)

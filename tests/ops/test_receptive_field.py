@@ -181,20 +181,6 @@ layers:
 """A map of one place, or of one row, that is stretched over a larger one."""
 
 
-def seen_by_all(run: Run, units: tuple[int, int]) -> list[list[tuple[int, int]]]:
-    """Per axis, the first and last pixel that each unit sees of a picture of 10×8."""
-    found: list[list[tuple[int, int]]] = [[(9, 0)] * units[0], [(7, 0)] * units[1]]
-    picture = torch.ones(1, 1, 10, 8, dtype=torch.float64, requires_grad=True)
-    output = run(picture)[0, 0]
-    for place in [(row, column) for row in range(units[0]) for column in range(units[1])]:
-        (gradient,) = torch.autograd.grad(output[place], picture, retain_graph=True)
-        for axis, pixels in enumerate(gradient[0, 0].nonzero(as_tuple=True)):
-            first, last = found[axis][place[axis]]
-            seen = min(first, int(pixels.min())), max(last, int(pixels.max()))
-            found[axis][place[axis]] = seen
-    return found
-
-
 WINDOWS = {
     "one place": ((3, 3), (8, 8)),
     "one place, of another form": ((5, 2), (6, 7)),
@@ -206,37 +192,15 @@ WINDOWS = {
 @pytest.mark.parametrize("merge", ["add", "mul"])
 @pytest.mark.parametrize("read", ["[wide, one]", "[one, wide]"])
 @pytest.mark.parametrize("window", WINDOWS)
-def test_what_is_stretched_is_seen_by_every_unit(merge: str, read: str, window: str) -> None:
-    """The window holds for every unit, and at either end some unit fills it."""
+def test_what_is_stretched_and_sees_a_part_of_the_picture_leaves_no_field(
+    merge: str, read: str, window: str
+) -> None:
+    """Units see what lies around them, and a part that is the same for all: no window says that."""
     kernel, stride = WINDOWS[window]
     op = f"conv2d, out_channels: 1, kernel_size: {yaml(kernel)}, stride: {yaml(stride)}"
     result = check_text(STRETCHED.format(op=op, merge=merge, read=read))
     assert result.results is not None
-    *_, met, last = result.results.fields
-    assert isinstance(met, ReceptiveField)
-    assert isinstance(last, ReceptiveField)
-    ones = torch.ones(1, 1, *kernel, dtype=torch.float64)
-    three = torch.ones(1, 1, 3, 3, dtype=torch.float64)
-
-    def run(picture: torch.Tensor) -> torch.Tensor:
-        wide, one = F.conv2d(picture, three), F.conv2d(picture, ones, stride=stride)
-        return wide + one if merge == "add" else wide * one
-
-    for axis, units in enumerate(seen_by_all(run, (8, 6))):
-        before, after = distances(met, axis, units)
-        assert min(before) == min(after) == 0
-    for axis, units in enumerate(seen_by_all(lambda x: F.conv2d(run(x), three), (6, 4))):
-        assert min(map(min, distances(last, axis, units))) >= 0
-
-
-def distances(
-    field: ReceptiveField, axis: int, units: list[tuple[int, int]]
-) -> tuple[list[int], list[int]]:
-    """How far before what each unit sees its window begins, and how far behind that it ends."""
-    size, stride, offset = (int(pair[axis]) for pair in field)
-    before = [first - (unit * stride + offset) for unit, (first, _) in enumerate(units)]
-    after = [unit * stride + offset + size - 1 - last for unit, (_, last) in enumerate(units)]
-    return before, after
+    assert result.results.fields[2:] == (None, None)
 
 
 def test_what_is_stretched_and_sees_the_whole_picture_is_a_gate() -> None:
@@ -244,7 +208,5 @@ def test_what_is_stretched_and_sees_the_whole_picture_is_a_gate() -> None:
     result = check_text(STRETCHED.format(op=op, merge="mul", read="[wide, one]"))
     assert result.results is not None
     assert result.results.fields[2:] == ("global", "global")
-    assert result.results.ungated_fields[2:] == (
-        ReceptiveField((3, 3)),
-        ReceptiveField((5, 5)),
-    )
+    sizes = [f.size for f in result.results.ungated_fields[2:] if isinstance(f, ReceptiveField)]
+    assert sizes == [(3, 3), (5, 5)]

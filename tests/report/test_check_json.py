@@ -109,6 +109,27 @@ def test_a_layer_has_its_figures(document: Any) -> None:
     assert last["receptive_field"] == "global"
 
 
+def test_what_units_see_that_differ_is_told_phase_by_phase() -> None:
+    """Of a unit that sees nothing there is no span, and a bound says that it is one."""
+    text = (
+        "archspec: 1\nname: Up\ninput: [1, 8, 8]\nlayers:\n"
+        "  - {op: max_pool, kernel_size: [1, 2], stride: [1, 2]}\n"
+        "  - {op: conv_transpose2d, out_channels: 1, kernel_size: [1, 2], stride: [2, 4]}\n"
+        "  - {op: upsample, scale_factor: [1, 65]}\n"
+    )
+    fields = [layer["receptive_field"] for layer in whole(text)["layers"]]
+    assert fields[0] == {"size": [1, 2], "stride": [1, 2], "offset": [0, 0]}
+    assert fields[1] == {
+        "size": [1, 2],
+        "stride": [0.5, 0.5],
+        "offset": [0, 0],
+        "phases": [[[0, 0], None], [[0, 1], [0, 1], None, None]],
+    }
+    assert fields[2]["size"] == [1, 4]
+    assert fields[2]["bound"] is True
+    assert len(fields[2]["phases"][0]) == 2
+
+
 def test_claims_have_figures_in_the_form_of_json(document: Any) -> None:
     by_metric = {claim["metric"]: claim for claim in document["claims"]}
     assert by_metric["params"] == {

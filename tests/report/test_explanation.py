@@ -163,22 +163,6 @@ def test_the_field_of_a_merge_is_the_hull_of_what_its_inputs_see() -> None:
     ]
 
 
-def test_what_is_stretched_is_told_where_it_stays() -> None:
-    text = (
-        "archspec: 1\nname: Stretched\ninput: [1, 10, 10]\nlayers:\n"
-        "  - {name: all, op: conv2d, out_channels: 1, kernel_size: 10}\n"
-        "  - {name: one, from: input, op: max_pool, kernel_size: 3, stride: 8}\n"
-        "  - {name: sum, op: add, from: [input, one, all]}\n"
-    )
-    shown = [line[2 + 13 :] for line in explained("sum", text).lines]
-    assert shown[-4:] == [
-        "global, through all; without gates:",
-        "input sees u to u",
-        "one sees 0 to 2",
-        "r' = 12: together they see u − 9 to u + 2",
-    ]
-
-
 def test_gates_are_told_where_they_widen_the_field_and_behind() -> None:
     assert "global, through fc2; without gates:" in graph("units.0.se.scale").text
     assert "global, through gates before; without gates:" in graph("units.1.sum").text
@@ -197,6 +181,104 @@ def test_paths_of_different_strides_leave_the_field_unknown() -> None:
     )
     shown = explained("sum", text).text
     assert "unknown: neighbouring units lie differently far apart (down 2, cut 1)" in shown
+
+
+SMALLER_AND_LARGER = """
+archspec: 1
+name: Decoder
+input: [2, 24, 24]
+layers:
+  - {name: conv, op: conv2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1}
+  - {name: up, op: conv_transpose2d, out_channels: 4, kernel_size: 4, stride: 2, padding: 1}
+  - {name: mixed, op: conv2d, out_channels: 2, kernel_size: 3, padding: 1}
+  - {name: sum, op: add, from: [mixed, input]}
+  - {name: both, op: concat, from: [sum, input]}
+  - {name: part, op: slice, start: 2, stop: 4}
+  - {name: back, op: max_pool, kernel_size: 2, from: mixed}
+  - {name: holes, op: conv_transpose2d, out_channels: 2, kernel_size: 1, stride: 3}
+  - {name: more, op: upsample, scale_factor: [9, 1]}
+  - {name: most, op: upsample, scale_factor: [70, 1]}
+  - {name: all, op: adaptive_avg_pool}
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "lines"),
+    [
+        (
+            "up",
+            [
+                "even units 2·q read inputs q − 1 to q, see 2·q − 3 to 2·q + 1",
+                "odd units 2·q + 1 read inputs q to q + 1, see 2·q − 1 to 2·q + 3",
+                "r' = 5, of those that see most; j' = 1",
+            ],
+        ),
+        (
+            "mixed",
+            [
+                "even units 2·q read inputs 2·q − 1 to 2·q + 1, see 2·q − 3 to 2·q + 3",
+                "odd units 2·q + 1 read inputs 2·q to 2·q + 2, see 2·q − 3 to 2·q + 3",
+                "r' = 7, of those that see most; j' = 1",
+            ],
+        ),
+        (
+            "sum",
+            [
+                "mixed sees 2·q − 3 to 2·q + 3 (units 2·q to 2·q + 1)",
+                "input sees u to u",
+                "r' = 7: together they see 2·q − 3 to 2·q + 3 (units 2·q to 2·q + 1)",
+            ],
+        ),
+        ("part", ["r' = 1: the channels that it reads see u to u"]),
+        (
+            "back",
+            [
+                "units u read inputs 2·u to 2·u + 1, see 2·u − 3 to 2·u + 3",
+                "r' = 7, of those that see most; j' = 2",
+            ],
+        ),
+        (
+            "holes",
+            [
+                "units 3·q read input q, see 2·q − 3 to 2·q + 3",
+                "units 3·q + 1 read nothing",
+                "units 3·q + 2 read nothing",
+                "r' = 7, of those that see most; j' = 2/3",
+            ],
+        ),
+        (
+            "more",
+            [
+                *(
+                    f"units 27·q{k} read input 3·q, see 2·q − 3 to 2·q + 3"
+                    for k in ("", " + 1", " + 2", " + 3")
+                ),
+                "and so on: there are 27 kinds of units",
+                "r' = 7, of those that see most; j' = 2/27",
+            ],
+        ),
+        ("most", ["r' ≤ 9: unit u sees no more than 1/945·u − 5 to 1/945·u + 3, and may see less"]),
+        ("all", ["global: every output sees all of its input"]),
+    ],
+)
+def test_what_units_see_behind_an_upsampling(layer: str, lines: list[str]) -> None:
+    shown = explained(layer, SMALLER_AND_LARGER).lines
+    at = next(i for i, line in enumerate(shown) if line.strip().startswith("field"))
+    assert [line[2 + 13 :] for line in shown[at : at + len(lines)]] == lines
+
+
+def test_where_a_page_is_narrow_what_is_seen_has_its_own_line() -> None:
+    shown = explained("up", SMALLER_AND_LARGER, width=60).lines
+    assert "               odd units 2·q + 1 read inputs q to q + 1," in shown
+    assert "                 see 2·q − 1 to 2·q + 3" in shown
+
+
+def test_a_stride_that_is_too_large_leaves_the_field_unknown() -> None:
+    row = "op: conv2d, repeat: 40, out_channels: 1, kernel_size: 3, padding: 2, stride: 2"
+    text = f"archspec: 1\nname: Deep\ninput: [1, 8, 8]\nlayers:\n  - {{name: conv, {row}}}\n"
+    known, unknown = (explained(f"conv.{i}", text).text for i in (30, 31))
+    assert "j' = j·S = 1073741824·2 = 2147483648" in known
+    assert "unknown: the stride has grown too large to follow" in unknown
 
 
 def test_a_block_has_its_arguments_and_its_sums() -> None:

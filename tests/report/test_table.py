@@ -233,6 +233,19 @@ def test_what_cannot_be_known_is_a_question_mark_and_never_zero() -> None:
     assert "memory      ?" in sheet.lines
 
 
+@pytest.mark.parametrize("width", [None, 80])
+def test_a_field_that_is_a_bound_has_a_sign(width: int | None) -> None:
+    spec = (
+        "archspec: 1\nname: Many\ninput: [1, 8, 8]\nlayers:\n"
+        "  - {op: conv2d, out_channels: 1, kernel_size: 3}\n"
+        "  - {op: upsample, scale_factor: 65}\n"
+    )
+    sheet = table(checked(spec), Sheet(width))
+    assert [row.split()[-1] for row in body(sheet)] == ["3", "≤4"]
+    assert any("≤: at most, units may see less" in line for line in sheet.lines)
+    assert "at most" not in table(checked(), Sheet(width)).text
+
+
 def test_the_first_sound_rows_stay_known_when_a_later_one_is_faulty() -> None:
     spec = NESTED.replace("dilation: 2", "dilation: 200, padding: 0")
     rows = [

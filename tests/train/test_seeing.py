@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - everybody's name for it
 
 import archspec
+from archspec.analysis.phases import Axis
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.train.errors import TrainError
 from archspec.train.feeding.colour import HALF
@@ -237,7 +238,9 @@ def test_the_measured_field_is_the_computed_one(
         unit = (round(corner[0] * (height - 1)), round(corner[1] * (width - 1)))
         field = facts.fields[layer.name]
         assert isinstance(field, ReceptiveField)
-        computed = computed_field(field, unit).within(40, 32)
+        computed = computed_field(field, unit)
+        assert computed is not None
+        computed = computed.within(40, 32)
         measured = measured_field(odd, images, layer.name, unit)
         assert measured is not None
         assert measured.measured
@@ -255,7 +258,9 @@ def test_where_a_hole_meets_the_padding_the_computed_field_is_the_hull(odd: nn.M
     # is not seen, though it lies between.
     field = facts_of(SPEC, odd, (3, 40, 32)).fields["3"]
     assert isinstance(field, ReceptiveField)
-    computed = computed_field(field, (0, 6)).within(40, 32)
+    computed = computed_field(field, (0, 6))
+    assert computed is not None
+    computed = computed.within(40, 32)
     measured = measured_field(odd, torch.randn(1, 3, 40, 32), "3", (0, 6))
     assert measured is not None
     assert (computed.left, computed.right) == (12, 32)
@@ -298,8 +303,43 @@ def test_one_that_sees_all_and_one_that_sees_nothing(images: Tensor) -> None:
     assert measured_field(padded, images, "0", (0, 0)) is None
 
 
+DECODER = """
+archspec: 1
+name: Decoder
+input: [3, 32, 32]
+layers:
+  - {name: down, op: conv2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1}
+  - {name: up, op: conv_transpose2d, out_channels: 4, kernel_size: 4, stride: 3, padding: 1}
+  - {name: holes, op: conv_transpose2d, out_channels: 2, kernel_size: 1, stride: 2}
+"""
+
+
+def test_behind_an_upsampling_every_unit_has_its_own_field(tmp_path: Path) -> None:
+    """The computed one is the measured one, whichever phase the unit is of."""
+    file = tmp_path / "decoder.yaml"
+    file.write_text(DECODER)
+    network, images = archspec.build(file).eval(), torch.randn(1, 3, 32, 32)
+    fields = facts_of(DECODER, network, (3, 32, 32)).fields
+    sizes = set()
+    for name, units in (("up", range(9, 15)), ("holes", range(20, 24))):
+        field = fields[name]
+        assert isinstance(field, ReceptiveField)
+        for unit in units:
+            computed = computed_field(field, (unit, unit + 1))
+            measured = measured_field(network, images, name, (unit, unit + 1))
+            assert (computed is None) == (measured is None)
+            if computed is not None and measured is not None:
+                assert computed.size == measured.size
+                assert (computed.top, computed.left) == (measured.top, measured.left)
+                sizes.add(computed.size)
+                assert name == "up"
+                assert computed.stride is not None
+    assert sizes == {(3, 5), (5, 3), (3, 3)}
+
+
 def test_what_is_told_of_a_field(shown: Shown) -> None:
-    field = computed_field(ReceptiveField((12, 8), (4, 2), (-6, -2)), (0, 1))
+    field = computed_field(ReceptiveField(Axis(4, ((-6, 5),)), Axis(2, ((-2, 5),))), (0, 1))
+    assert field is not None
     assert (field.top, field.left, field.bottom, field.right) == (-6, 0, 6, 8)
     assert describe_field(field, SIZE, SIZE) == [
         "sees 12 x 8 pixels: rows -6 to 5, columns 0 to 7",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from math import ceil, floor, nan
+from math import nan
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class UnitField:
     left: int
     bottom: int
     right: int
-    stride: tuple[float, float] | None = None
+    stride: tuple[int, int] | None = None
     measured: bool = False
 
     @property
@@ -59,16 +59,14 @@ class UnitField:
         return UnitField(rows[0], columns[0], rows[1], columns[1], self.stride, self.measured)
 
 
-def computed_field(field: ReceptiveField, unit: Unit) -> UnitField:
-    """The field of the unit (y, x): pixels u·stride + offset to u·stride + offset + size − 1.
-
-    Where adaptive pooling makes fractions of them, every pixel that it touches.
-    """
-    starts = [u * s + o for u, s, o in zip(unit, field.stride, field.offset, strict=True)]
-    ends = [start + size for start, size in zip(starts, field.size, strict=True)]
-    (top, left), (bottom, right) = map(floor, starts), map(ceil, ends)
-    vertical, horizontal = field.stride
-    return UnitField(top, left, bottom, right, (float(vertical), float(horizontal)))
+def computed_field(field: ReceptiveField, unit: Unit) -> UnitField | None:
+    """The field of the unit (y, x), of the phase that it is; None if it sees nothing."""
+    rows, columns = (axis.of(u) for axis, u in zip(field, unit, strict=True))
+    if rows is None or columns is None:
+        return None
+    below, beside = (axis.of(u + 1) for axis, u in zip(field, unit, strict=True))
+    stride = below and beside and (below[0] - rows[0], beside[0] - columns[0])
+    return UnitField(rows[0], columns[0], rows[1] + 1, columns[1] + 1, stride)
 
 
 def measured_field(
@@ -146,7 +144,7 @@ def describe_field(field: UnitField, height: int, width: int) -> list[str]:
     lines = [f"sees {tall} x {wide} pixels{how}: {where}"]
     if field.stride is not None:
         down, across = field.stride
-        step = f"{down:g}" if down == across else f"{down:g} x {across:g}"
+        step = str(down) if down == across else f"{down} x {across}"
         lines.append(f"the next unit's begins {step} pixels further")
     outside = 1 - max(inside.size[0], 0) * max(inside.size[1], 0) / (tall * wide)
     if inside.size == (height, width):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from archspec.analysis.receptive_field import Field, receptive_fields
+from archspec.analysis.fields import receptive_fields
+from archspec.analysis.receptive_field import Field
 from archspec.graph.build import build
 from archspec.graph.network import Network, Node
 from archspec.language.loader import load_text

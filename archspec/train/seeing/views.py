@@ -151,23 +151,24 @@ def _field(showing: Showing, layer: Layer, wish: Wish) -> View:
 
 
 def _unit_field(showing: Showing, layer: Layer, unit: Unit, *, channels_last: bool) -> UnitField:
-    """The unit's field: computed from the spec where it tells of this layer, else measured."""
+    """The unit's field: computed from the spec where that knows it exactly, else measured."""
     height, width = showing.shown.pixels.shape[:2]
     known = showing.facts.fields.get(layer.name)
-    if isinstance(known, ReceptiveField):
-        return fields.computed_field(known, unit)
     if known == "global":
         return UnitField(0, 0, height, width)
-    measured = fields.measured_field(
-        showing.run.network,
-        showing.shown.images,
-        layer.name,
-        unit,
-        channels_last=channels_last,
-    )
-    if measured is None:
+    if isinstance(known, ReceptiveField) and not known.bound:
+        found = fields.computed_field(known, unit)
+    else:
+        found = fields.measured_field(
+            showing.run.network,
+            showing.shown.images,
+            layer.name,
+            unit,
+            channels_last=channels_last,
+        )
+    if found is None:
         raise TrainError(f"{layer.name}: the unit {unit[0]},{unit[1]} sees no pixel", 2)
-    return measured
+    return found
 
 
 VIEWS: Mapping[str, Callable[[Showing, Layer, Wish], View]] = {
