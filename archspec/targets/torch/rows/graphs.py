@@ -177,9 +177,10 @@ class Graph(Forward):
         `if self.use_shortcut: out = self.stochastic_depth(out) + x` in place of two conditions.
         """
         for item, following in zip(self.items, self.items[1:], strict=False):
-            alone = [other for other in self.items if item.value in other.inputs] == [following]
             same = not isinstance(item.when, bool) and item.when == following.when
-            if not (same and alone and self.is_merge(following)) or self.is_merge(item):
+            if not (same and self.is_merge(following)) or self.is_merge(item):
+                continue
+            if [other for other in self.items if item.value in other.inputs] != [following]:
                 continue
             leaves = self.leaves_of(item)
             if leaves and not has_parameters(leaves) and following.inputs[0] == item.value:
