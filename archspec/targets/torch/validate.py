@@ -112,11 +112,15 @@ class Validator:
     def _compare_modules(
         self, network: Network, ways: Sequence[Expected], placed: Mapping[str, Any]
     ) -> None:
-        """Every module with tensors at its path; none that the network has not."""
+        """Every module with tensors at its path; none that the network has not.
+
+        Of others those that nothing runs, where they were made: no call tells what they are.
+        """
         wanted = {
             node.module.path: (node.module, way)
             for node, way in zip(network.nodes, ways, strict=True)
             if node.module.tensors
+            or (not network.is_run(node) and type(placed.get(node.module.path)) is Made)
         }
         same: set[Any] = set()  # what was compared, by identity: all of it is kept alive meanwhile
         for path, (module, expected) in wanted.items():
