@@ -6,7 +6,7 @@ from pathlib import Path
 
 from archspec.targets.python.printer import INDENT, lines, signature, statements
 from archspec.targets.python.text import flat
-from archspec.targets.python.tree import Class, Function, List, Literal, names_in
+from archspec.targets.python.tree import Class, Field, Function, List, Literal, names_in
 from archspec.targets.torch.helpers import HELPERS, WITHOUT_F
 from archspec.targets.torch.templates import lay_out
 
@@ -53,9 +53,17 @@ def _class(cls: Class) -> Mapping[str, object]:
         "name": cls.name,
         "base": flat(cls.base),
         "docstring": cls.docstring,
-        "fields": [f"{field.name}: {flat(field.annotation)}" for field in cls.fields],
+        "fields": [_field(field) for field in cls.fields],
         "methods": [_function(method, INDENT) for method in cls.methods],
     }
+
+
+def _field(field: Field) -> str:
+    """The line of a field; one may be called as a method of tuples, whose place it takes."""
+    line = f"{field.name}: {flat(field.annotation)}"
+    if field.name not in ("count", "index"):
+        return line
+    return f"{line}  # type: ignore[assignment]  # in place of the tuple's own"
 
 
 def _function(function: Function, indent: int) -> Mapping[str, object]:

@@ -27,7 +27,7 @@ from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
-from archspec.targets.torch.names import class_name, member_name, usable_argument
+from archspec.targets.torch.names import capitalised, class_name, member_name, usable_argument
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
@@ -222,13 +222,14 @@ def _from_rows(
         [cls for draft in drafts for cls in _documented(draft)],
         functions,
         [function.name for function in functions] or [name],
-        [name, *sorted((function.name for function in functions), key=_natural)],
+        _sorted([name, *(function.name for function in functions)]),
     )
 
 
 def _documented(draft: Draft) -> list[Class]:
     *before, own = draft.classes()
-    return [*before, replace(own, docstring=describe.docstring(draft.docstring, draft.title))]
+    text = describe.docstring(capitalised(draft.docstring), draft.title)
+    return [*before, replace(own, docstring=text)]
 
 
 def _function(classes: Classes, network: Draft, member: Member) -> Function:
@@ -282,8 +283,7 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
         for member, name in zip(members, makers, strict=True)
     ]
     names = [function.name for function in functions]
-    exported = (*sorted(makers, key=_natural), *sorted(names, key=_natural))
-    return Form(plain.definitions, functions, names, exported)
+    return Form(plain.definitions, functions, names, _sorted([*makers, *names]))
 
 
 def _class_of(member: Member, family: str | None) -> str:
@@ -296,6 +296,15 @@ def _class_of(member: Member, family: str | None) -> str:
 
 def _function_name(member: Member) -> str:
     return member.name if usable_argument(member.name) else f"{member.name}_net"
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    """Names in the order of `__all__`: constants, classes, functions, as they are written."""
+    return sorted(names, key=lambda n: (not _is_constant(n), not n[0].isupper(), _natural(n)))
+
+
+def _is_constant(name: str) -> bool:
+    return len(name) > 1 and name.isupper()
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:

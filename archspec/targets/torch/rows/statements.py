@@ -1,10 +1,10 @@
 """Modules added one by one to a list: what conditions and loops in a body make necessary."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from archspec.graph.resolve import HOLE
 from archspec.language.model import Control, Step
 from archspec.language.source import Data
 from archspec.targets.python.arithmetic import free_names
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 _RUNNING = ("channels", "in_channels", "width")
 """What a variable is called that holds the channels from step to step."""
-_HOLE = re.compile(r"\{([^{}]*)\}")
 _MODULE = dotted("nn.Module")
 
 
@@ -146,7 +145,7 @@ class Statements:
         if "{" not in name:
             return Literal(name)
         parts: list[Expr] = []
-        for i, part in enumerate(_HOLE.split(name)):
+        for i, part in enumerate(HOLE.split(name)):
             if i % 2:
                 parts.append(self.unit.expr(part))
                 self.unit.use(parts[-1])
