@@ -29,11 +29,11 @@ from archspec.targets.torch.length import TooLong, require, require_few_lines, r
 from archspec.targets.torch.module import Module, render
 from archspec.targets.torch.names import capitalised, class_name, member_name, usable_argument
 from archspec.targets.torch.plain import Plain
+from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
-from archspec.targets.torch.rows.unit import OPTIONAL
 from archspec.targets.torch.storage import Mismatch
 from archspec.targets.torch.validate import Validator
 
@@ -244,9 +244,8 @@ def _function(classes: Classes, network: Draft, member: Member) -> Function:
     for argument in network.arguments:
         if argument.key in varying:
             value = member.network.vars[argument.key]
-            missing = value is False and argument.annotation == OPTIONAL
             record = classes.records.get(argument.key)
-            expr = Literal(None) if missing else unit.table(value)
+            expr = fitted(unit.table(value), argument.annotation)
             if record is not None:
                 expr = record.table(value, unit.known)  # type: ignore[arg-type]  # it is a table
             if argument.default is None or expr != argument.default:

@@ -44,6 +44,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.emit import Row, Spelling, Written, spell_step
 from archspec.targets.torch.emit.padding import plan
+from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Leaf, common
@@ -266,6 +267,8 @@ class Modules:
             value = values.get(argument.key)
             if value is None and argument.default is None:
                 value = values[argument.key] = self._default(classes[0], argument.key, values)
+            if value is not None:
+                value = values[argument.key] = fitted(value, argument.annotation)
             if value is None or value == argument.default:
                 positional = False
                 continue

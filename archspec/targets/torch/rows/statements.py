@@ -334,7 +334,7 @@ class _Loop:
         cells = [Tuple(tuple(map(self._cell, row.values()))) for row in written]
         if written and not is_row(written[0]):
             return rows, Tuple(tuple(cell.items[0] for cell in cells))
-        return rows, Tuple(tuple(cells), spread=True)
+        return rows, self.unit.fitted(Tuple(tuple(cells), spread=True), rows)
 
     def _cell(self, value: Data) -> Expr:
         expr = self.unit.argument(value)
