@@ -30,6 +30,7 @@ from archspec.targets.python.tree import (
     names_in,
 )
 from archspec.targets.torch.names import usable_argument
+from archspec.targets.torch.rows.annotations import is_optional_op
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.records import table_in
 from archspec.targets.torch.rows.zipped import zipped
@@ -161,6 +162,7 @@ class _Header:
     levels: list[tuple[str, Expr, list[str]]] = field(default_factory=list)
     bound: dict[str, Expr] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
+    optional: set[str] = field(default_factory=set)
     times: Expr | None = None
 
     @property
@@ -257,7 +259,10 @@ class _Loop:
         """The channels that leave an iteration, and the loop's body."""
         unit = self.unit
         widths = dict(unit.widths)
-        with unit.inside() as inner, self.modules.looping(self.header.bound, self.header.whole):
+        with (
+            unit.inside() as inner,
+            self.modules.looping(self.header.bound, self.header.whole, self.header.optional),
+        ):
             out = self._iteration(arriving)
         unit.widths = widths  # what stands for expressions of the loop's names ends with it
         return out, inner
@@ -287,6 +292,7 @@ class _Loop:
             names = self._bind_columns(rows, table)
             whole = (rows[0] if rows else {}).keys()
             header.whole |= {key for key in whole if all(type(row[key]) is int for row in rows)}
+            header.optional |= {key for key in whole if self._may_be_missing(key)}
             header.levels.append(("each", table, names))
         if self.control.repeat is not None:
             with self.modules.looping(header.bound, header.whole):  # `i` is still that around it
@@ -312,6 +318,13 @@ class _Loop:
         names = {key: self._loop_name(key) for key in (rows[0] if rows else ())}
         self.header.bound.update({key: Name(name) for key, name in names.items()})
         return list(names.values())
+
+    def _may_be_missing(self, column: str) -> bool:
+        """Whether a column of the table names ops in some rows, and none in others."""
+        facts = self.modules.facts
+        environments = facts.environments(self.unit.block)
+        tables = [facts.value_of(self.control.each, names) for names in environments]
+        return is_optional_op([row[column] for table in tables for row in table or ()])
 
     def _index(self, *bases: str) -> str:
         """A name for a counter that nothing around it has, and no column of the table."""

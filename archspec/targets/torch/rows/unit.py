@@ -15,14 +15,18 @@ from archspec.targets.python.language import Translator, cells_of, is_row
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Assign,
+    Attribute,
     Call,
+    Compare,
     Expr,
     Literal,
     Name,
+    Node,
     Statement,
     Subscript,
     Tuple,
     dotted,
+    rebuild,
 )
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
@@ -159,7 +163,21 @@ class Unit:
 
     def expr(self, written: str, *, truth: bool = False) -> Expr:
         """An expression, what is known being computed; with `truth`, whether it holds."""
-        return self._translator(self.bound, self._hoisted).translate(written, truth=truth)
+        expr = self._translator(self.bound, self._hoisted).translate(written, truth=truth)
+        return rebuild(expr, self._compared_with_none) if self.optional else expr  # type: ignore[return-value]  # an expression stays one
+
+    def _compared_with_none(self, node: Node) -> Node | None:
+        """`act is not None` for `act != false`, where act is an op that may be missing."""
+        match node:
+            case Compare(operands=(op, Literal(value=False)), ops=("==" | "!=" as how,)):
+                if self.may_be_missing(op):
+                    word = "is" if how == "==" else "is not"
+                    return Compare((op, Literal(None)), (word,))
+        return None
+
+    def may_be_missing(self, expr: Expr) -> bool:
+        """Whether an expression is an op that may be missing."""
+        return isinstance(expr, Name | Attribute) and flat(expr) in self.optional
 
     def expr_with(self, written: str, bound: Mapping[str, Expr]) -> Expr:
         """An expression of another body, `bound` standing for its names."""
