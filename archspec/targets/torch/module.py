@@ -8,6 +8,7 @@ from archspec.targets.python.printer import INDENT, lines, signature, statements
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Class, Field, Function, List, Literal, names_in
 from archspec.targets.torch.helpers import HELPERS, WITHOUT_F
+from archspec.targets.torch.names import in_order
 from archspec.targets.torch.templates import lay_out
 
 
@@ -33,11 +34,10 @@ def render(module: Module, templates: Path | None = None) -> str:
     """
     names = names_in(*module.classes, *module.functions)
     helpers = _helpers(names)
-    exported = List(tuple(map(Literal, module.exported)))
     page = {
         "docstring": module.docstring,
         "imports": _imports(names, helpers),
-        "exported": list(lines("__all__ = ", exported, 0)),
+        "exported": _exported(module.exported),
         "constants": list(module.constants),
         "helpers": helpers,
         "clamped": module.clamped,
@@ -45,6 +45,13 @@ def render(module: Module, templates: Path | None = None) -> str:
         "functions": [_function(function, 0) for function in module.functions],
     }
     return lay_out(page, templates)
+
+
+def _exported(names: Sequence[str]) -> list[str]:
+    """`__all__`, in which the network's class comes first, whatever a linter thinks of that."""
+    first, *rest = lines("__all__ = ", List(tuple(map(Literal, names))), 0)
+    reason = "" if [*names] == in_order(names) else "  # noqa: RUF022 - the network first"
+    return [first + reason, *rest]
 
 
 def _class(cls: Class) -> Mapping[str, object]:

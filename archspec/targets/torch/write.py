@@ -1,6 +1,5 @@
 """Networks as the text of a module: as a person would write it where that is right, else plain."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,13 @@ from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
-from archspec.targets.torch.names import capitalised, class_name, member_name, usable_argument
+from archspec.targets.torch.names import (
+    capitalised,
+    class_name,
+    in_order,
+    member_name,
+    usable_argument,
+)
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
@@ -222,7 +227,7 @@ def _from_rows(
         [cls for draft in drafts for cls in _documented(draft)],
         functions,
         [function.name for function in functions] or [name],
-        _sorted([name, *(function.name for function in functions)]),
+        [name, *in_order(function.name for function in functions)],
     )
 
 
@@ -282,7 +287,8 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
         for member, name in zip(members, makers, strict=True)
     ]
     names = [function.name for function in functions]
-    return Form(plain.definitions, functions, names, _sorted([*makers, *names]))
+    exported = (*in_order(makers), *in_order(names))
+    return Form(plain.definitions, functions, names, exported)
 
 
 def _class_of(member: Member, family: str | None) -> str:
@@ -295,22 +301,6 @@ def _class_of(member: Member, family: str | None) -> str:
 
 def _function_name(member: Member) -> str:
     return member.name if usable_argument(member.name) else f"{member.name}_net"
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    """Names in the order of `__all__`: constants, classes, functions, as they are written."""
-    return sorted(names, key=lambda n: (not _is_constant(n), not n[0].isupper(), _natural(n)))
-
-
-def _is_constant(name: str) -> bool:
-    return len(name) > 1 and name.isupper()
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """The order of people, `resnet18` before `resnet152`; with a zero in front, that of texts."""
-    parts = re.findall(r"\d+|\D+", name)
-    counts = (int(part) if part.isdigit() and part[0] != "0" else 0 for part in parts)
-    return [(not p.isdigit(), count, p) for p, count in zip(parts, counts, strict=True)]
 
 
 def _text(form: Form, members: Sequence[Member], family: str | None, templates: Path | None) -> str:

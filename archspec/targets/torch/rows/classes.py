@@ -240,6 +240,8 @@ class Classes:
                 unit.bound[own] = Name(argument)
                 if outer.is_whole(given[own]):
                     unit.whole.add(argument)
+                if outer.may_be_missing(given[own]):
+                    unit.optional.add(argument)
             unit.bound["in_channels"] = Name("in_channels")
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
@@ -426,6 +428,9 @@ class Classes:
                 name if usable_argument(name) and name not in unit.taken else unit.fresh(f"{name}_")
             )
             unit.taken.add(own)
+            if is_optional_op([e[name] for e in self.facts.environments(unit.block) if name in e]):
+                expr = fitted(expr, OPTIONAL)
+                unit.optional.add(own)
             unit.locals[own] = expr
             unit.bound[name] = Name(own)
             if unit.is_whole(expr):
