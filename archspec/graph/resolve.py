@@ -22,7 +22,7 @@ from archspec.ops.fields import spell
 
 MAX_WRITTEN = 200
 """The longest name with holes: what it may stand for has at most 64 characters."""
-_HOLE = re.compile(r"\{([^{}]*)\}")
+HOLE = re.compile(r"\{([^{}]*)\}")
 
 
 class Resolver(Leaves):
@@ -88,7 +88,7 @@ class Resolver(Leaves):
                 self.faults.append(InvalidValue(where, problem=problem))
             return ""
 
-        text = _HOLE.sub(fill, written)
+        text = HOLE.sub(fill, written)
         return text if complete else None
 
     def sources(self, step: Step, body: Body, frame: Frame) -> tuple[Value, ...] | None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.api import Check
+from archspec.api import Check, check_text
+from tests.cases.reader import cases
 from tests.targets.networks import Row, chains, generate, source
 from tests.targets.test_printer import assert_formatted
 
@@ -121,7 +122,7 @@ SPECIMENS: dict[str, tuple[list[Row], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def specimens(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all of them, and with the project's configuration."""
+    """A folder with all of them and all the cases, and with the project's configuration."""
     folder = tmp_path_factory.mktemp("specimens")
     (folder / "generated").mkdir()
     for name in ("pyproject.toml", "generated/ruff.toml"):
@@ -129,6 +130,10 @@ def specimens(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     generated = folder / "generated"
     for i, (rows, keys) in enumerate(SPECIMENS.values()):
         (generated / f"specimen_{i}.py").write_text(source(rows, **keys), encoding="utf-8")
+    for i, (_, case) in enumerate(cases("generated")):
+        (generated / f"case_{i}.py").write_text(
+            generate(check_text(case["spec"])), encoding="utf-8"
+        )
     return folder
 
 

@@ -256,6 +256,8 @@ def _plainer(expr: Expr, is_whole_name: IsWhole) -> Expr | None:
         case Unary(op="not", operand=operand):
             inner = as_truth(operand)
             return None if isinstance(inner, Literal) else Unary("not", inner)
+        case Unary(op="-" | "+" as op, operand=Unary(op=inner, operand=operand)) if op == inner:
+            return operand if op == "-" else Unary("+", operand)
         case Boolean(op=op, values=values):
             return _short_circuit(op, values)
         case Binary(left=left, op=op, right=right):

@@ -159,7 +159,10 @@ def lines(prefix: str, expr: Argument, indent: int, suffix: str = "") -> Iterato
 def _is_spread(expr: object) -> bool:
     """Whether something in an expression has to stand on lines of its own."""
     match expr:
-        case Tuple(items=items, spread=spread) | List(items=items, spread=spread):
+        case Tuple(items=items, spread=spread):
+            # the comma that a tuple of one item needs anyway says nothing of lines
+            return (spread and len(items) > 1) or any(map(_is_spread, items))
+        case List(items=items, spread=spread):
             return spread or any(map(_is_spread, items))
         case Dict(items=pairs, spread=spread):
             return spread or any(_is_spread(value) for _, value in pairs)

@@ -6,7 +6,7 @@ from textwrap import wrap
 from archspec.ops import Shape
 from archspec.targets.python.printer import INDENT, WIDTH, statements
 from archspec.targets.python.tree import Assign, Dict, Literal, Name, literal
-from archspec.targets.torch.names import capitalised, commas, prose, sentence
+from archspec.targets.torch.names import commas, prose, sentence
 from archspec.targets.torch.rows.facts import Member
 from archspec.targets.torch.table import family_table, layer_table
 
@@ -50,17 +50,17 @@ def network_docstring(members: Sequence[Member], family: str | None) -> str:
 
 
 def function_docstring(member: Member) -> str:
-    """What the function says that makes a member: its title, or its name, and its figures."""
+    """What the function says that makes a member: its title, or its name as it is, and figures."""
     variant = member.network.spec.variant
     title = short_name((variant.title if variant else None) or member.name)
-    return docstring(f"{title}: {_figures(member, layers=False)}")
+    return docstring(f"{title}: {_figures(member, layers=False)}", title)
 
 
 def docstring(text: str, title: str = "") -> str:
     """A text as a docstring; one that is longer than a line stands below a `title`."""
     if not text:
         return ""
-    words = sentence(capitalised(text))
+    words = sentence(text)
     if len(words) <= WIDTH - INDENT - 6:
         return words
     rest = wrap(words, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False)

@@ -5,6 +5,7 @@ import keyword
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 
 MAX_CLASS_NAME = 64
 
@@ -79,6 +80,22 @@ def capitalised(text: str) -> str:
 def commas(number: int) -> str:
     """A count with commas between its thousands: `11,689,512`."""
     return f"{number:,}"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names in the order of `__all__`: constants, classes, functions, by how they are spelt."""
+    return sorted(names, key=lambda n: (not _is_constant(n), not n[0].isupper(), _natural(n)))
+
+
+def _is_constant(name: str) -> bool:
+    return len(name) > 1 and name.isupper()
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """The order of people, `resnet18` before `resnet152`; with a zero in front, that of texts."""
+    parts = re.findall(r"\d+|\D+", name)
+    counts = (int(part) if part.isdigit() and part[0] != "0" else 0 for part in parts)
+    return [(not p.isdigit(), count, p) for p, count in zip(parts, counts, strict=True)]
 
 
 def usable_argument(name: str) -> bool:

@@ -246,10 +246,15 @@ class _Writer:
         nodes = self.network.nodes
         training_only = not any(self.network.is_evaluated(nodes[g.node]) for g in part.gives)
         if len(variables) == 1:
-            statement = Assign(Name(variables[0]), value, TENSOR)
+            statements = [Assign(Name(variables[0]), value, TENSOR)]
         else:
-            statement = Assign(Tuple(tuple(map(Name, variables))), value)
-        body.forward.append((training_only, statement))
+            several = Name(_variable(f"{name}_parts", "parts", body))  # which can be said to be
+            targets = Tuple(tuple(map(Name, variables)))
+            statements = [
+                Assign(several, value, _tensors(len(variables))),
+                Assign(targets, several),
+            ]
+        body.forward += [(training_only, statement) for statement in statements]
 
     def _module(self, scope: Scope) -> Part:
         """The module of a scope, written once: what is no chain is asked for it twice."""
@@ -276,7 +281,7 @@ class _Writer:
         elif gives:
             values = tuple(body.names[value] for value in gives)
             statements.append(Return(Tuple(values)))
-            returns = Subscript(Name("tuple"), (TENSOR,) * len(gives))
+            returns = _tensors(len(gives))
         methods = self._methods(body, names, statements, returns)
         if not gives:
             methods = methods[:1]
@@ -373,6 +378,11 @@ class _Writer:
                 first.append(literal(options.pop("value")))
             keywords = [Keyword(key, literal(value)) for key, value in options.items()]
             yield Evaluate(Call(dotted(f"nn.init.{scheme.name}_"), (*first, *keywords)))
+
+
+def _tensors(count: int) -> Expr:
+    """`tuple[torch.Tensor, torch.Tensor]`."""
+    return Subscript(Name("tuple"), (TENSOR,) * count)
 
 
 def _super_init() -> Expr:

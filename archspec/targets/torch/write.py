@@ -1,6 +1,5 @@
 """Networks as the text of a module: as a person would write it where that is right, else plain."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,13 +26,19 @@ from archspec.targets.torch.emit.padding import leaps
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.length import TooLong, require, require_few_lines, require_few_rows
 from archspec.targets.torch.module import Module, render
-from archspec.targets.torch.names import class_name, member_name, usable_argument
+from archspec.targets.torch.names import (
+    capitalised,
+    class_name,
+    in_order,
+    member_name,
+    usable_argument,
+)
 from archspec.targets.torch.plain import Plain
+from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
-from archspec.targets.torch.rows.unit import OPTIONAL
 from archspec.targets.torch.storage import Mismatch
 from archspec.targets.torch.validate import Validator
 
@@ -222,13 +227,14 @@ def _from_rows(
         [cls for draft in drafts for cls in _documented(draft)],
         functions,
         [function.name for function in functions] or [name],
-        [name, *sorted((function.name for function in functions), key=_natural)],
+        [name, *in_order(function.name for function in functions)],
     )
 
 
 def _documented(draft: Draft) -> list[Class]:
     *before, own = draft.classes()
-    return [*before, replace(own, docstring=describe.docstring(draft.docstring, draft.title))]
+    text = describe.docstring(capitalised(draft.docstring), draft.title)
+    return [*before, replace(own, docstring=text)]
 
 
 def _function(classes: Classes, network: Draft, member: Member) -> Function:
@@ -243,9 +249,8 @@ def _function(classes: Classes, network: Draft, member: Member) -> Function:
     for argument in network.arguments:
         if argument.key in varying:
             value = member.network.vars[argument.key]
-            missing = value is False and argument.annotation == OPTIONAL
             record = classes.records.get(argument.key)
-            expr = Literal(None) if missing else unit.table(value)
+            expr = fitted(unit.table(value), argument.annotation)
             if record is not None:
                 expr = record.table(value, unit.known)  # type: ignore[arg-type]  # it is a table
             if argument.default is None or expr != argument.default:
@@ -282,7 +287,7 @@ def _plain(members: Sequence[Member], family: str | None) -> Form:
         for member, name in zip(members, makers, strict=True)
     ]
     names = [function.name for function in functions]
-    exported = (*sorted(makers, key=_natural), *sorted(names, key=_natural))
+    exported = (*in_order(makers), *in_order(names))
     return Form(plain.definitions, functions, names, exported)
 
 
@@ -296,13 +301,6 @@ def _class_of(member: Member, family: str | None) -> str:
 
 def _function_name(member: Member) -> str:
     return member.name if usable_argument(member.name) else f"{member.name}_net"
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """The order of people, `resnet18` before `resnet152`; with a zero in front, that of texts."""
-    parts = re.findall(r"\d+|\D+", name)
-    counts = (int(part) if part.isdigit() and part[0] != "0" else 0 for part in parts)
-    return [(not p.isdigit(), count, p) for p, count in zip(parts, counts, strict=True)]
 
 
 def _text(form: Form, members: Sequence[Member], family: str | None, templates: Path | None) -> str:

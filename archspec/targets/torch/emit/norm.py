@@ -35,10 +35,11 @@ def batch_norm(op: BatchNorm, row: Row) -> Spelling:
 
 
 def instance_norm(op: InstanceNorm, row: Row) -> Spelling:
-    """`nn.InstanceNorm2d`."""
+    """`nn.InstanceNorm2d`, whose momentum is a number: None is none there, and no average."""
+    momentum = 0.0 if op.momentum is None else op.momentum
     options = (
         *row.option("eps", op.eps, 1e-5),
-        *row.option("momentum", op.momentum, 0.1),
+        *row.option("momentum", momentum, 0.1),
         *row.option("affine", op.affine, default=False),
         *row.option("track_running_stats", op.track_running_stats, default=False),
     )

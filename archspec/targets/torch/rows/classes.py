@@ -36,9 +36,15 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.names import class_name, usable_argument
+from archspec.targets.torch.rows.annotations import (
+    OPTIONAL,
+    annotation_of,
+    fitted,
+    is_optional_op,
+)
 from archspec.targets.torch.rows.arguments import bound_variables
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
-from archspec.targets.torch.rows.coalesce import coalesced
+from archspec.targets.torch.rows.coalesce import coalesced, without_unread
 from archspec.targets.torch.rows.facts import Facts
 from archspec.targets.torch.rows.folding import folded
 from archspec.targets.torch.rows.graphs import Graph
@@ -47,14 +53,13 @@ from archspec.targets.torch.rows.init import init_statements
 from archspec.targets.torch.rows.modules import Modules, is_chain
 from archspec.targets.torch.rows.records import Record, record_name, record_of
 from archspec.targets.torch.rows.stages import share_stages
+from archspec.targets.torch.rows.together import together
 from archspec.targets.torch.rows.unit import (
     LONGEST,
-    OPTIONAL,
     Argument,
     CannotWrite,
     TooLong,
     Unit,
-    annotation_of,
     holds_whole_numbers,
 )
 
@@ -164,6 +169,8 @@ class Classes:
             unit.bound[name] = Name(own[name])
             if values and holds_whole_numbers(values):
                 unit.whole.add(own[name])
+            if is_optional_op(self._values_of(unit, block, name)):
+                unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
         unit.taken |= {"in_channels", *own.values()}
@@ -185,16 +192,23 @@ class Classes:
         for name, default in block.args.items():
             if own[name] not in read:
                 continue
-            values = self.facts.arguments_of(block.name, name)
-            if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
-                values.append(unit.values[default])  # of what it may be, though no use leaves it
+            values = self._values_of(unit, block, name)
             annotation = annotation_of(values, self.heads.spell)
-            expr = None if default is None else self._default(unit, default)
+            expr = None if default is None else fitted(self._default(unit, default), annotation)
             if expr is None or free_names(expr) - unit.class_names or self._is_absent(expr):
                 required.append(Argument(own[name], annotation, key=name))
             else:
                 optional.append(Argument(own[name], annotation, expr, key=name))
         return [*required, *optional]
+
+    def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
+        """What an argument is in any network, and what it may be, though no use leaves it so."""
+        values, default = self.facts.arguments_of(block.name, name), block.args[name]
+        if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
+            values.append(unit.values[default])
+        if default is False:
+            values.append(default)
+        return values
 
     def _is_absent(self, expr: Expr) -> bool:
         """Whether a block is named that no network has: it has no class."""
@@ -226,6 +240,8 @@ class Classes:
                 unit.bound[own] = Name(argument)
                 if outer.is_whole(given[own]):
                     unit.whole.add(argument)
+                if outer.may_be_missing(given[own]):
+                    unit.optional.add(argument)
             unit.bound["in_channels"] = Name("in_channels")
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
@@ -350,16 +366,23 @@ class Classes:
             values = [member.network.vars[name] for member in self.facts.members]
             annotation = annotation_of(_distinct(values), self.heads.spell)
             if own in unit.optional:
-                annotation = OPTIONAL
+                annotation = self._optional(values)
             if own in unit.records:
                 annotation = unit.records[own].annotation
             default = self.facts.default_of(name)
             if default is None or (name in varying and isinstance(default, list)):
                 required.append(Argument(own, annotation, key=name))
             else:
-                value = self.value(unit, default, optional=own in unit.optional)
+                value = fitted(self.value(unit, default), annotation)
                 optional.append(Argument(own, annotation, value, key=name))
         return [*required, *optional]
+
+    def _optional(self, values: Sequence[Value]) -> Expr:
+        """The annotation of an op that may be missing: of any, unless a block asks for some."""
+        blocks = [draft for draft in self.blocks.values() if draft.block]
+        if any(argument.may_be_missing for draft in blocks for argument in draft.arguments):
+            return annotation_of(_distinct(values), self.heads.spell)
+        return OPTIONAL
 
     def _records(self, unit: Unit, varying: frozenset[str]) -> None:
         """Classes for the rows of the tables in which the members of a family differ."""
@@ -372,10 +395,8 @@ class Classes:
             if record is not None and isinstance(bound, Name) and record.name not in taken:
                 self.records[name] = unit.records[bound.id] = record
 
-    def value(self, unit: Unit, value: Value, *, optional: bool = False) -> Expr:
-        """A variable's value; no op at all is None."""
-        if value is False and optional:
-            return Literal(None)
+    def value(self, unit: Unit, value: Value) -> Expr:
+        """A variable's value."""
         if isinstance(value, str) and not isinstance(value, Reference):
             return unit.expr(value)
         return unit.known(value)
@@ -409,6 +430,9 @@ class Classes:
                 name if usable_argument(name) and name not in unit.taken else unit.fresh(f"{name}_")
             )
             unit.taken.add(own)
+            if is_optional_op([e[name] for e in self.facts.environments(unit.block) if name in e]):
+                expr = fitted(expr, OPTIONAL)
+                unit.optional.add(own)
             unit.locals[own] = expr
             unit.bound[name] = Name(own)
             if unit.is_whole(expr):
@@ -436,6 +460,7 @@ class Classes:
         return self._finish(unit, Draft(name, dotted("nn.Sequential"), out))
 
     def _finish(self, unit: Unit, draft: Draft) -> Draft:
+        unit.statements = together(without_unread(unit.statements))
         if draft.out is not None:
             # A loop's running variable means nothing outside.
             out = unit.expanded(draft.out)

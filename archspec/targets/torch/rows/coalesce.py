@@ -1,4 +1,4 @@
-"""A variable that only hands its value on to another one is that one from the start."""
+"""Variables that are too many: that only hand their value on to another one, or are not read."""
 
 from collections.abc import Sequence
 
@@ -36,3 +36,25 @@ def _renamed(statement: Statement, value: Name, target: Name) -> Statement:
         return target if node == value else None
 
     return rebuild(statement, replaced)  # type: ignore[return-value]  # a statement stays one
+
+
+def without_unread(body: Sequence[Statement]) -> list[Statement]:
+    """Statements without variables that nothing reads."""
+    found = list(body)
+    while True:
+        read = _read(found)
+        kept = [s for s in found if not _makes(s) or _makes(s) in read]
+        if len(kept) == len(found):
+            return found
+        found = kept
+
+
+def _read(body: Sequence[Statement]) -> frozenset[str]:
+    """The names in statements, but for those of variables where they are made."""
+    return names_in(*(s.value if isinstance(s, Assign) and _makes(s) else s for s in body))
+
+
+def _makes(statement: Statement) -> str:
+    """The variable that a statement makes, "" where it makes none."""
+    made = isinstance(statement, Assign) and isinstance(statement.target, Name)
+    return statement.target.id if made else ""  # type: ignore[union-attr]  # just asked

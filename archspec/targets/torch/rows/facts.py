@@ -161,10 +161,6 @@ class Facts:
         found = self.scopes.get((step.at, "block"), [])
         return list(dict.fromkeys(self.block_name(i.scope) for i in found))
 
-    def ops_of(self, step: Step) -> list[type[Op]]:
-        """The classes of the ops that a row stands for."""
-        return list(dict.fromkeys(type(leaf.op) for leaf in self.kinds_of(step)))
-
     def arguments_of(self, block: str, name: str) -> list[Value]:
         """The values that an argument of a block is given, in any network."""
         given = (inner.scope.arguments for inner in self.units[block])

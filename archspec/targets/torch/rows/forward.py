@@ -1,6 +1,6 @@
 """Forward: the statements that apply a class's modules to each other's outputs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import TypeAlias
@@ -22,6 +22,7 @@ from archspec.targets.python.tree import (
     Literal,
     Name,
     Statement,
+    Subscript,
     Tuple,
     call,
     dotted,
@@ -51,6 +52,7 @@ class Forward(Variables):
         self.flags: dict[int, Expr] = {}
         self.joined: dict[int, int] = {}
         self.optional: set[int] = set()
+        self.told: set[str] = set()  # the variables of which a type checker knows what they are
 
     def write_forward(
         self, items: Sequence[Item], applied: Mapping[int, Apply], outputs: Sequence[int]
@@ -126,12 +128,19 @@ class Forward(Variables):
         return expr
 
     def _annotate(self, name: str) -> None:
-        """Say that a variable is a tensor where nothing else tells."""
-        if name == "x":
+        """Say that a variable is a tensor where nothing else tells.
+
+        Where it is made first that holds for whatever it becomes later on.
+        """
+        if name == "x" or name in self.told:
             return
+        self.told.add(name)
+        made = list(_assignments(name, [statement for _, statement in self.body]))
+        for read in {read for value in made for read in _owners(value)}:
+            self._annotate(read)
         for i, (trained_only, statement) in enumerate(self.body):
             if isinstance(statement, Assign) and statement.target == Name(name):
-                if gives_any(statement.value) and not trained_only:
+                if any(map(gives_any, made)) and not trained_only:
                     self.body[i] = (False, replace(statement, annotation=TENSOR))
                 return
 
@@ -319,11 +328,32 @@ class Forward(Variables):
         return not leaves or any("input" in leaf.op.backward_needs for leaf in leaves)
 
 
+def _assignments(name: str, body: Sequence[Statement]) -> Iterator[Expr]:
+    """What a variable is made of, under conditions, too, and among several."""
+    for statement in body:
+        if isinstance(statement, If):
+            yield from _assignments(name, (*statement.body, *statement.orelse))
+        elif isinstance(statement, Assign):
+            several = statement.target.items if isinstance(statement.target, Tuple) else ()
+            if Name(name) in (statement.target, *several):
+                yield statement.value
+
+
+def _owners(expr: Expr) -> list[str]:
+    """The variables whose methods, or parts, make a value: it is known of them what it is."""
+    match expr:
+        case Call(function=Attribute(value=owner)) | Subscript(value=owner):
+            return [owner.id] if isinstance(owner, Name) else _owners(owner)
+    return []
+
+
 def _operands(expr: Expr) -> list[str]:
     """The variables whose type decides that of an expression."""
     match expr:
         case Name(id=name):
             return [name]
+        case Call() | Subscript():
+            return _owners(expr)
         case Binary(left=left, right=right):
             return [*_operands(left), *_operands(right)]
     return []
@@ -332,8 +362,10 @@ def _operands(expr: Expr) -> list[str]:
 def gives_any(expr: Expr) -> bool:
     """Whether a type checker knows nothing of an expression: it calls a module."""
     match expr:
-        case Call(function=Attribute(value=Name(id="self")) | Call()):
+        case Call(function=Attribute(value=Name(id="self")) | Call() | Name(id="getattr")):
             return True
+        case Call(function=Attribute(value=owner)) | Subscript(value=owner):
+            return gives_any(owner)
         case Binary(left=left, right=right):
             return gives_any(left) or gives_any(right)
         case Conditional(body=body, orelse=orelse):

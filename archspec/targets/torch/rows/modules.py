@@ -1,6 +1,6 @@
 """Steps as modules: rows, blocks, groups, and repetition, as the constructor makes them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -44,6 +44,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.emit import Row, Spelling, Written, spell_step
 from archspec.targets.torch.emit.padding import plan
+from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Leaf, common
@@ -142,7 +143,7 @@ class Modules:
         written = step.sugar.get(role) or self.facts.spec.defaults.get(step.op or "", {}).get(role)
         expr = self.unit.expr(written) if isinstance(written, str) else Literal(value=True)
         self.unit.use(expr)
-        if isinstance(expr, Name) and expr.id in self.unit.optional:
+        if self.unit.may_be_missing(expr):
             return Compare((expr, Literal(None)), ("is not",))
         return expr
 
@@ -268,6 +269,8 @@ class Modules:
             value = values.get(argument.key)
             if value is None and argument.default is None:
                 value = values[argument.key] = self._default(classes[0], argument.key, values)
+            if value is not None:
+                value = values[argument.key] = fitted(value, argument.annotation)
             if value is None or value == argument.default:
                 positional = False
                 continue
@@ -565,13 +568,20 @@ class Modules:
         return expr if self.unit.is_whole(expr) else Call(Name("int"), (expr,))
 
     @contextmanager
-    def looping(self, bound: Mapping[str, Expr], whole: set[str]) -> Iterator[None]:
-        """Names of a loop, while its body is written."""
+    def looping(
+        self, bound: Mapping[str, Expr], whole: set[str], optional: Iterable[str] = ()
+    ) -> Iterator[None]:
+        """Names of a loop, while its body is written.
+
+        `whole` are those of integers, `optional` those of ops that may be missing.
+        """
         unit = self.unit
-        before, numbers = dict(unit.bound), set(unit.whole)
+        before, numbers, missing = dict(unit.bound), set(unit.whole), set(unit.optional)
         taken = set(unit.taken)
         unit.bound.update(bound)
         unit.whole |= {flat(bound[name]) for name in whole if name in bound}
+        unit.optional -= free_names(*bound.values())
+        unit.optional |= {flat(bound[name]) for name in optional}
         unit.taken |= free_names(*bound.values())
         self.loops += 1
         try:
@@ -580,7 +590,7 @@ class Modules:
             self.loops -= 1
             self.looped = True
             unit.bound = before
-            unit.whole = numbers
+            unit.whole, unit.optional = numbers, missing
             unit.taken = taken | {name for name in unit.taken if name in unit.widths}
 
 

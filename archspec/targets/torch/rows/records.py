@@ -19,7 +19,12 @@ from archspec.targets.python.tree import (
     Tuple,
 )
 from archspec.targets.torch.names import usable_argument
-from archspec.targets.torch.rows.unit import Spell, annotation_of
+from archspec.targets.torch.rows.annotations import (
+    Spell,
+    annotation_of,
+    fitted,
+    is_optional_op,
+)
 
 FEWEST = 3
 """Rows of fewer columns are unpacked: nobody has to count what stands where."""
@@ -52,7 +57,7 @@ class Record:
         return Tuple(tuple(self._row(row, cell) for row in rows), spread=True)
 
     def _row(self, row: Mapping[str, Value], cell: Callable[[Value], Expr]) -> Call:
-        values = {key: cell(row[key]) for key in self.fields}
+        values = {key: fitted(cell(row[key]), self.fields[key]) for key in self.fields}
         if self.by_name:
             return Call(Name(self.name), tuple(Keyword(k, v) for k, v in values.items()))
         return Call(Name(self.name), tuple(values.values()))
@@ -76,7 +81,8 @@ def record_of(name: str, tables: Sequence[Any], spell: Spell) -> Record | None:
     if any(_is_written(cell) for column in columns.values() for cell in column):
         return None
     fields = {key: annotation_of(_distinct(column), spell) for key, column in columns.items()}
-    return Record(name, fields, any(type(c) is bool for column in columns.values() for c in column))
+    told = (column for column in columns.values() if not is_optional_op(column))
+    return Record(name, fields, any(type(cell) is bool for column in told for cell in column))
 
 
 def record_name(variable: str) -> str:

@@ -1,10 +1,10 @@
 """Modules added one by one to a list: what conditions and loops in a body make necessary."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from archspec.graph.resolve import HOLE
 from archspec.language.model import Control, Step
 from archspec.language.source import Data
 from archspec.targets.python.arithmetic import free_names
@@ -30,6 +30,7 @@ from archspec.targets.python.tree import (
     names_in,
 )
 from archspec.targets.torch.names import usable_argument
+from archspec.targets.torch.rows.annotations import is_optional_op
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.records import table_in
 from archspec.targets.torch.rows.zipped import zipped
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 _RUNNING = ("channels", "in_channels", "width")
 """What a variable is called that holds the channels from step to step."""
-_HOLE = re.compile(r"\{([^{}]*)\}")
 _MODULE = dotted("nn.Module")
 
 
@@ -146,7 +146,7 @@ class Statements:
         if "{" not in name:
             return Literal(name)
         parts: list[Expr] = []
-        for i, part in enumerate(_HOLE.split(name)):
+        for i, part in enumerate(HOLE.split(name)):
             if i % 2:
                 parts.append(self.unit.expr(part))
                 self.unit.use(parts[-1])
@@ -162,6 +162,7 @@ class _Header:
     levels: list[tuple[str, Expr, list[str]]] = field(default_factory=list)
     bound: dict[str, Expr] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
+    optional: set[str] = field(default_factory=set)
     times: Expr | None = None
 
     @property
@@ -258,7 +259,10 @@ class _Loop:
         """The channels that leave an iteration, and the loop's body."""
         unit = self.unit
         widths = dict(unit.widths)
-        with unit.inside() as inner, self.modules.looping(self.header.bound, self.header.whole):
+        with (
+            unit.inside() as inner,
+            self.modules.looping(self.header.bound, self.header.whole, self.header.optional),
+        ):
             out = self._iteration(arriving)
         unit.widths = widths  # what stands for expressions of the loop's names ends with it
         return out, inner
@@ -288,6 +292,7 @@ class _Loop:
             names = self._bind_columns(rows, table)
             whole = (rows[0] if rows else {}).keys()
             header.whole |= {key for key in whole if all(type(row[key]) is int for row in rows)}
+            header.optional |= {key for key in whole if self._may_be_missing(key)}
             header.levels.append(("each", table, names))
         if self.control.repeat is not None:
             with self.modules.looping(header.bound, header.whole):  # `i` is still that around it
@@ -314,6 +319,13 @@ class _Loop:
         self.header.bound.update({key: Name(name) for key, name in names.items()})
         return list(names.values())
 
+    def _may_be_missing(self, column: str) -> bool:
+        """Whether a column of the table names ops in some rows, and none in others."""
+        facts = self.modules.facts
+        environments = facts.environments(self.unit.block)
+        tables = [facts.value_of(self.control.each, names) for names in environments]
+        return is_optional_op([row[column] for table in tables for row in table or ()])
+
     def _index(self, *bases: str) -> str:
         """A name for a counter that nothing around it has, and no column of the table."""
         columns = {name for _, _, names in self.levels for name in names}
@@ -335,7 +347,7 @@ class _Loop:
         cells = [Tuple(tuple(map(self._cell, row.values()))) for row in written]
         if written and not is_row(written[0]):
             return rows, Tuple(tuple(cell.items[0] for cell in cells))
-        return rows, Tuple(tuple(cells), spread=True)
+        return rows, self.unit.fitted(Tuple(tuple(cells), spread=True), rows)
 
     def _cell(self, value: Data) -> Expr:
         expr = self.unit.argument(value)

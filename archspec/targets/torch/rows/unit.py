@@ -1,7 +1,7 @@
 """One class while it is written: its statements, its names, and what expressions are in it."""
 
 import keyword
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -15,19 +15,22 @@ from archspec.targets.python.language import Translator, cells_of, is_row
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Assign,
-    Binary,
+    Attribute,
     Call,
+    Compare,
     Expr,
-    Lambda,
     Literal,
     Name,
+    Node,
     Statement,
     Subscript,
     Tuple,
     dotted,
+    rebuild,
 )
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
+from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional
 from archspec.targets.torch.rows.arguments import RATES
 from archspec.targets.torch.rows.facts import Facts, Leaf
 from archspec.targets.torch.rows.refusal import CannotWrite
@@ -35,8 +38,6 @@ from archspec.targets.torch.rows.refusal import CannotWrite
 if TYPE_CHECKING:
     from archspec.targets.torch.rows.records import Record
 
-OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
-"""The annotation of an op that may be missing."""
 When: TypeAlias = Expr | bool
 """A condition, or its truth where that is known."""
 LONGEST = 59
@@ -62,6 +63,11 @@ class Argument:
     annotation: Expr
     default: Expr | None = None
     key: str = ""
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether it is an op of which there may be none."""
+        return is_optional(self.annotation)
 
     @property
     def is_flag(self) -> bool:
@@ -157,7 +163,21 @@ class Unit:
 
     def expr(self, written: str, *, truth: bool = False) -> Expr:
         """An expression, what is known being computed; with `truth`, whether it holds."""
-        return self._translator(self.bound, self._hoisted).translate(written, truth=truth)
+        expr = self._translator(self.bound, self._hoisted).translate(written, truth=truth)
+        return rebuild(expr, self._compared_with_none) if self.optional else expr  # type: ignore[return-value]  # an expression stays one
+
+    def _compared_with_none(self, node: Node) -> Node | None:
+        """`act is not None` for `act != false`, where act is an op that may be missing."""
+        match node:
+            case Compare(operands=(op, Literal(value=False)), ops=("==" | "!=" as how,)):
+                if self.may_be_missing(op):
+                    word = "is" if how == "==" else "is not"
+                    return Compare((op, Literal(None)), (word,))
+        return None
+
+    def may_be_missing(self, expr: Expr) -> bool:
+        """Whether an expression is an op that may be missing."""
+        return isinstance(expr, Name | Attribute) and flat(expr) in self.optional
 
     def expr_with(self, written: str, bound: Mapping[str, Expr]) -> Expr:
         """An expression of another body, `bound` standing for its names."""
@@ -172,7 +192,7 @@ class Unit:
         """A known list gets a name in the class where a loop looks into it."""
         own = f"{name}_" if keyword.iskeyword(name) else name
         if own not in self.tables:
-            self.tables[own] = self.table(self.values[name])
+            self.tables[own] = self.fitted(self.table(self.values[name]), self.values[name])
             self.taken.add(own)
             if holds_whole_numbers([self.values[name]]):
                 self.whole.add(own)
@@ -192,6 +212,10 @@ class Unit:
         if isinstance(value, str) and not isinstance(value, Reference):
             return self.expr(value)
         return self.known(value)
+
+    def fitted(self, table: Expr, value: Value) -> Expr:
+        """A table as its value has it, with None where some rows name an op and others none."""
+        return fitted(table, annotation_of([value], self.spell_name))
 
     def argument(self, value: Data) -> Expr:
         """A written value that is handed on."""
@@ -305,86 +329,6 @@ def _is_integral(value: Any) -> bool:
     return type(value) is int
 
 
-# --- annotations ----------------------------------------------------------------------------------
-
-_ANY_LENGTH = Literal(...)
-
-
-Spell: TypeAlias = Callable[[str], Expr]
-
-
-def annotation_of(values: Sequence[Value], spell: Spell) -> Expr:
-    """The annotation for an argument that takes these values."""
-    kinds = list(dict.fromkeys(_annotation(value, spell) for value in values)) or [Name("int")]
-    texts = [flat(kind) for kind in kinds]
-    if set(texts) == {"int", "float"}:
-        return Name("float")
-    sizes = {len(value) for value in values if isinstance(value, list | tuple)}
-    if sizes == {2} and "tuple[int, ...]" in texts:  # a height and a width
-        pair = Subscript(Name("tuple"), (Name("int"), Name("int")))
-        kinds = [pair if flat(kind) == "tuple[int, ...]" else kind for kind in kinds]
-        texts = list(map(flat, kinds))
-    tuples = [text for text in texts if text.startswith("tuple[")]
-    if len(tuples) > 1 and len(tuples) == len(kinds):
-        inner = Name("float") if set(tuples) == _NUMBERS else Name("tuple")
-        return Subscript(Name("tuple"), (inner, _ANY_LENGTH))
-    if all(isinstance(value, Reference) for value in values) and values:
-        return _one_of_classes(values, spell)
-    ordered = [kind for _, kind in sorted(zip(texts, kinds, strict=True), key=lambda pair: pair[0])]
-    return _union(ordered)
-
-
-_NUMBERS = {"tuple[int, ...]", "tuple[float, ...]"}
-_MADE = Subscript(Name("Callable"), (_ANY_LENGTH, dotted("nn.Module")))
-"""What makes modules: a class, or one with some of its arguments given."""
-
-
-def _one_of_classes(values: Sequence[Value], spell: Spell) -> Expr:
-    """`type[BasicBlock | Bottleneck]`."""
-    classes = [spell(str(value)) for value in values]
-    if any(isinstance(cls, Call | Lambda) for cls in classes):
-        return _MADE
-    return Subscript(Name("type"), _union(sorted(dict.fromkeys(classes), key=flat)))
-
-
-def _union(kinds: Sequence[Expr]) -> Expr:
-    joined = kinds[0]
-    for kind in kinds[1:]:
-        joined = Binary(joined, "|", kind)
-    return joined
-
-
-def _annotation(value: Value, spell: Spell) -> Expr:
-    if isinstance(value, Reference):
-        return _one_of_classes([value], spell)
-    if isinstance(value, list | tuple):
-        inner = list(dict.fromkeys(_annotation(item, spell) for item in value))
-        if set(inner) == {Name("int"), Name("float")}:
-            inner = [Name("float")]
-        return Subscript(Name("tuple"), (_common(inner), _ANY_LENGTH))
-    if isinstance(value, Mapping):
-        if len(value) == 1:
-            return _annotation(next(iter(value.values())), spell)
-        return Subscript(Name("tuple"), tuple(_annotation(v, spell) for v in value.values()))
-    return Name(type(value).__name__)
-
-
-def _common(kinds: Sequence[Expr]) -> Expr:
-    """One annotation for items of several kinds: of rows, column by column."""
-    if len(kinds) == 1:
-        return kinds[0]
-    rows = [k.index for k in kinds if isinstance(k, Subscript) and isinstance(k.index, tuple)]
-    if len(rows) == len(kinds) and len({len(row) for row in rows}) == 1:
-        columns = (list(dict.fromkeys(column)) for column in zip(*rows, strict=True))
-        return Subscript(Name("tuple"), tuple(_common(column) for column in columns))
-    classes = [k.index for k in kinds if isinstance(k, Subscript) and k.value == Name("type")]
-    if len(classes) == len(kinds):
-        return Subscript(Name("type"), _union(classes))  # type: ignore[arg-type]  # no slices
-    if set(kinds) == {Name("int"), Name("float")}:
-        return Name("float")
-    return Name("tuple") if all(isinstance(k, Subscript) for k in kinds) else _union(kinds)
-
-
 __all__ = [
     "LONGEST",
     "Argument",
@@ -392,5 +336,4 @@ __all__ = [
     "Saved",
     "TooLong",
     "Unit",
-    "annotation_of",
 ]

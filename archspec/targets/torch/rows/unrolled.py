@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.expressions import Value
+from archspec.graph.resolve import HOLE
 from archspec.language.model import Step
 from archspec.language.rows import SUGAR
 from archspec.targets.python.tree import Expr
@@ -13,7 +14,6 @@ from archspec.targets.torch.rows.unit import CannotWrite, Unit
 
 MOST = 200
 """A row that is repeated more often is not written down so many times."""
-_HOLE = re.compile(r"\{([^{}]*)\}")
 _KINDS = ("group", "block", "repeat")
 
 
@@ -97,7 +97,7 @@ def _filled(unit: Unit, name: str, names: Mapping[str, Value]) -> str:
             raise CannotWrite((), "a name differs from object to object")
         return str(int(value))
 
-    return _HOLE.sub(fill, name)
+    return HOLE.sub(fill, name)
 
 
 def _divide(facts: Facts, step: Step, steps: list[Step]) -> None:
