@@ -21,6 +21,7 @@ PROVEN = {
     "macs",
     "gradients",
     "constants",
+    "beginnings",
     "training_step",
     "receptive_field",
     "claims",
