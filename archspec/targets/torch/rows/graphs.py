@@ -363,7 +363,8 @@ class Graph(Forward):
             return Compare((attribute, Literal(None)), ("is not",))
         if not self.is_merge(item):
             return None
-        base = item.step.name or ("shortcut" if 0 in item.inputs else f"{item.step.op}")
+        op = self.leaves_of(item)[0].op.op_name
+        base = item.step.name or ("shortcut" if 0 in item.inputs else op)
         names = _numbered(f"use_{base}", 99)
         name = next(name for name in names if name not in self.attributes)
         self.attributes.add(name)
