@@ -75,13 +75,10 @@ class Transition(nn.Module):
 
 class DenseNet(nn.Module):
     def __init__(
-        self,
-        init_features: int,
-        depths: tuple[int, ...],
-        num_classes: int = 1000,
-        growth_rate: int = 32,
+        self, depths: tuple[int, ...], num_classes: int = 1000, growth_rate: int = 32
     ) -> None:
         super().__init__()
+        init_features = 2 * growth_rate
         channels1 = init_features + depths[0] * growth_rate
         channels2 = channels1 // 2 + depths[1] * growth_rate
         channels3 = channels2 // 2 + depths[2] * growth_rate
@@ -133,24 +130,19 @@ class DenseNet(nn.Module):
 
 def densenet121(num_classes: int = 1000) -> DenseNet:
     """DenseNet-121: 7,978,856 parameters, 2,834,161,664 MACs."""
-    return DenseNet(init_features=64, depths=(6, 12, 24, 16), num_classes=num_classes)
+    return DenseNet(depths=(6, 12, 24, 16), num_classes=num_classes)
 
 
 def densenet169(num_classes: int = 1000) -> DenseNet:
     """DenseNet-169: 14,149,480 parameters, 3,359,843,328 MACs."""
-    return DenseNet(init_features=64, depths=(6, 12, 32, 32), num_classes=num_classes)
+    return DenseNet(depths=(6, 12, 32, 32), num_classes=num_classes)
 
 
 def densenet201(num_classes: int = 1000) -> DenseNet:
     """DenseNet-201: 20,013,928 parameters, 4,291,365,888 MACs."""
-    return DenseNet(init_features=64, depths=(6, 12, 48, 32), num_classes=num_classes)
+    return DenseNet(depths=(6, 12, 48, 32), num_classes=num_classes)
 
 
 def densenet161(num_classes: int = 1000) -> DenseNet:
     """DenseNet-161: 28,681,000 parameters, 7,727,907,072 MACs."""
-    return DenseNet(
-        init_features=96,
-        depths=(6, 12, 36, 24),
-        num_classes=num_classes,
-        growth_rate=48,
-    )
+    return DenseNet(depths=(6, 12, 36, 24), num_classes=num_classes, growth_rate=48)

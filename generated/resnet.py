@@ -138,12 +138,13 @@ class ResNet(nn.Module):
         self,
         block: type[BasicBlock | Bottleneck],
         depths: tuple[int, ...],
-        width: int,
         num_classes: int = 1000,
         expansion: int = 4,
         groups: int = 1,
+        width_per_group: int = 64,
     ) -> None:
         super().__init__()
+        width = groups * width_per_group
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
@@ -207,44 +208,30 @@ class ResNet(nn.Module):
 def resnet18(num_classes: int = 1000) -> ResNet:
     """ResNet-18: 11,689,512 parameters, 1,814,073,344 MACs."""
     return ResNet(
-        block=BasicBlock,
-        depths=(2, 2, 2, 2),
-        width=64,
-        num_classes=num_classes,
-        expansion=1,
+        block=BasicBlock, depths=(2, 2, 2, 2), num_classes=num_classes, expansion=1
     )
 
 
 def resnet34(num_classes: int = 1000) -> ResNet:
     """ResNet-34: 21,797,672 parameters, 3,663,761,408 MACs."""
     return ResNet(
-        block=BasicBlock,
-        depths=(3, 4, 6, 3),
-        width=64,
-        num_classes=num_classes,
-        expansion=1,
+        block=BasicBlock, depths=(3, 4, 6, 3), num_classes=num_classes, expansion=1
     )
 
 
 def resnet50(num_classes: int = 1000) -> ResNet:
     """ResNet-50: 25,557,032 parameters, 4,089,184,256 MACs."""
-    return ResNet(
-        block=Bottleneck, depths=(3, 4, 6, 3), width=64, num_classes=num_classes
-    )
+    return ResNet(block=Bottleneck, depths=(3, 4, 6, 3), num_classes=num_classes)
 
 
 def resnet101(num_classes: int = 1000) -> ResNet:
     """ResNet-101: 44,549,160 parameters, 7,801,405,440 MACs."""
-    return ResNet(
-        block=Bottleneck, depths=(3, 4, 23, 3), width=64, num_classes=num_classes
-    )
+    return ResNet(block=Bottleneck, depths=(3, 4, 23, 3), num_classes=num_classes)
 
 
 def resnet152(num_classes: int = 1000) -> ResNet:
     """ResNet-152: 60,192,808 parameters, 11,513,626,624 MACs."""
-    return ResNet(
-        block=Bottleneck, depths=(3, 8, 36, 3), width=64, num_classes=num_classes
-    )
+    return ResNet(block=Bottleneck, depths=(3, 8, 36, 3), num_classes=num_classes)
 
 
 def resnext50_32x4d(num_classes: int = 1000) -> ResNet:
@@ -252,9 +239,9 @@ def resnext50_32x4d(num_classes: int = 1000) -> ResNet:
     return ResNet(
         block=Bottleneck,
         depths=(3, 4, 6, 3),
-        width=128,
         num_classes=num_classes,
         groups=32,
+        width_per_group=4,
     )
 
 
@@ -263,9 +250,9 @@ def resnext101_32x8d(num_classes: int = 1000) -> ResNet:
     return ResNet(
         block=Bottleneck,
         depths=(3, 4, 23, 3),
-        width=256,
         num_classes=num_classes,
         groups=32,
+        width_per_group=8,
     )
 
 
@@ -274,21 +261,27 @@ def resnext101_64x4d(num_classes: int = 1000) -> ResNet:
     return ResNet(
         block=Bottleneck,
         depths=(3, 4, 23, 3),
-        width=256,
         num_classes=num_classes,
         groups=64,
+        width_per_group=4,
     )
 
 
 def wide_resnet50_2(num_classes: int = 1000) -> ResNet:
     """Wide ResNet-50-2: 68,883,240 parameters, 11,398,021,120 MACs."""
     return ResNet(
-        block=Bottleneck, depths=(3, 4, 6, 3), width=128, num_classes=num_classes
+        block=Bottleneck,
+        depths=(3, 4, 6, 3),
+        num_classes=num_classes,
+        width_per_group=128,
     )
 
 
 def wide_resnet101_2(num_classes: int = 1000) -> ResNet:
     """Wide ResNet-101-2: 126,886,696 parameters, 22,753,050,624 MACs."""
     return ResNet(
-        block=Bottleneck, depths=(3, 4, 23, 3), width=128, num_classes=num_classes
+        block=Bottleneck,
+        depths=(3, 4, 23, 3),
+        num_classes=num_classes,
+        width_per_group=128,
     )

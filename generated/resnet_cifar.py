@@ -104,9 +104,13 @@ class BasicBlock(nn.Module):
 
 class CIFARResNet(nn.Module):
     def __init__(
-        self, n: int, shortcut: type[PaddedShortcut | Projection], num_classes: int = 10
+        self,
+        depth: int,
+        shortcut: type[PaddedShortcut | Projection],
+        num_classes: int = 10,
     ) -> None:
         super().__init__()
+        n = (depth - 2) // 6
         self.conv1 = nn.Conv2d(3, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         self.layer1 = self._make_layer(16, 16, shortcut=shortcut, n=n, stride=1)
@@ -154,39 +158,39 @@ class CIFARResNet(nn.Module):
 
 def resnet20(num_classes: int = 10) -> CIFARResNet:
     """ResNet-20: 269,722 parameters, 40,551,040 MACs."""
-    return CIFARResNet(n=3, shortcut=PaddedShortcut, num_classes=num_classes)
+    return CIFARResNet(depth=20, shortcut=PaddedShortcut, num_classes=num_classes)
 
 
 def resnet32(num_classes: int = 10) -> CIFARResNet:
     """ResNet-32: 464,154 parameters, 68,862,592 MACs."""
-    return CIFARResNet(n=5, shortcut=PaddedShortcut, num_classes=num_classes)
+    return CIFARResNet(depth=32, shortcut=PaddedShortcut, num_classes=num_classes)
 
 
 def resnet44(num_classes: int = 10) -> CIFARResNet:
     """ResNet-44: 658,586 parameters, 97,174,144 MACs."""
-    return CIFARResNet(n=7, shortcut=PaddedShortcut, num_classes=num_classes)
+    return CIFARResNet(depth=44, shortcut=PaddedShortcut, num_classes=num_classes)
 
 
 def resnet56(num_classes: int = 10) -> CIFARResNet:
     """ResNet-56: 853,018 parameters, 125,485,696 MACs."""
-    return CIFARResNet(n=9, shortcut=PaddedShortcut, num_classes=num_classes)
+    return CIFARResNet(depth=56, shortcut=PaddedShortcut, num_classes=num_classes)
 
 
 def resnet110(num_classes: int = 10) -> CIFARResNet:
     """ResNet-110: 1,727,962 parameters, 252,887,680 MACs."""
-    return CIFARResNet(n=18, shortcut=PaddedShortcut, num_classes=num_classes)
+    return CIFARResNet(depth=110, shortcut=PaddedShortcut, num_classes=num_classes)
 
 
 def resnet1202(num_classes: int = 10) -> CIFARResNet:
     """ResNet-1202: 19,421,274 parameters, 2,829,238,912 MACs."""
-    return CIFARResNet(n=200, shortcut=PaddedShortcut, num_classes=num_classes)
+    return CIFARResNet(depth=1202, shortcut=PaddedShortcut, num_classes=num_classes)
 
 
 def resnet20_b(num_classes: int = 10) -> CIFARResNet:
     """ResNet-20 with projections: 272,474 parameters, 40,813,184 MACs."""
-    return CIFARResNet(n=3, shortcut=Projection, num_classes=num_classes)
+    return CIFARResNet(depth=20, shortcut=Projection, num_classes=num_classes)
 
 
 def resnet110_b(num_classes: int = 10) -> CIFARResNet:
     """ResNet-110 with projections: 1,730,714 parameters, 253,149,824 MACs."""
-    return CIFARResNet(n=18, shortcut=Projection, num_classes=num_classes)
+    return CIFARResNet(depth=110, shortcut=Projection, num_classes=num_classes)

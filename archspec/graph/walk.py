@@ -440,7 +440,7 @@ class Walker(Resolver):
         arriving = self.flow(inputs[0])
         before = len(self.faults)
         arguments = self._arguments(step, block, frame, arriving)
-        if arriving is None or len(self.faults) > before:
+        if arriving is None or any(f.severity == "error" for f in self.faults[before:]):
             self._unknown(step, name, frame, inputs)
             return
         self.work += 10 + len(block.vars) + len(self.references) // 16

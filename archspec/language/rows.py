@@ -201,7 +201,7 @@ class RowParser:
             return step
         return step._replace(
             inputs=self.inputs(row, here),
-            control=self.control(row),
+            control=self.control(row, at),
             branches=self.branches(row, here),
             init=read_schemes(self, row.get("init"), here.where("init")),
         )
@@ -240,14 +240,26 @@ class RowParser:
         return step._replace(
             claims=self.claims(row, at),
             inputs=self.inputs(row, step),
-            control=self.control(row),
+            control=self.control(row, at),
         )
 
-    def control(self, row: Mapping[str, Data]) -> Control | None:
+    def control(self, row: Mapping[str, Data], at: SpecPath) -> Control | None:
         """What decides whether and how often a step is run, None where nothing does."""
         if not any(row.get(key) is not None for key in CONTROL):
             return None
-        return Control(*(row.get(key) for key in CONTROL))
+        when, repeat, each = (row.get(key) for key in CONTROL)
+        return Control(when, repeat, self.table(each, at) if type(each) is dict else each)
+
+    def table(self, columns: Mapping[str, Data], at: SpecPath) -> Data:
+        """The rows of a table that is written by its columns: `{width: [64, 128], s: [1, 2]}`."""
+        lists = {name: cells for name, cells in columns.items() if type(cells) is list}
+        lengths = {name: len(cells) for name, cells in lists.items()}
+        if len(lists) < len(columns) or len(set(lengths.values())) != 1:
+            told = ", ".join(f"{name} has {lengths.get(name, 'no list')}" for name in columns)
+            problem = f"columns are lists of equal length; {told[:200] or 'there are none'}"
+            self.fault(InvalidValue, (*at, "each"), problem=problem)
+            return []
+        return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
 
     def inputs(self, row: Mapping[str, Data], step: Step) -> tuple[str, ...] | None:
         """The names behind `from`."""

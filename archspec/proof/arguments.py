@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from inspect import Parameter, signature
 
 from archspec.api import Check, check
+from archspec.proof.beginnings import prove_beginnings
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.constants import prove_constants
 from archspec.proof.structure import prove_parameters, prove_shapes
@@ -18,7 +19,7 @@ def prove_arguments(subject: Subject) -> Proof:
     """With another value of an argument, the code is the network that the spec means with it.
 
     Arguments are tried that are numbers and bear the name of one of the spec's variables. Shapes,
-    parameters and constants are compared, for a larger value and for a smaller one.
+    parameters, constants and beginnings are compared, for a larger value and for a smaller one.
     """
     found: list[Difference] = []
     tried: list[str] = []
@@ -32,8 +33,8 @@ def prove_arguments(subject: Subject) -> Proof:
         return not_applicable(CLAIM, "none is a number that a variable of the spec gives")
     if found:
         return verdict(CLAIM, f"called with {', '.join(tried)} it is another network", found)
-    text = f"called with {', '.join(tried)}: the shapes, parameters and constants computed for that"
-    return verdict(CLAIM, text)
+    what = "the shapes, parameters, constants and beginnings computed for that"
+    return verdict(CLAIM, f"called with {', '.join(tried)}: {what}")
 
 
 def _open_arguments(subject: Subject) -> list[tuple[str, float]]:
@@ -67,7 +68,7 @@ def _checked(subject: Subject, name: str, value: float) -> Check | None:
 
 
 def _differences(subject: Subject, called: str) -> Iterator[Difference]:
-    for prove in (prove_parameters, prove_constants, prove_shapes):
+    for prove in (prove_parameters, prove_constants, prove_beginnings, prove_shapes):
         try:
             proof = prove(subject)
         except Exception as error:  # noqa: BLE001 - what a faulty module raises is a finding

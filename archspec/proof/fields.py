@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archspec.analysis.phases import Axis
 from archspec.analysis.receptive_field import ReceptiveField
@@ -59,16 +59,19 @@ def prove_fields(subject: Subject) -> Proof:
         smallest = min(candidate.reach for candidate in candidates)
         return not_applicable(claim, f"fields from {smallest} pixels on take --full")
     found: list[Difference] = []
+    network = subject.with_state(positive_state(subject.meta, torch.float32))
     for axis in (0, 1):
         trace = _trace(subject, allowed, axis, breadths[axis], margins[axis])
-        differing = _compare(subject, allowed, trace, torch.float32)
+        differing = _compare(subject, network, allowed, trace, torch.float32)
         if differing:
             # Some fast convolutions compute neighbours together and spread a NaN; that of float64,
             # on an ordinary tensor, does not.
             # And of a narrow strip, units may see nothing but the padding beside it.
             paths = {difference.where for difference in differing}
             again = [candidate for candidate in allowed if candidate.node.path in paths]
-            differing = _compare(subject, again, _wider(subject, again, trace), torch.float64)
+            exact = subject.with_state(positive_state(subject.meta, torch.float64))
+            wider = _wider(subject, again, trace)
+            differing = _compare(subject, exact, again, wider, torch.float64)
         found += differing
     largest = max(candidate.reach for candidate in allowed)
     text = f"{len(allowed)} of {counted(finite, 'node')} with a finite field"
@@ -160,10 +163,13 @@ def _place_edge(edges: list[int], edge: int, stride: int, least: int) -> None:
 
 
 def _compare(
-    subject: Subject, candidates: Sequence[Candidate], trace: Trace, dtype: torch.dtype
+    subject: Subject,
+    network: nn.Module,
+    candidates: Sequence[Candidate],
+    trace: Trace,
+    dtype: torch.dtype,
 ) -> list[Difference]:
     """The candidates whose units see other pixels than computed, along the trace's axis."""
-    network = subject.with_state(positive_state(subject.meta, dtype))
     fast = dtype is torch.float32
     layout = torch.channels_last if fast else torch.contiguous_format
     wanted = {candidate.node.path: candidate for candidate in candidates}

@@ -66,19 +66,83 @@ class _EmptyOnMeta(TorchFunctionMode):
 class ShapesOnly(TorchFunctionMode):
     """Batch norm and the usual activations put out a tensor of their input's shape, and no more.
 
-    On the meta device PyTorch takes each apart in Python: that is most of a pass's time. For
-    passes that ask how far they come.
+    So do sums and products of two tensors of one shape. On the meta device PyTorch takes each
+    apart in Python: that is most of a pass's time. For passes that ask for shapes, and for what
+    convolutions and products of matrices are run.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return torch.empty_like(args[0]) if func in KEEPING_SHAPE else func(*args, **kwargs or {})
+        kept = func in KEEPING_SHAPE or (func in _OF_TWO and _are_alike(args))
+        return torch.empty_like(args[0]) if kept else func(*args, **kwargs or {})
 
 
 KEEPING_SHAPE = frozenset(
-    {torch.batch_norm, F.batch_norm, torch.relu, F.relu, F.relu6, F.silu, F.hardswish, F.gelu}
+    {
+        *(torch.batch_norm, F.batch_norm, torch.relu, F.relu, F.relu6, F.silu, F.hardswish),
+        *(F.gelu, F.leaky_relu, F.elu, F.mish, F.hardtanh, F.hardsigmoid, F.softplus),
+        *(torch.sigmoid, F.sigmoid, torch.tanh, F.tanh),
+    }
 )
+_OF_TWO = frozenset({torch.add, torch.Tensor.add, torch.mul, torch.Tensor.mul})
+"""What `a + b` and `a * b` call as well."""
+
+
+def _are_alike(args: Any) -> bool:
+    if len(args) != 2 or not all(isinstance(arg, Tensor) for arg in args):
+        return False
+    return bool(args[0].shape == args[1].shape and args[0].dtype == args[1].dtype)
+
+
+class NormsInShape(TorchFunctionMode):
+    """Batch norm in training as autograd sees it, without its numbers.
+
+    On the meta device PyTorch takes both its passes apart in Python, some thirty operations.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not F.batch_norm:
+            return func(*args, **kwargs or {})
+        return _batch_norm(*args, **kwargs or {})
+
+
+def _batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,  # noqa: FBT001, FBT002 - as `F.batch_norm` has it
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """What `F.batch_norm` puts out, where its tensors fit together; where not, what it raises."""
+    own = (running_mean, running_var, weight, bias)
+    fits = x.dim() > 1 and all(t is None or t.shape == x.shape[1:2] for t in own)
+    if not training or not fits or x.numel() <= x.shape[1]:
+        return F.batch_norm(x, *own, training, momentum, eps)
+    normed: Tensor = _BatchNormInShape.apply(x, weight, bias)
+    return normed
+
+
+class _BatchNormInShape(torch.autograd.Function):
+    """Keeps for backward what batch norm keeps, so that overwriting that is an error here, too."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.bias = None if bias is None else bias.shape
+        return torch.empty_like(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        shift = None if ctx.bias is None else gradients[0].new_empty(ctx.bias)
+        scale = None if weight is None else torch.empty_like(weight)
+        return torch.empty_like(x), scale, shift
 
 
 def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:

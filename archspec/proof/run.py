@@ -9,6 +9,7 @@ import torch
 from archspec.api import Check, write
 from archspec.api import check as check_spec
 from archspec.proof.arguments import prove_arguments
+from archspec.proof.beginnings import prove_beginnings
 from archspec.proof.certificate import Certificate, Difference, Proof, not_applicable, verdict
 from archspec.proof.constants import prove_constants
 from archspec.proof.fields import prove_fields
@@ -96,6 +97,7 @@ def _code(checked: Check) -> str:
 def _steps() -> Iterator[tuple[str, Callable[[Subject], Proof]]]:
     yield from STRUCTURE
     yield "constants", prove_constants
+    yield "beginnings", prove_beginnings
     yield "arguments", prove_arguments
     yield "training_step", prove_training_step
     yield "receptive_field", prove_fields

@@ -1,6 +1,7 @@
 """Shapes, parameters, operations and gradients, on the meta device: no number is computed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.graph.network import INPUT, Node
 from archspec.ops import Shape, show, thousands
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
-from archspec.proof.making import ShapesOnly, in_training
+from archspec.proof.making import NormsInShape, ShapesOnly, in_training
 from archspec.proof.subject import Subject, tensors_of
 from archspec.report.figures import counted
 
@@ -63,15 +64,18 @@ def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
     given: Sizes = {}
     taken: Sizes = {}
     x = torch.empty(BATCH, *subject.input_shape, device="meta")
-    network = _watched(subject.on_meta(), given, taken)
     with torch.no_grad(), ShapesOnly():
-        outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
+        with _watched(subject.meta, given, taken) as network:
+            outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
         if subject.network.training_only:
-            in_training(network)(x)
+            with _watched(in_training(subject.on_meta()), given, taken) as network:
+                network(x)
     return given, taken, outputs
 
 
-def _watched(network: nn.Module, given: Sizes, taken: Sizes) -> nn.Module:
+@contextmanager
+def _watched(network: nn.Module, given: Sizes, taken: Sizes) -> Iterator[nn.Module]:
+    hooks = []
     for name, module in network.named_modules():
 
         def keep(_: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
@@ -81,8 +85,12 @@ def _watched(network: nn.Module, given: Sizes, taken: Sizes) -> nn.Module:
                 if isinstance(tensor, Tensor):
                     taken.setdefault(name, []).append(tuple(tensor.shape[1:]))
 
-        module.register_forward_hook(keep)
-    return network
+        hooks.append(module.register_forward_hook(keep))
+    try:
+        yield network
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _seen_arriving(subject: Subject, taken: Sizes) -> set[int]:
@@ -137,7 +145,7 @@ def prove_macs(subject: Subject) -> Proof:
     if computed is None:
         return not_applicable("macs", "they are unknown")
     network = subject.meta
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), ShapesOnly():
         network(torch.empty(BATCH, *subject.input_shape, device="meta"))
     total = counter.get_total_flops() // BATCH
     by_module = dict.fromkeys((name for name, _ in network.named_modules()), 0)
@@ -192,7 +200,8 @@ def prove_gradients(subject: Subject) -> Proof:
     wanted = {name: p for name, p in parameters.items() if name not in subject.idle}
     if not wanted:
         return not_applicable("gradients", "no output follows from a step that has parameters")
-    outputs = tensors_of(network(torch.empty(BATCH, *subject.input_shape, device="meta")))
+    with NormsInShape():
+        outputs = tensors_of(network(torch.empty(BATCH, *subject.input_shape, device="meta")))
     torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
     found = [
         Difference(name, "a gradient", "none")

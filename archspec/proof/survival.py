@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from archspec.api import write
 from archspec.graph.build import build as build_network
 from archspec.ops import show
+from archspec.proof.beginnings import prove_beginnings
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.constants import prove_constants
 from archspec.proof.making import ShapesOnly, assign, skeleton
@@ -123,10 +124,11 @@ def prove_alone(trial: Trial) -> Proof:
         return not_applicable(claim, "the module on trial was given")
     with imported(write(subject.check)) as (module, folder):
         alone = subject.written_as(module, folder)
-        proofs = (prove_parameters(alone), prove_constants(alone), prove_shapes(alone))
+        compared = (prove_parameters, prove_constants, prove_beginnings, prove_shapes)
+        proofs = [prove(alone) for prove in compared]
         found = [difference for proof in proofs for difference in proof.differences]
         found += trial.compare(trial.run(alone.with_state(trial.state))) if not found else ()
-    return verdict(claim, "the same tensors, constants, shapes and output", found)
+    return verdict(claim, "the same tensors, constants, beginnings, shapes and output", found)
 
 
 @contextmanager

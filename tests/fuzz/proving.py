@@ -11,8 +11,8 @@ from archspec.proof import prove
 from tests.fuzz.failure import Failure, told
 
 CLAIMS = (
-    *("shapes", "parameters", "macs", "gradients", "constants", "arguments", "training_step"),
-    "receptive_field",
+    *("shapes", "parameters", "macs", "gradients", "constants", "beginnings", "arguments"),
+    *("training_step", "receptive_field"),
 )
 """The others ask what PyTorch can do with a module."""
 

@@ -21,6 +21,7 @@ PROVEN = {
     "macs",
     "gradients",
     "constants",
+    "beginnings",
     "training_step",
     "receptive_field",
     "claims",
@@ -106,6 +107,17 @@ WRONG: dict[str, tuple[str, str, set[str]]] = {
     "detached": (
         FORWARD,
         FORWARD.replace("conv2(x)", "conv2(x).detach()"),
+        {"gradients", "training_step"},
+    ),
+    "overwritten": (
+        "x = F.relu(self.conv1_norm(x))",
+        "y = self.conv1_norm(x)\n        x.mul_(2)\n        x = F.relu(y)",
+        {"gradients", "training_step"},
+    ),
+    "a norm without its factors": (
+        "self.conv1_norm(x)",
+        "F.batch_norm(x, self.conv1_norm.running_mean, self.conv1_norm.running_var, "
+        "training=self.training)",
         {"gradients", "training_step"},
     ),
     "work for nothing": (FORWARD, f"        self.conv2(x)\n{FORWARD}", {"macs"}),

@@ -30,7 +30,7 @@ def test_a_certificate_for_a_person(run_cli: RunCli, folder: Path) -> None:
     assert lines[2].startswith("tiny.py, on 3×48×40, torch ")
     assert "✓ MACs             357 160, half of FlopCounterMode's 714 320" in lines
     assert "– reference        the spec names none" in lines
-    assert lines[-1] == "✓ 14 claims proven, 4 not applicable"
+    assert lines[-1] == "✓ 15 claims proven, 4 not applicable"
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in done.stdout
 
@@ -45,7 +45,7 @@ def test_a_failure_ends_with_1_and_shows_the_place(run_cli: RunCli, folder: Path
     assert "✗ constants        not all of " in done.stdout
     assert "conv2: expected dilation=(2, 2), got (1, 1)" in done.stdout
     assert "✗ training step    not all of 1 output, 8 gradients, 3 buffers are as" in done.stdout
-    assert done.stdout.endswith("\n✗ 3 failed, 10 claims proven, 5 not applicable\n")
+    assert done.stdout.endswith("\n✗ 3 failed, 11 claims proven, 5 not applicable\n")
 
 
 def test_a_certificate_as_json(run_cli: RunCli, folder: Path) -> None:

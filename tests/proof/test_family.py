@@ -90,7 +90,7 @@ def test_every_function_is_certified(member: str, tmp_path: Path) -> None:
     assert failed(certificate) == set()
     assert certificate.proof("arguments").text == (
         "called with num_classes=20, num_classes=5, rate=0.25: "
-        "the shapes, parameters and constants computed for that"
+        "the shapes, parameters, constants and beginnings computed for that"
     )
 
 

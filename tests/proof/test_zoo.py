@@ -2,7 +2,7 @@
 
 The first network of a file stands trial for everything that `--quick` proves, receptive fields,
 tracing and copies included. The others are of the same classes, with other numbers: of them the
-tensors, the shapes, the operations, the constants and the outputs are compared.
+tensors, the shapes, the operations, the constants, the beginnings and the outputs are compared.
 `archspec prove` proves everything of all of them; that takes a quarter of an hour.
 """
 
@@ -16,7 +16,7 @@ from archspec.proof import Certificate, prove
 
 FIRST = [members([file.name])[0] for file in loader.list_specs()]
 OTHERS = [name for name in members([]) if name not in FIRST]
-CLAIMS = ["shapes", "parameters", "macs", "constants", "arguments"]
+CLAIMS = ["shapes", "parameters", "macs", "constants", "beginnings", "arguments"]
 WITH_REFERENCE = [*CLAIMS, "reference"]
 ATTENTION = ("vit_", "swin_", "maxvit_")
 """Networks of torchvision that are no convolutional networks."""

@@ -134,7 +134,6 @@ def test_groups_in_each_other_are_written_once_each(monkeypatch: pytest.MonkeyPa
 def test_nothing_is_written_where_no_form_is_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "MAX_STEPS", 0)  # so that nothing can be compared
     code, message, _ = told(check_text(ROWS))
-    assert (code, message) == (
-        "AS503",
-        "no code came out equal to this network: MachineError: this takes too long",
-    )
+    assert code == "AS503"
+    assert message.startswith("no code came out equal to this network: ")
+    assert message.endswith(": this takes too long")

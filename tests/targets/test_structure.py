@@ -148,6 +148,9 @@ TYPED = {"convnext": 1, "inception_resnet_v2": 2}
 """Statements more, for type checkers: `x = f(x) + x` and `return x`, calls of modules being Any."""
 
 READABLE = {
+    "densenet": 1,  # what follows from the growth rate is computed, and no argument
+    "resnet": 1,  # the same, of groups and their width
+    "resnet_cifar": 1,  # the same, of the depth
     "efficientnet_v2": 5,  # the fields of the rows of a table, once a nameless tuple
     "mobilenet_v3": 6,  # the same
     "preresnet": 2,  # the method that makes the stages, for 30 lines

@@ -164,6 +164,30 @@ def names_of(head: str) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in _parameters(head) or ())
 
 
+def difference(found: Any, wanted: Any) -> str:
+    """Two layers beside each other, in words: `nn.Conv2d with stride (2, 2) in place of (1, 1)`."""
+    if not isinstance(found, tuple) or not isinstance(wanted, tuple) or found[0] != wanted[0]:
+        heads = (
+            each[0] if isinstance(each, tuple) and each else "a number" for each in (found, wanted)
+        )
+        return "{} in place of {}".format(*heads)
+    one, other = _named(found), _named(wanted)
+    differing = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    changes = (f"{name} {one.get(name)} in place of {other.get(name)}" for name in differing)
+    return f"{found[0]} with {', '.join(changes)}"
+
+
+def _named(key: tuple[Any, ...]) -> dict[str, Any]:
+    """The arguments in what a layer is known by: pairs, or values in the signature's order."""
+    head, *values = key
+    if all(
+        isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
+        for value in values
+    ):
+        return dict(values)
+    return dict(zip(names_of(head), values, strict=False))
+
+
 def by_name(made: Call) -> tuple[Argument, ...]:
     """The arguments of a call, each by its name; those that have none as they are."""
     positional = [item for item in made.arguments if not isinstance(item, Keyword | Starred)]

@@ -16,6 +16,11 @@ class Mismatch(Exception):
         self.path = path
 
 
+def told(callee: Any) -> str:
+    """What was applied, in words: the path of a module, or the name of a function."""
+    return f"`{callee[1]}`" if callee[0] == "module" else str(callee[0])
+
+
 class Expected(NamedTuple):
     """The ways in which a step may have been written, ready to be looked up."""
 
@@ -98,7 +103,7 @@ class Storage:
 
     def _read(self, tensor: Tensor) -> None:
         if tensor.index in self.stale:
-            raise Mismatch(f"{tensor.callee[:2]} is overwritten and read again")
+            raise Mismatch(f"what {told(tensor.callee)} gives is overwritten and read again")
 
     def _overwrite(self, target: Tensor, result: Tensor) -> None:
         storage = self._of(target)
@@ -107,7 +112,7 @@ class Storage:
         if target.index in self.parts:
             raise Mismatch("one of the parts of a tensor is overwritten")
         if storage in self.saved:
-            raise Mismatch(f"{self.saved[storage][:2]} needs what is overwritten, to go backward")
+            raise Mismatch(f"{told(self.saved[storage])} needs what is overwritten, to go backward")
         self.stale.update(self.sharing.get(storage, (storage,)))
         self.stale.discard(result.index)
         self._keep(result, storage)

@@ -19,7 +19,8 @@ from archspec.targets.python.objects import External, Instance, MachineError
 from archspec.targets.torch.emit import Spelling, WatchedRow, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.helpers import HELPERS
-from archspec.targets.torch.storage import Expected, Mismatch, Storage
+from archspec.targets.torch.signatures import difference
+from archspec.targets.torch.storage import Expected, Mismatch, Storage, told
 from archspec.targets.torch.symbols import (
     Callee,
     Made,
@@ -30,6 +31,8 @@ from archspec.targets.torch.symbols import (
     form_of,
     place,
 )
+
+UNUSABLE = "the code that its rows give cannot be run"
 
 
 class Validator:
@@ -54,9 +57,9 @@ class Validator:
         except Mismatch:
             raise
         except (MachineError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-            raise Mismatch(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{UNUSABLE}: {error}") from error
         except (ZeroDivisionError, RecursionError, OverflowError) as error:
-            raise Mismatch(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{UNUSABLE}: {error}") from error
 
     def _validate(self, network: Network, name: str, arguments: dict[str, Any]) -> None:
         root = self.machine.call(self.machine.globals[name], (), arguments)
@@ -112,17 +115,21 @@ class Validator:
     def _compare_modules(
         self, network: Network, ways: Sequence[Expected], placed: Mapping[str, Any]
     ) -> None:
-        """Every module with tensors at its path; none that the network has not."""
+        """Every module with tensors at its path; none that the network has not.
+
+        Of others those that nothing runs, where they were made: no call tells what they are.
+        """
         wanted = {
             node.module.path: (node.module, way)
             for node, way in zip(network.nodes, ways, strict=True)
             if node.module.tensors
+            or (not network.is_run(node) and type(placed.get(node.module.path)) is Made)
         }
         same: set[Any] = set()  # what was compared, by identity: all of it is kept alive meanwhile
         for path, (module, expected) in wanted.items():
             made = placed.get(path)
             if made is None:
-                raise Mismatch(f"there is no {path}", path)
+                raise Mismatch(f"there would be no `{path}`", path)
             found = made.arguments if isinstance(made, Parameter) else made.key
             pair = (id(expected), id(found), id(module.init), id(made.inits))
             if pair not in same:
@@ -130,7 +137,7 @@ class Validator:
                 same.add(pair)
         for path, made in placed.items():
             if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
-                raise Mismatch(f"the network has no {path}", path)
+                raise Mismatch(f"there would be a `{path}`, which the network has not", path)
 
     @staticmethod
     def _compare_module(module: Module, expected: Expected, made: Any, found: Any) -> None:
@@ -138,7 +145,7 @@ class Validator:
         parameter = expected.parameter if isinstance(made, Parameter) else None
         if found not in (parameter, expected.key, expected.bare):
             wanted = expected.key or expected.parameter
-            raise Mismatch(f"{module.path} is {found}, not {wanted}", module.path)
+            raise Mismatch(f"`{module.path}` would be {difference(found, wanted)}", module.path)
         schemes, found = module.init, made.inits
         if not schemes and not found:
             return
@@ -146,7 +153,7 @@ class Validator:
         if isinstance(made, Parameter):
             begin = dict(zip([""], begin.values(), strict=False))
         if begin != found:
-            raise Mismatch(f"{module.path} begins as {found}, not as {begin}", module.path)
+            raise Mismatch(f"the parameters of `{module.path}` would begin otherwise", module.path)
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -283,7 +290,7 @@ class _Run:
         function = self._function(expected, operands)
         found = modules if function is None else [function, *modules]
         if not found:
-            raise Mismatch(f"{node.path} is not computed from what it reads", node.path)
+            raise Mismatch(f"`{node.path}` is not computed from what it reads", node.path)
         return next((tensor for tensor in found if tensor.index not in self.nodes), found[0])
 
     def _find_module(self, node: Node, expected: Expected, operands: list[Tensor]) -> Tensor:
@@ -291,7 +298,7 @@ class _Run:
         if type(made) is Made and expected.bare is None:
             found = self.torch.given_by(made, operands)
             if found is None:
-                raise Mismatch(f"{node.path} is not applied to what it reads", node.path)
+                raise Mismatch(f"`{node.path}` is not applied to what it reads", node.path)
             return found
         try:
             if type(made) is Parameter:
@@ -303,7 +310,7 @@ class _Run:
                 operands = [expected.padding(operands, self)]
             return self.torch.apply(("module", made.path, made.key), tuple(operands))
         except NotThere:
-            raise Mismatch(f"{node.path} is not applied to what it reads", node.path) from None
+            raise Mismatch(f"`{node.path}` is not applied to what it reads", node.path) from None
 
     def _function(self, expected: Expected, operands: list[Tensor]) -> Tensor | None:
         if expected.function is None:
@@ -363,7 +370,7 @@ class _Run:
                 sums.add(index)
             counts[index] = counts.get(index, 0) + 1
             if index not in self.torch.used:
-                raise Mismatch(f"{tensor.callee} is computed, and is no step")
+                raise Mismatch(f"{told(tensor.callee)} is computed, and is no step")
         for index, nodes in self.nodes.items():
             if len(nodes) == 1 and counts.get(index) == 1:
                 continue  # as most are
@@ -371,12 +378,14 @@ class _Run:
             # the parts of a tensor are all made for each
             cut = any(op.is_view for op in ops if op is not None)
             if not cut and index not in sums and counts.get(index, 0) > len(nodes):
-                raise Mismatch(f"{nodes[0].path} is computed {counts[index]} times", nodes[0].path)
+                raise Mismatch(
+                    f"`{nodes[0].path}` is computed {counts[index]} times", nodes[0].path
+                )
             drawn = [n for n, op in zip(nodes, ops, strict=True) if op and op.role == "dropout"]
             # statistics are kept anew in each run; an identity behind gives the same tensor
             once = drawn or [node for node in nodes if node.module.tensors]
             if once and index in counts and counts[index] != len(once):
-                raise Mismatch(f"{once[0].path} is run {counts[index]} times", once[0].path)
+                raise Mismatch(f"`{once[0].path}` is run {counts[index]} times", once[0].path)
 
 
 def _has_tensors(made: Made) -> bool:

@@ -97,7 +97,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
                 split |= {block}
                 continue
             expected = isinstance(error, CannotWrite | Mismatch)
-            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            reason = str(error) if expected else f"no rule has a form for it ({error})"
             try:
                 form = _plain(members, family)
             except TooLong:

@@ -328,14 +328,16 @@ class Classes:
         draft.takes_channels = len(widths) > 1
         draft.init += init_statements(facts, self.names, self.heads.class_of)
         draft.arguments = tuple(self._network_arguments(unit, derived, varying, draft.read))
-        self._share_stages(draft)
+        self._share_stages(draft, unit)
         used = {argument.key for argument in draft.arguments}
         draft.records = tuple(record for key, record in self.records.items() if key in used)
         return draft
 
-    def _share_stages(self, draft: Draft) -> None:
+    def _share_stages(self, draft: Draft, unit: Unit) -> None:
         """Let one method make the stages that are alike."""
-        shared = share_stages(draft.init, draft.all_arguments(), partial(self._arguments_of, draft))
+        known = [*draft.all_arguments()]
+        known += [Argument(n, _INTEGER) for n, v in unit.locals.items() if unit.is_whole(v)]
+        shared = share_stages(draft.init, known, partial(self._arguments_of, draft))
         if shared is not None:
             draft.init, draft.methods = shared.init, (shared.method,)
 

@@ -284,11 +284,13 @@ class Facts:
     def is_computed(self, name: str) -> bool:
         """Whether every member has the value that the spec's expression gives."""
         written = self.spec.vars[name]
-        if not isinstance(written, str) or len(self.members) > 1:
-            return isinstance(written, str) and name not in self.varying()
-        values = self.members[0].network.vars
-        names = {**self.references, **values}
-        return bool(evaluate(written, names, (), []) == values[name])
+        if not isinstance(written, str):
+            return False
+        everything = (member.network.vars for member in self.members)
+        return all(
+            evaluate(written, {**self.references, **values}, (), []) == values[name]
+            for values in everything
+        )
 
     def spec_outputs(self, unit: Any) -> bool:
         """Whether the network gives back several values."""

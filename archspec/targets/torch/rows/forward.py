@@ -251,7 +251,7 @@ class Forward(Variables):
         if item.value in self.outputs:
             return following is None and item.value not in self.flags  # it is returned
         text = flat(expr)
-        reader = next(other for other in self.items if item.value in other.inputs)
+        reader = self.readers[item.value][0]
         apart = reader.trained_only != item.trained_only or not isinstance(reader.when, bool)
         if len(text) > MAX_NESTED or apart:
             return False

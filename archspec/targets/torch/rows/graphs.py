@@ -51,6 +51,8 @@ class Graph(Forward):
         self.modules = modules
         self.names: dict[str, int] = {}
         self.source = 0  # what `input` stands for
+        self.depth = 0  # of groups that are none in code
+        self.within: set[int] = set()  # the values of what stands in such
         self.bound: dict[SpecPath, Mapping[str, Expr]] = {}  # names of loops, by unrolled step
         self.count = 1
         self.channels: dict[int, Expr] = {}
@@ -117,10 +119,10 @@ class Graph(Forward):
 
     def _inside(self, body: Body, source: int) -> int:
         """The steps of a group that is none in code; it has names and an input of its own."""
-        names, before = self.names, self.source
-        self.names, self.source = {}, source
+        names, before, depth = self.names, self.source, self.depth
+        self.names, self.source, self.depth = {}, source, depth + 1
         value = self._steps(body.steps, source)
-        self.names, self.source = names, before
+        self.names, self.source, self.depth = names, before, depth
         return value
 
     def _is_transparent(self, step: Step) -> bool:
@@ -148,6 +150,8 @@ class Graph(Forward):
         trained_only = self.unit.block == "" and not self.facts.is_evaluated(step)
         item = Item(step, role, inputs, self.count, when, trained_only)
         self.items.append(item)
+        if self.depth:
+            self.within.add(item.value)
         self.count += 1
         return item.value
 
@@ -173,9 +177,10 @@ class Graph(Forward):
         `if self.use_shortcut: out = self.stochastic_depth(out) + x` in place of two conditions.
         """
         for item, following in zip(self.items, self.items[1:], strict=False):
-            alone = [other for other in self.items if item.value in other.inputs] == [following]
             same = not isinstance(item.when, bool) and item.when == following.when
-            if not (same and alone and self.is_merge(following)) or self.is_merge(item):
+            if not (same and self.is_merge(following)) or self.is_merge(item):
+                continue
+            if [other for other in self.items if item.value in other.inputs] != [following]:
                 continue
             leaves = self.leaves_of(item)
             if leaves and not has_parameters(leaves) and following.inputs[0] == item.value:
@@ -337,11 +342,12 @@ class Graph(Forward):
             for kind in ("group", "block", "repeat")
             for i in self.facts.scopes.get((item.step.at, kind), [])
         ]
-        if not leaves or has_parameters(leaves):
+        if (not leaves and item.value not in self.within) or has_parameters(leaves):
             return paths[0]
-        base = leaves[0].op.op_name
+        base = leaves[0].op.op_name if leaves else "block"
         if (item.step.op or "").isidentifier() and not item.role and item.step.op:
-            base = item.step.op  # what stands for several ops has a name of its own
+            # What stands for several ops has a name of its own, and so has a block.
+            base = item.step.op if leaves else item.step.op.lower()
         taken = {other.step.name for other in self.items} | self.attributes
         name = next(name for name in _numbered(base, len(taken) + 2) if name not in taken)
         self.attributes.add(name)

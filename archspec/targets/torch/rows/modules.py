@@ -204,6 +204,8 @@ class Modules:
                 written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
         if isinstance(written, dict):
             written = written.get("op")
+        elif role == "dropout":
+            return None  # a probability, and the op is what the word says
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
         expr = self.unit.expr(written)

@@ -46,7 +46,10 @@ class Shared(NamedTuple):
 def share_stages(
     init: Sequence[Statement], arguments: Sequence[Argument], arguments_of: Signature
 ) -> Shared | None:
-    """Stages by one method, where that is shorter; None where nothing is alike."""
+    """Stages by one method, where that is shorter; None where nothing is alike.
+
+    `arguments` are what the constructor is given, and the variables whose annotation is known.
+    """
     stages = [i for i, statement in enumerate(init) if _is_stage(statement)]
     for chosen in (stages, stages[1:], stages[:-1]):
         if len(chosen) >= FEWEST:
@@ -78,7 +81,7 @@ def _shared(
     made = alike.sequence([s.value for s in stages if isinstance(s.value, Call)])
     given = _given(alike, made, arguments)
     bound = {s.target.id for s in init if isinstance(s, Assign) and isinstance(s.target, Name)}
-    if names_in(made) & bound:
+    if names_in(made) & (bound - {argument.name for argument in arguments}):
         raise Different
     holes = alike.named()
     body = rebuild(made, lambda node: holes.get(node) if isinstance(node, Name) else None)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from archspec.language.model import Step
 from archspec.ops.merge import Add, Concat, Mul
@@ -11,6 +12,8 @@ from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import Leaf
 from archspec.targets.torch.rows.unit import Unit, When
 
+FARTHEST = 64
+"""Steps of a chain that are looked through for what it leads to."""
 MANY = 2
 """So many make a fork, or a meeting."""
 _COUNTED = re.compile(r"_\d+[a-z]?$")
@@ -47,6 +50,8 @@ class Variables:
         self.made: dict[int, Item] = {}
         self.readers: dict[int, list[Item]] = {}
         self.outputs_evaluated = 0
+        self._alive: list[int] = []  # of the first so many `exprs`, those that are still read
+        self._counted = 0
 
     def follow(self, items: Sequence[Item], outputs: Sequence[int]) -> None:
         """The steps that forward takes, and what it gives back."""
@@ -75,7 +80,10 @@ class Variables:
 
     def _waiting(self) -> frozenset[str]:
         """The names in the values that are still read."""
-        return names_in(*(e for v, e in self.exprs.items() if self.left.get(v, 0) > 0))
+        self._alive += islice(self.exprs, self._counted, None)
+        self._counted = len(self.exprs)
+        self._alive = [value for value in self._alive if self.left.get(value, 0) > 0]
+        return names_in(*(self.exprs[value] for value in self._alive))
 
     def variable(self, item: Item) -> str:
         """The variable of a value: its own, or in a chain that of what nobody needs any more."""
@@ -135,7 +143,9 @@ class Variables:
 
     def _chain_name(self, item: Item) -> str:
         """What a chain beside `x` is called: by what it is for."""
-        while len(readers := self._readers(item)) == 1:
+        for _ in range(FARTHEST):
+            if len(readers := self._readers(item)) != 1:
+                break
             item = readers[0]
             if self.is_merge(item):
                 return "scale" if self._multiplies(item) else "out"
@@ -164,7 +174,7 @@ class Variables:
         current = item
         if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
             return item.step.name
-        while not self.is_merge(current):
+        while not self.is_merge(current) and len(names) < FARTHEST:
             if current.step.name is not None:
                 names.append(_COUNTED.sub("", current.step.name))
             readers = self._readers(current)
