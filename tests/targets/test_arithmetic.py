@@ -351,6 +351,9 @@ def test_the_terms_of_a_sum_are_counted_once() -> None:
         ("1 / 0 + three", "1 / 0 + 3"),
         ("true", "True"),
         ("-three", "-3"),
+        ("-(-width)", "width"),
+        ("-(-(-width))", "-width"),
+        ("+(+width) - (-width)", "+width - -width"),
         ("three * 1e-4 / 30", "1e-5"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from archspec.api import check_text, emit
+from archspec.api import check_text, emit, write
 from tests.cases.reader import cases
 from tests.conftest import RunCli
 from tests.fuzz.trial import examine
@@ -22,6 +22,8 @@ def test_the_code_is_what_the_table_says(case: dict[str, Any]) -> None:
     assert examine(case["spec"], fields="none").failures == ()
     if "form" in case:
         assert emit(checked).notes == ()
+    text = write(checked)
+    assert [said for said in case.get("says", ()) if said not in text] == []
     module = module_of(checked)
     for member in members_of(checked):
         assert member.network is not None

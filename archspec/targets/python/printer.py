@@ -111,10 +111,13 @@ def signature(function: Function, indent: int) -> Iterator[str]:
 
 
 def _parameter_lines(part: Parameter, indent: int) -> Iterator[str]:
-    """A parameter on a line, or on several where its annotation is too long."""
+    """A parameter on a line, or on several where its annotation or default is too long."""
     text = parameter(part)
     if part.annotation is None or indent + len(text) + 1 <= WIDTH:
         yield f"{' ' * indent}{text},"
+        return
+    if isinstance(part.default, Call | Tuple):
+        yield from lines(f"{part.name}: {flat(part.annotation)} = ", part.default, indent, ",")
         return
     default = "" if part.default is None else f" = {flat(part.default)}"
     yield from lines(f"{part.name}: ", part.annotation, indent, f"{default},")

@@ -340,10 +340,12 @@ def _assignments(name: str, body: Sequence[Statement]) -> Iterator[Expr]:
 
 
 def _owners(expr: Expr) -> list[str]:
-    """The variables whose methods, or parts, make a value: it is known of them what it is."""
+    """The variables that a value is, or whose methods, or parts, make it: they tell what it is."""
     match expr:
+        case Name(id=name):
+            return [name]
         case Call(function=Attribute(value=owner)) | Subscript(value=owner):
-            return [owner.id] if isinstance(owner, Name) else _owners(owner)
+            return _owners(owner)
     return []
 
 

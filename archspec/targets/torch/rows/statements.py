@@ -368,7 +368,7 @@ class _Loop:
         read = names_in(*body, *counts)
         statements: tuple[Statement, ...] = tuple(body)
         for kind, over, names in reversed(header.levels):
-            shown = [name if name in read else f"_{name}" for name in names]
+            shown = [name if name in read else f"_{name.rstrip('_')}" for name in names]
             if kind == "repeat":
                 index = "_" if shown[0].startswith("_") else shown[0]
                 statements = (For(Name(index), call("range", over), statements),)
