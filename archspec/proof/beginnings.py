@@ -1,6 +1,6 @@
 """How parameters and buffers begin, as the constructor makes them and as the spec says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from math import isclose, prod
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from archspec.graph.network import Module
 from archspec.language.init import Scheme
-from archspec.ops import Op
+from archspec.ops import Op, thousands
 from archspec.ops.activation import PReLU
 from archspec.ops.conv import Convolution
 from archspec.ops.lenet import RBF, PartialConv2d, ScaledAvgPool
@@ -22,6 +22,8 @@ from archspec.proof.subject import Subject, named_tensors
 from archspec.report.figures import counted
 
 CLAIM = "beginnings"
+Beginning = tuple[dict[str, Tensor], Drawing]
+"""A module's tensors by name, and how those of them are drawn that are."""
 MANY = 64
 """So many random signs are never all the same."""
 
@@ -36,11 +38,15 @@ def prove_beginnings(subject: Subject) -> Proof:
         state = subject.construct().state_dict()
     found: list[Difference] = []
     seen = said = 0
+    known: dict[Hashable, Beginning] = {}
     for module in subject.network.modules:
         tensors = dict(named_tensors(module))
         if any(_shape(state.get(name)) != tensor.shape for name, tensor in tensors.items()):
             continue  # that is for another claim to tell, and fans are others
-        expected, drawn = _beginning(module)
+        key = _key(module)
+        if key not in known:
+            known[key] = _beginning(module)
+        expected, drawn = known[key]
         for name, tensor in tensors.items():
             seen += 1
             said += (tensor.name or "weight") in (module.init or {})
@@ -52,7 +58,7 @@ def prove_beginnings(subject: Subject) -> Proof:
     if found:
         text = f"{len(found)} of {counted(seen, 'tensor')} begin in another way"
         return verdict(CLAIM, text.replace("begin", "begins") if len(found) == 1 else text, found)
-    as_said = f"{said} as `init` says, " if said else ""
+    as_said = f"{thousands(said)} as `init` says, " if said else ""
     others = "the others" if said else "all"
     how = f"{as_said}{others} as their ops do" if said < seen else "all as `init` says"
     return verdict(CLAIM, f"{counted(seen, 'tensor')}, {how}")
@@ -62,7 +68,14 @@ def _shape(tensor: Tensor | None) -> tuple[int, ...] | None:
     return None if tensor is None else tuple(tensor.shape)
 
 
-def _beginning(module: Module) -> tuple[dict[str, Tensor], Drawing]:
+def _key(module: Module) -> Hashable:
+    """What a beginning depends on; modules of one network are often alike."""
+    schemes = (module.init or {}).items()
+    said = ((name, scheme.name, *scheme.options.items()) for name, scheme in schemes)
+    return id(module.op), module.tensors, tuple(said)
+
+
+def _beginning(module: Module) -> Beginning:
     """A module's tensors by name as they should begin, and how they are drawn."""
     with Drawing() as drawn, torch.no_grad():
         held = {
@@ -160,6 +173,8 @@ def _is_same_act(one: Act, other: Act) -> bool:
 
 
 def _told(acts: Acts | None, tensor: Tensor) -> str:
+    if acts is None and bool(tensor.isnan().any()):
+        return "no numbers"
     if acts is None:
         first = tensor.flatten()[0] if tensor.numel() else tensor
         return f"{float(first):g}" if bool((tensor == first).all()) else "numbers that differ"

@@ -30,12 +30,25 @@ def breadths_of(subject: Subject, candidates: list[Candidate], axis: int) -> Bre
     along = sides[axis] + strides[axis] * max(1, -(-(longest - sides[axis]) // strides[axis]))
     found: Breadths = {}
     network = subject.meta
+    seen: set[str] = set()
+    left: set[str] = set()
+
+    def keep(path: str, output: Tensor) -> None:
+        if wanted[path].as_map(output) is not None:
+            seen.add(path)
+
+    hooks = watch(subject, network, set(wanted), keep, left)
     for breadth in _growing(sides[1 - axis], strides[1 - axis]):
         size = (along, breadth) if axis == 0 else (breadth, along)
-        for path in _reached(subject, network, wanted, size):
+        seen.clear()
+        left.update(wanted)
+        _run(network, (subject.input_shape[0], *size))
+        for path in seen:
             found.setdefault(path, breadth)
         if len(found) == len(wanted):
             break
+    for hook in hooks:
+        hook.remove()
     return found
 
 
@@ -62,34 +75,27 @@ class EnoughError(Exception):
     """Ends a forward pass: what comes next is not wanted, or fits the network's own size only."""
 
 
-def _reached(
-    subject: Subject, network: nn.Module, wanted: dict[str, Candidate], size: tuple[int, int]
-) -> set[str]:
-    """Which of the wanted modules run on an input of that height and width, and give maps."""
-    seen: set[str] = set()
-
-    def keep(path: str, output: Tensor) -> None:
-        if wanted[path].as_map(output) is not None:
-            seen.add(path)
-
-    hooks = watch(subject, network, set(wanted), keep)
-    # Whatever stops it, these have run by then; sizes beyond 64 bits are a TypeError.
+def _run(network: nn.Module, shape: tuple[int, ...]) -> None:
+    """A pass on an input of that shape, as far as it comes."""
+    # Whatever stops it, some modules have run by then; sizes beyond 64 bits are a TypeError.
     stops = (EnoughError, RuntimeError, TypeError, ValueError)
     with suppress(*stops), torch.no_grad(), ShapesOnly():
-        network(torch.empty(1, subject.input_shape[0], *size, device="meta"))
-    for hook in hooks:
-        hook.remove()
-    return seen
+        network(torch.empty(1, *shape, device="meta"))
 
 
 def watch(
-    subject: Subject, network: nn.Module, wanted: set[str], keep: Callable[[str, Tensor], None]
+    subject: Subject,
+    network: nn.Module,
+    wanted: set[str],
+    keep: Callable[[str, Tensor], None],
+    left: set[str] | None = None,
 ) -> list[RemovableHandle]:
     """Hand the outputs of the wanted modules to `keep`, and stop behind the last of them.
 
-    Also stop before a module that takes a vector of another size than the network's own.
+    Also stop before a module that takes a vector of another size than the network's own. `left`
+    are those that a pass has not come to yet, to be filled again before the next one.
     """
-    left = set(wanted)
+    left = set(wanted) if left is None else left
     hooks = []
     vectors = {
         node.path: shapes[0]

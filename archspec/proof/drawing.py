@@ -1,6 +1,7 @@
 """How a constructor's tensors begin: what is drawn is noted and not drawn, all else is done."""
 
 from contextlib import ExitStack
+from math import nan
 from typing import Any, NamedTuple, Self
 from unittest import mock
 
@@ -12,6 +13,8 @@ ATEN = torch.ops.aten
 Part = tuple[Any, ...]
 WHOLE: Part = ()
 """The part of a tensor's memory that is all of it; others say where they lie in it."""
+MOST_UNMADE = 2**20
+"""Larger ones are weights, which are drawn: to touch their memory takes time."""
 
 
 class Act(NamedTuple):
@@ -69,6 +72,8 @@ class Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's ow
             copy = func(*args, **kwargs)
             self._copy(copy, args[0])
             return copy
+        if func in _EMPTY:
+            return _unmade(func(*args, **kwargs))
         if not _is_in_place(func, args):
             return func(*args, **kwargs)
         overwrites = func in _OVERWRITES and _part_of(args[0]) == WHOLE
@@ -107,9 +112,16 @@ class Drawing(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's ow
 
 
 _DRAWS = frozenset({ATEN.normal_.default, ATEN.uniform_.default})
+_EMPTY = frozenset({ATEN.empty.memory_format, ATEN.empty_like.default, ATEN.new_empty.default})
 _OVERWRITES = frozenset(
     {ATEN.copy_.default, ATEN.fill_.Scalar, ATEN.fill_.Tensor, ATEN.zero_.default}
 )
+
+
+def _unmade(tensor: Tensor) -> Tensor:
+    """A tensor that nothing was put into yet: what lies in memory could pass for zeros."""
+    small = tensor.is_floating_point() and tensor.numel() <= MOST_UNMADE
+    return tensor.fill_(nan) if small else tensor
 
 
 def _memory_of(tensor: Tensor) -> int:

@@ -69,6 +69,7 @@ WRONG = {
         "0.5",
         "numbers that differ",
     ),
+    "none": ("torch.full((8, 1, 1), 0.5)", "torch.empty(8, 1, 1)", "scale", "0.5", "no numbers"),
     "another slope": ("init=0.1", "init=0.2", "act2.weight", "0.1", "0.2"),
     "a slope that nothing is said of": ("PReLU()", "PReLU(init=0)", "act1.weight", "0.25", "0"),
     "another spread": (

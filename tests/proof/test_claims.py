@@ -116,8 +116,7 @@ WRONG: dict[str, tuple[str, str, set[str]]] = {
     ),
     "a norm without its factors": (
         "self.conv1_norm(x)",
-        "F.batch_norm(x, self.conv1_norm.running_mean, self.conv1_norm.running_var, "
-        "training=self.training)",
+        "F.batch_norm(x, *list(self.conv1_norm.buffers())[:2], training=self.training)",
         {"gradients", "training_step"},
     ),
     "work for nothing": (FORWARD, f"        self.conv2(x)\n{FORWARD}", {"macs"}),
