@@ -10,7 +10,7 @@ from archspec.graph.network import Node
 from archspec.ops import Op, Shape, channels_of
 from archspec.ops.activation import Softmax
 from archspec.ops.conv import Convolution
-from archspec.ops.norm import LayerNorm
+from archspec.ops.norm import InstanceNorm, LayerNorm
 from archspec.ops.pool import Mean
 from archspec.ops.sliding import Sliding
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
@@ -66,6 +66,8 @@ def _expected(op: Op, shape: Shape, module: nn.Module) -> Iterator[tuple[str, An
     """What a module for an op is made with, by the name under which PyTorch remembers it."""
     for name in type(op).model_fields:
         value = getattr(op, name)
+        if isinstance(op, InstanceNorm) and name == "momentum" and value is None:
+            value = 0.0  # there, PyTorch takes the one for the other
         if name not in WORKED_OUT and (value is not None or name == "momentum"):
             yield name, value
     yield from _worked_out(op, shape)

@@ -301,8 +301,6 @@ def test_every_construct(rows: str) -> None:
     assert_computes_what_the_rows_say(check_text(HEAD + rows))
 
 
-def test_a_network_without_steps_passes_its_input_on() -> None:
+def test_a_network_without_steps_is_none() -> None:
     rows = "vars: {deep: false}\nlayers: [{op: relu, when: deep}]\n"
-    network = check_text(HEAD + rows)
-    made = made_by(module_of(network), network)
-    assert torch.equal(made(batch(SHAPE)), batch(SHAPE))
+    assert [fault.code for fault in check_text(HEAD + rows).diagnostics] == ["AS214"]

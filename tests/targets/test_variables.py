@@ -134,7 +134,7 @@ def test_what_a_gate_gives_is_no_scale() -> None:
         "conv = self.conv_norm(self.conv(x))",
         "scale = self.squeeze(conv)",
         "scale = torch.sigmoid(self.gate(scale))",
-        "out = conv * scale",
+        "out: torch.Tensor = conv * scale",
     ]
 
 
