@@ -75,11 +75,16 @@ class EnoughError(Exception):
     """Ends a forward pass: what comes next is not wanted, or fits the network's own size only."""
 
 
+STOPS = (EnoughError, RuntimeError, TypeError, ValueError, IndexError)
+"""What ends a pass on a size that is not the network's own: some modules have run by then.
+
+Sizes beyond 64 bits are a TypeError, a part that is not there an IndexError.
+"""
+
+
 def _run(network: nn.Module, shape: tuple[int, ...]) -> None:
     """A pass on an input of that shape, as far as it comes."""
-    # Whatever stops it, some modules have run by then; sizes beyond 64 bits are a TypeError.
-    stops = (EnoughError, RuntimeError, TypeError, ValueError)
-    with suppress(*stops), torch.no_grad(), ShapesOnly():
+    with suppress(*STOPS), torch.no_grad(), ShapesOnly():
         network(torch.empty(1, *shape, device="meta"))
 
 

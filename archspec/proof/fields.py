@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from archspec.analysis.phases import Axis
 from archspec.analysis.receptive_field import ReceptiveField
-from archspec.proof.breadths import Breadths, EnoughError, breadths_of, common_stride, watch
+from archspec.proof.breadths import STOPS, Breadths, breadths_of, common_stride, watch
 from archspec.proof.candidates import (
     Candidate,
     Margins,
@@ -190,7 +190,7 @@ def _compare(
 
         hooks = watch(subject, network, set(wanted), keep)
         # What comes behind the wanted modules may fit no strip.
-        with suppress(EnoughError, RuntimeError, ValueError), torch.no_grad():
+        with suppress(*STOPS), torch.no_grad():
             network(strips.to(dtype, memory_format=layout))
         for hook in hooks:
             hook.remove()
