@@ -143,9 +143,9 @@ def suggest_op(word: str, known: Iterable[str]) -> str:
     return suggest(word, known)
 
 
-def op_in(name: str) -> str:
+def op_in(name: str, known: Iterable[str]) -> str:
     """The op that a step's name begins with, as on slides: `Conv1`, `Maxpool2`, `FC6`."""
-    words = _ops() | {_plain(ours): ours for ours in _OPS}
+    words = _ops() | {_plain(ours): ours for ours in known}
     plain = _plain(name)
     found = (plain[:length] for length in range(len(plain), 1, -1))
     return next((words[start] for start in found if start in words), "")

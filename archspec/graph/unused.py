@@ -58,6 +58,7 @@ def _variables(spec: Spec) -> Iterator[Diagnostic]:
     read = _read(spec.body) | words_in(spec.input, defaults, spec.init)
     read |= words_in([variant.input for variant in variants])
     read |= words_in([claim.value for claim in spec.claims])
+    read |= words_in([claim.value for variant in variants for claim in variant.claims])
     given = {
         name: [written, *(v.vars[name] for v in variants if name in v.vars)]
         for name, written in spec.vars.items()

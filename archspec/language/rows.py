@@ -71,10 +71,12 @@ class RowParser:
         """One fault for all rows that say neither what they do nor what they group."""
         if not self.without_op:
             return
+        from archspec.ops import OPS_BY_NAME  # a spec without mistakes does not need it here
+
         (at, _), *others = self.without_op
         names: dict[str, list[str]] = {}
         for _, name in self.without_op[:MOST_NAMES]:
-            if op := op_in(name):
+            if op := op_in(name, OPS_BY_NAME):
                 names.setdefault(op, []).append(name)
         more = f", and {len(others)} more like it" if others else ""
         help_ = None
