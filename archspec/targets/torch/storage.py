@@ -37,7 +37,7 @@ class Run(Protocol):
 
     nodes: dict[int, list[Node]]
     ways: Sequence[Expected]
-    values: dict[Value, Tensor]
+    values: dict[tuple[int, int], Tensor]
     torch: Torch
     training: bool
 

@@ -1,7 +1,7 @@
 """PyTorch on symbols: layers that are known by how they were made, tensors by what made them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from archspec.targets.python import tree
 from archspec.targets.python.machine import call_key, same_kinds
@@ -154,6 +154,7 @@ class Torch:
         self.asked = False  # whether anything depended on `self.training`
         self.begun: list[Any] = []  # whose parameters were told how to begin
         self.met = False  # whether anything was of a class that was asked for
+        self.counted = False  # whether a layer was asked for its groups
         self.made: dict[Any, tuple[Any, Made]] = {}
         self.bound: dict[Any, tuple[Any, Callee, bool]] = {}
         self.run: Callable[[Any, Sequence[Any], Names], Any] = _unset
@@ -309,18 +310,19 @@ class Torch:
         """
         known: dict[Any, Inits] = {}
         for item in items:
+            kinds = _kinds_of(item)
+            kind = next((kind for kind in kinds if kind in known), None)
             is_layer = type(item) is Made
-            kind = item.kind if is_layer else item.cls if type(item) is Instance else None
-            if is_layer and item.inits:
-                kind = None  # something was said of it before
-            elif kind in known:
+            is_told = is_layer and bool(item.inits)  # something was said of it before
+            if kind is not None and not is_told:
                 if is_layer:
                     item.inits = known[kind]
                 continue
-            self.begun, self.met = [], False
+            self.begun, self.met, self.counted = [], False, False
             run(item)
             alone = all(owner is item for owner in self.begun)
-            if kind is not None and alone and (is_layer or not self.met):
+            if alone and not is_told and (is_layer or not self.met):
+                kind = kinds[0] if self.counted else kinds[-1]
                 known[kind] = item.inits if is_layer else _AS_PYTORCH
 
     def attribute(self, value: Any, name: str) -> Any:
@@ -346,10 +348,10 @@ class Torch:
             return Bound(value, lambda *arguments: methods[name](value, *arguments))
         raise MachineError(f"there is no attribute {name}")
 
-    @staticmethod
-    def _of_layer(layer: Made, name: str) -> Any:
+    def _of_layer(self, layer: Made, name: str) -> Any:
         _, owned, groups = layer.kind  # nothing else: layers of a kind begin alike
         if name == "groups" and groups is not None:
+            self.counted = True
             return groups
         if name not in ("weight", "bias"):
             raise MachineError(f"there is no attribute {name}")
@@ -515,8 +517,11 @@ class Torch:
     @staticmethod
     def _is_instance(value: Any, kinds: tuple[Any, ...]) -> bool:
         if type(value) is Made:
-            heads = (value.head, _BASES.get(value.head))
-            return any(type(k) is External and k.path in heads for k in kinds)
+            head, base = value.head, _BASES.get(value.head)
+            for kind in kinds:
+                if type(kind) is External and kind.path in (head, base):
+                    return True
+            return False
         if isinstance(value, Container):
             return any(isinstance(k, External) and k.path == value.head for k in kinds)
         return isinstance(value, Instance) and any(value.cls is k for k in kinds)
@@ -534,6 +539,13 @@ class Torch:
                 "torch.mean", tensor, arguments, keywords
             )
         raise MachineError(f"tensors have no method {name} here")
+
+
+def _kinds_of(item: Any) -> Sequence[Any]:
+    """What tells of a module how it begins: all there is, and without what few loops ask for."""
+    if type(item) is Made:
+        return item.kind, item.kind[:2]
+    return (item.cls if type(item) is Instance else getattr(item, "head", Parameter),)
 
 
 def _named_parameters(arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -621,32 +633,48 @@ def children_of(module: Any) -> dict[str, Any]:
     return {}
 
 
-def form_of(module: Any) -> Any:
-    """How a module is built, whatever the numbers of its layers are."""
-    kind = type(module)
-    if kind is Made:
-        return (module.head, module.in_place)
-    if kind is Instance:
-        parts = module.attributes
-        return (module.cls.name, *parts, *map(form_of, parts.values()))
-    if kind is Container:
-        return (module.head, *module.children, *map(form_of, module.children.values()))
-    return module if kind in (int, float, bool, str) else kind.__name__
+class Placed(NamedTuple):
+    """The layers and parameters of a module by path, and how it is built, whatever its numbers."""
+
+    layers: dict[str, Any]
+    form: tuple[Any, ...]
 
 
-def place(root: Any) -> dict[str, Any]:
-    """Give every layer and parameter its path, and collect them by it."""
+def place(root: Any) -> Placed:
+    """Give every layer and parameter its path."""
     found: dict[str, Any] = {}
+    form: list[Any] = []
     pending = [("", root)]
     while pending:
         path, module = pending.pop()
-        for name, child in children_of(module).items():
+        form += (path, module.cls.name if type(module) is Instance else module.head)
+        for name, child in _attributes_of(module).items():
             inner = f"{path}.{name}" if path else name
-            if type(child) is Made or type(child) is Parameter:
+            kind = type(child)
+            if kind is Made or kind is Parameter:
                 if child.path is not None:
                     raise MachineError(f"{inner} is {child.path} already")
                 child.path = inner
                 found[inner] = child
-            else:
+                form += (inner, child.head, child.in_place) if kind is Made else (inner, kind)
+            elif kind is Container or is_module(child):
                 pending.append((inner, child))
-    return found
+            else:
+                form += (inner, _said(child))
+    return Placed(found, tuple(form))
+
+
+def _said(value: Any) -> Any:
+    """What an attribute that is no module tells `forward`."""
+    kind = type(value)
+    if kind in (int, float, bool, str):
+        return (kind, value)
+    if kind in (list, tuple):
+        return (kind, *map(_said, value))
+    if kind is Instance:  # a row of a table
+        return (value.cls.name, *map(_said, value.attributes.values()))
+    return value.path if kind is External else kind
+
+
+def _attributes_of(module: Any) -> dict[str, Any]:
+    return module.attributes if type(module) is Instance else children_of(module)

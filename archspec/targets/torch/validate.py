@@ -28,7 +28,6 @@ from archspec.targets.torch.symbols import (
     Parameter,
     Tensor,
     Torch,
-    form_of,
     place,
 )
 
@@ -47,6 +46,7 @@ class Validator:
         self.numbers: dict[int, tuple[Op, int]] = {}  # equal ops by identity, kept alive as well
         self.equal: dict[Any, tuple[Any, int]] = {}  # the same by their values
         self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
+        self.before: tuple[Network, Sequence[Expected]] | None = None  # the last that was compared
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `Mismatch` unless calling `name` makes the network."""
@@ -65,10 +65,10 @@ class Validator:
         root = self.machine.call(self.machine.globals[name], (), arguments)
         if not isinstance(root, Instance):
             raise Mismatch(f"{name} makes no module")
-        placed = place(root)
-        ways = network.of_twins(lambda node: self.expect(node, network))
+        placed, form = place(root)
+        ways = self._ways(network)
         self._compare_modules(network, ways, placed)
-        built = (form_of(root), self._topology(network, ways))
+        built = (form, self._topology(network, ways))
         if built in self.alike:
             return  # only numbers differ, for which the modules were compared
         self._run(network, ways, root, placed, training=True)
@@ -136,7 +136,7 @@ class Validator:
                 self._compare_module(module, expected, made, found)
                 same.add(pair)
         for path, made in placed.items():
-            if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
+            if path not in wanted and (type(made) is Parameter or _has_tensors(made)):
                 raise Mismatch(f"there would be a `{path}`, which the network has not", path)
 
     @staticmethod
@@ -156,6 +156,16 @@ class Validator:
             raise Mismatch(f"the parameters of `{module.path}` would begin otherwise", module.path)
 
     # --- steps -------------------------------------------------------------------------------
+
+    def _ways(self, network: Network) -> Sequence[Expected]:
+        """How each step may have been written; of those that the last network had, it is known."""
+        before, known = self.before or (network, ())
+        same = len(known) and _shared(network, before)
+        ways = network.of_twins(
+            lambda node: known[node.index] if node.index < same else self.expect(node, network)
+        )
+        self.before = (network, ways)
+        return ways
 
     def expect(self, node: Node, network: Network) -> Expected:
         """The ways in which a step may have been written."""
@@ -245,7 +255,7 @@ class _Run:
         self.ways = ways
         self.placed = placed
         self.training = training
-        self.values: dict[Value, Tensor] = {Value(INPUT): x}
+        self.values: dict[tuple[int, int], Tensor] = {Value(INPUT): x}
         self.nodes: dict[int, list[Node]] = {}  # by the index of the tensor that they give
         self.calls: dict[int, Callee] = {}  # what a way is that is one call of what a step reads
         # What modules without tensors gave, by what these were made with and what they read.
@@ -265,7 +275,7 @@ class _Run:
             for node, way in zip(self.network.nodes, self.ways, strict=True):
                 if runs is None or runs[node.index]:
                     found = self._find(node, way)
-                    self.values[Value(node.index)] = found
+                    self.values[node.index, 0] = found
                     self.nodes.setdefault(found.index, []).append(node)
                     self.torch.used.add(found.index)
         finally:
@@ -388,10 +398,21 @@ class _Run:
                 raise Mismatch(f"`{once[0].path}` is run {counts[index]} times", once[0].path)
 
 
+def _shared(one: Network, other: Network) -> int:
+    """With how many of the same nodes, on the same shapes, two networks begin."""
+    pairs = zip(one.nodes, other.nodes, one.shapes, other.shapes, strict=False)
+    if one.inputs != other.inputs:
+        return 0
+    differ = (i for i, (a, b, x, y) in enumerate(pairs) if a is not b or x is not y)
+    return next(differ, min(len(one.nodes), len(other.nodes)))
+
+
 def _has_tensors(made: Made) -> bool:
     """Whether a layer would be found in the state_dict."""
-    kept = ("affine", "elementwise_affine", "track_running_stats")
-    return made.head in _WEIGHTED or any(made.arguments.get(name) for name in kept)
+    if made.head in _WEIGHTED:
+        return True
+    given = made.arguments
+    return any([given[name] for name in _KEPT if name in given])
 
 
 def _scheme(scheme: Scheme) -> tuple[Any, ...]:
@@ -401,6 +422,8 @@ def _scheme(scheme: Scheme) -> tuple[Any, ...]:
     return (scheme.name, *first, *sorted(options.items()))
 
 
+_KEPT = ("affine", "elementwise_affine", "track_running_stats")
+"""Arguments that say whether a layer of another kind has any."""
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {"_make_divisible": make_divisible}
 IMPORTED = frozenset({"nn", "F", "torch", "math", "NamedTuple", "partial", *HELPERS})
 """The names that a module imports, or defines as helpers."""
