@@ -33,8 +33,8 @@ class Results(NamedTuple):
     """Results by node index, None where something is unknown.
 
     Parameters are those of the module that a node calls: sums have each module once, however often
-    it is called, and the operations of every call. `whole` are the totals of all nodes. `seen` gives
-    the fields, which are found when they are asked for: code is written without them.
+    it is called, and the operations of every call. `whole` are the totals of all nodes. `seen`
+    gives the fields, which are found when they are asked for: code is written without them.
     """
 
     parameters: tuple[Parameters | None, ...]

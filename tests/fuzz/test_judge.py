@@ -222,9 +222,7 @@ def test_a_field_that_is_too_small_is_seen() -> None:
     assert check.network is not None
     smaller = ReceptiveField()
     fields = tuple(smaller if f != "global" else f for f in check.results.fields)
-    wrong = check._replace(
-        results=check.results._replace(seen=lambda: Fields(fields, fields))
-    )
+    wrong = check._replace(results=check.results._replace(seen=lambda: Fields(fields, fields)))
     namespace: dict[str, Any] = {}
     exec(SOURCE, namespace)  # noqa: S102 - it stands above
     assert compare_fields(check, namespace["Net"]()) == []

@@ -90,7 +90,7 @@ def beginnings(body: str) -> dict[str, Any]:
     torch = Torch()
     machine = Machine(read(CLASS.replace("BODY", body)), torch, imported=IMPORTED)  # type: ignore[arg-type]  # definitions
     torch.run = machine.call
-    placed = place(machine.call(machine.globals["Net"], (), {}))
+    placed = place(machine.call(machine.globals["Net"], (), {})).layers
     return {path: layer.inits for path, layer in placed.items()}
 
 

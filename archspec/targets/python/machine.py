@@ -33,6 +33,9 @@ MAX_STEPS = 20_000_000
 """How many statements may be executed: more than any network of a check has."""
 
 
+_CALLABLE = frozenset({Bound, ClassValue, Method, Instance, Partial, Constant})
+"""What a machine calls itself."""
+
 _NOTHING: Any = object()  # a block that came to its end without `return`
 
 _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -85,12 +88,13 @@ _PLAIN = (list, tuple, range, enumerate, zip, dict, reversed)
 
 def same_kinds(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether equal arguments are of equal types: 1, 1.0 and True are equal."""
-    if [*map(type, one)] != [*map(type, other)]:
+    kinds = [*map(type, one)]
+    if kinds != [*map(type, other)]:
         return False
-    for a, b in zip(one, other, strict=True):
-        if isinstance(a, tuple) and not same_kinds(a, b):
-            return False
-    return True
+    if tuple not in kinds:
+        return True
+    pairs = zip(kinds, one, other, strict=True)
+    return all(same_kinds(a, b) for kind, a, b in pairs if kind is tuple)
 
 
 def call_key(function: Any, arguments: Sequence[Any], keywords: Names) -> tuple[Any, ...]:
@@ -132,11 +136,13 @@ class Machine:
         """The result of a call, of whatever can be called."""
         kind = type(function)
         if kind is External:
-            path = function.path
-            if path in self.functions:
-                return self.functions[path](*arguments, **keywords)
-            if path == "partial":
+            known = self.functions.get(function.path)
+            if known is not None:
+                return known(*arguments, **keywords)
+            if function.path == "partial":
                 return Partial(arguments[0], arguments[1:], keywords)
+        elif kind not in _CALLABLE:
+            pass
         elif kind is Bound:
             if isinstance(function.method, Method):
                 return self._run(function.method, (function.instance, *arguments), keywords)

@@ -52,14 +52,16 @@ _AS_PYTORCH: Inits = {}
 class Made:
     """A layer of PyTorch or of a helper: what made it, and with which arguments.
 
-    Its `kind` is its class and all that its attributes tell: the parameters it has, its groups.
+    Its `kinds` are its class and all that its attributes tell, the parameters it has and its
+    groups; and the same without groups, for which few ask.
     """
 
-    __slots__ = ("arguments", "head", "in_place", "inits", "key", "kind", "path")
+    __slots__ = ("arguments", "head", "in_place", "inits", "key", "kinds", "path")
 
     def __init__(self, head: str, arguments: dict[str, Any]) -> None:
         self.inits = _AS_PYTORCH
-        self.kind = (head, _named_parameters(arguments), arguments.get("groups"))
+        rough = (head, _named_parameters(arguments))
+        self.kinds = ((*rough, arguments.get("groups")), rough)
         self.in_place = bool(arguments.pop("inplace", False))
         self.head = head
         self.arguments = arguments
@@ -69,7 +71,7 @@ class Made:
     def again(self) -> "Made":
         """Another layer that is made in the same way."""
         other = Made.__new__(Made)
-        other.in_place, other.head, other.kind = self.in_place, self.head, self.kind
+        other.in_place, other.head, other.kinds = self.in_place, self.head, self.kinds
         other.inits = self.inits
         other.arguments, other.key, other.path = self.arguments, self.key, None
         return other
@@ -310,20 +312,19 @@ class Torch:
         """
         known: dict[Any, Inits] = {}
         for item in items:
-            kinds = _kinds_of(item)
-            kind = next((kind for kind in kinds if kind in known), None)
             is_layer = type(item) is Made
-            is_told = is_layer and bool(item.inits)  # something was said of it before
-            if kind is not None and not is_told:
+            kind, rough = item.kinds if is_layer else (_kind_of(item),) * 2
+            is_told = is_layer and item.inits is not _AS_PYTORCH  # something was said before
+            before = known.get(rough, known.get(kind))
+            if before is not None and not is_told:
                 if is_layer:
-                    item.inits = known[kind]
+                    item.inits = before
                 continue
             self.begun, self.met, self.counted = [], False, False
             run(item)
             alone = all(owner is item for owner in self.begun)
             if alone and not is_told and (is_layer or not self.met):
-                kind = kinds[0] if self.counted else kinds[-1]
-                known[kind] = item.inits if is_layer else _AS_PYTORCH
+                known[kind if self.counted else rough] = item.inits if is_layer else _AS_PYTORCH
 
     def attribute(self, value: Any, name: str) -> Any:
         """`self.training`, `module.weight`, `x.chunk`, and what modules have."""
@@ -349,7 +350,7 @@ class Torch:
         raise MachineError(f"there is no attribute {name}")
 
     def _of_layer(self, layer: Made, name: str) -> Any:
-        _, owned, groups = layer.kind  # nothing else: layers of a kind begin alike
+        _, owned, groups = layer.kinds[0]  # nothing else: layers of a kind begin alike
         if name == "groups" and groups is not None:
             self.counted = True
             return groups
@@ -517,11 +518,8 @@ class Torch:
     @staticmethod
     def _is_instance(value: Any, kinds: tuple[Any, ...]) -> bool:
         if type(value) is Made:
-            head, base = value.head, _BASES.get(value.head)
-            for kind in kinds:
-                if type(kind) is External and kind.path in (head, base):
-                    return True
-            return False
+            heads = (value.head, _BASES.get(value.head))
+            return any(type(kind) is External and kind.path in heads for kind in kinds)
         if isinstance(value, Container):
             return any(isinstance(k, External) and k.path == value.head for k in kinds)
         return isinstance(value, Instance) and any(value.cls is k for k in kinds)
@@ -541,11 +539,9 @@ class Torch:
         raise MachineError(f"tensors have no method {name} here")
 
 
-def _kinds_of(item: Any) -> Sequence[Any]:
-    """What tells of a module how it begins: all there is, and without what few loops ask for."""
-    if type(item) is Made:
-        return item.kind, item.kind[:2]
-    return (item.cls if type(item) is Instance else getattr(item, "head", Parameter),)
+def _kind_of(module: Any) -> Any:
+    """What a loop can know of a module that is no layer."""
+    return module.cls if type(module) is Instance else getattr(module, "head", Parameter)
 
 
 def _named_parameters(arguments: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.expressions import make_divisible
 from archspec.graph.network import INPUT, Module, Network, Node, Value
-from archspec.language.init import Scheme
+from archspec.language.init import Scheme, Schemes
 from archspec.ops import Op, channels_of
 from archspec.targets.python import tree
 from archspec.targets.python.machine import Machine, same_kinds
@@ -45,6 +45,7 @@ class Validator:
         self.expected: dict[Any, Expected] = {}
         self.numbers: dict[int, tuple[Op, int]] = {}  # equal ops by identity, kept alive as well
         self.equal: dict[Any, tuple[Any, int]] = {}  # the same by their values
+        self.schemes: dict[int, tuple[Schemes, Any]] = {}  # as calls, by identity, kept alive
         self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
         self.before: tuple[Network, Sequence[Expected]] | None = None  # the last that was compared
 
@@ -119,18 +120,18 @@ class Validator:
 
         Of others those that nothing runs, where they were made: no call tells what they are.
         """
-        wanted = {
-            node.module.path: (node.module, way)
-            for node, way in zip(network.nodes, ways, strict=True)
-            if node.module.tensors
-            or (not network.is_run(node) and type(placed.get(node.module.path)) is Made)
-        }
+        wanted: set[str] = set()
         same: set[Any] = set()  # what was compared, by identity: all of it is kept alive meanwhile
-        for path, (module, expected) in wanted.items():
+        for node, expected in zip(network.nodes, ways, strict=True):
+            module = node.module
+            path = module.path
             made = placed.get(path)
+            if not module.tensors and (type(made) is not Made or network.is_run(node)):
+                continue
+            wanted.add(path)
             if made is None:
                 raise Mismatch(f"there would be no `{path}`", path)
-            found = made.arguments if isinstance(made, Parameter) else made.key
+            found = made.arguments if type(made) is Parameter else made.key
             pair = (id(expected), id(found), id(module.init), id(made.inits))
             if pair not in same:
                 self._compare_module(module, expected, made, found)
@@ -139,17 +140,19 @@ class Validator:
             if path not in wanted and (type(made) is Parameter or _has_tensors(made)):
                 raise Mismatch(f"there would be a `{path}`, which the network has not", path)
 
-    @staticmethod
-    def _compare_module(module: Module, expected: Expected, made: Any, found: Any) -> None:
+    def _compare_module(self, module: Module, expected: Expected, made: Any, found: Any) -> None:
         """What a module was made with, and how its parameters begin."""
         parameter = expected.parameter if isinstance(made, Parameter) else None
         if found not in (parameter, expected.key, expected.bare):
             wanted = expected.key or expected.parameter
             raise Mismatch(f"`{module.path}` would be {difference(found, wanted)}", module.path)
-        schemes, found = module.init, made.inits
+        schemes, found = module.init or {}, made.inits
         if not schemes and not found:
             return
-        begin = {name: _scheme(scheme) for name, scheme in (schemes or {}).items()}
+        if id(schemes) not in self.schemes:
+            begin = {name: _scheme(scheme) for name, scheme in schemes.items()}
+            self.schemes[id(schemes)] = (schemes, begin)
+        begin = self.schemes[id(schemes)][1]
         if isinstance(made, Parameter):
             begin = dict(zip([""], begin.values(), strict=False))
         if begin != found:
@@ -412,7 +415,7 @@ def _has_tensors(made: Made) -> bool:
     if made.head in _WEIGHTED:
         return True
     given = made.arguments
-    return any([given[name] for name in _KEPT if name in given])
+    return any(given[name] for name in _KEPT if name in given)
 
 
 def _scheme(scheme: Scheme) -> tuple[Any, ...]:
