@@ -18,6 +18,7 @@ from archspec.targets.python.machine import Machine, same_kinds
 from archspec.targets.python.objects import External, Instance, MachineError
 from archspec.targets.torch.emit import Spelling, WatchedRow, spell_step
 from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.framework import Torch
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.signatures import difference
 from archspec.targets.torch.storage import Expected, Mismatch, Storage, told
@@ -27,7 +28,6 @@ from archspec.targets.torch.symbols import (
     NotThere,
     Parameter,
     Tensor,
-    Torch,
     place,
 )
 
