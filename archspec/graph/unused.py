@@ -17,7 +17,7 @@ from archspec.ops import OPS_BY_NAME
 def unused(spec: Spec) -> Iterator[Diagnostic]:
     """A warning for each."""
     spec = spec.family or spec
-    every = [step for body in _bodies(spec) for step in _steps(body)]
+    every = [step for body in _bodies(spec) for step in body.every_step()]
     yield from _variables(spec)
     yield from _blocks(spec, every)
     yield from _defaults(spec, every)
@@ -28,19 +28,9 @@ def _bodies(spec: Spec) -> list[Body]:
     return [spec.body, *(block.body for block in spec.blocks.values())]
 
 
-def _steps(body: Body) -> Iterator[Step]:
-    """The steps of a body, and of all bodies in it."""
-    for step in body.steps:
-        yield step
-        if step.body is not None:
-            yield from _steps(step.body)
-        for branch in step.branches or ():
-            yield from _steps(branch if isinstance(branch, Body) else Body(branch.at, (branch,)))
-
-
 def _read(*bodies: Body) -> frozenset[str]:
     """The words of what steps say: not of keys, nor of names but for the holes in them."""
-    return frozenset().union(*(_read_by(step) for body in bodies for step in _steps(body)))
+    return frozenset().union(*(_read_by(step) for body in bodies for step in body.every_step()))
 
 
 def _read_by(step: Step) -> frozenset[str]:

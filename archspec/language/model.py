@@ -1,6 +1,6 @@
 """What was written: a spec as a tree of rows, every value still as it stands in the text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -80,6 +80,16 @@ class Body(NamedTuple):
 
     at: SpecPath
     steps: tuple[Step, ...]
+
+    def every_step(self) -> Iterator[Step]:
+        """Its steps, and those of all bodies in it."""
+        for step in self.steps:
+            yield step
+            if step.body is not None:
+                yield from step.body.every_step()
+            for branch in step.branches or ():
+                inner = branch if isinstance(branch, Body) else Body(branch.at, (branch,))
+                yield from inner.every_step()
 
 
 class Block(NamedTuple):

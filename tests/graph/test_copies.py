@@ -39,10 +39,14 @@ layers:
 
 def meaning(checked: Check) -> list[str]:
     """Everything that a check found out, of every member of a family."""
-    return [
-        repr((member.network and member.network._replace(spec=None), member.results))  # type: ignore[arg-type]  # only compared
-        for member in checked.family or (checked,)
-    ]
+    found = []
+    for member in checked.family or (checked,):
+        assert member.network is not None
+        assert member.results is not None
+        network = member.network._replace(spec=None)  # type: ignore[arg-type]  # only compared
+        results = member.results._replace(seen=None)  # type: ignore[arg-type]  # the same
+        found.append(repr((network, results, member.results.seen())))
+    return found
 
 
 @pytest.mark.parametrize("spec", ["resnet", "shufflenet_v1", "inception_resnet_v2", "nested"])

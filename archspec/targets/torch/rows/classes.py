@@ -309,7 +309,7 @@ class Classes:
     def _network(self, name: str, bound: frozenset[str]) -> Draft:
         facts = self.facts
         unit = self._unit("")
-        varying = facts.varying()
+        varying = facts.varying
         if len(facts.members) == 1 and facts.spec.variant is not None:
             bound |= frozenset(facts.spec.variant.vars)  # they are what makes it this network
         written = {n: facts.written_of(n) for n in facts.spec.vars}
