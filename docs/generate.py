@@ -64,6 +64,8 @@ FORMS: tuple[tuple[Any, str], ...] = (
     (transposed.OutputPair, "a whole number from 0, or `[height, width]`"),
     (resize.Alignment, "`true` or `false`"),
     (channels.Index, "a whole number from 0"),
+    (fields.Place, "a whole number, below 0 from the end"),
+    (fields.OptionalPlace, "a whole number, below 0 from the end"),
     (norm.Sizes, "a size, or a list of sizes"),
     (lenet.Channels, "for each output a list of input channels"),
     (pool.Dimensions, "a dimension, or a list of them"),
@@ -83,6 +85,7 @@ DEFAULTS: dict[tuple[str, str], str] = {
     ("mean", "dim"): "height and width",
     ("upsample", "scale_factor"): "one of the two",
     ("upsample", "size"): "one of the two",
+    ("slice", "stop"): "to the last",
 }
 
 

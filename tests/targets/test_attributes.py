@@ -147,7 +147,7 @@ TRIALS: Mapping[str, Mapping[str, Trial]] = {
         "chunks": Trial((2, 4), {"index": 1}),
         "index": Trial((0, 1), {"chunks": 2}),
     },
-    "slice": {"start": Trial((0, 1), {"stop": 3}), "stop": Trial((2, 3), {"start": 1})},
+    "slice": {"start": Trial((-1, -3)), "stop": Trial((2, 3), {"start": 1})},
     "pad_channels": {"before": Trial((0, 2), {"after": 1}), "after": Trial((1, 3))},
     "channel_shuffle": {"groups": Trial((2, 4))},
     "pixel_shuffle": {"upscale_factor": Trial((1, 2))},

@@ -73,7 +73,7 @@ _LAYERS: Mapping[str, str] = {
     "nn.Identity": "",
     "Permute": "*dims",
     "Chunk": "chunks index",
-    "Slice": "start stop",
+    "Slice": "start stop=None",
     "nn.ZeroPad1d": "padding",
     "nn.ZeroPad2d": "padding",
     "nn.ZeroPad3d": "padding",
