@@ -22,7 +22,7 @@ MAX_ITEMS = 1000
 MAX_EXPONENT = 64
 
 Value = int | float | bool | Sequence[Any] | Mapping[str, Any]
-"""What an expression can give, `Reference` included.
+"""What an expression can give, `Reference` and `Word` included.
 
 Sequences come from `vars` and from literal lists, mappings are the rows of tables in `vars`.
 """
@@ -30,6 +30,12 @@ Sequences come from `vars` and from literal lists, mappings are the rows of tabl
 
 class Reference(str):
     """The name of an op or a block as a value: `BasicBlock if small else Bottleneck`."""
+
+    __slots__ = ()
+
+
+class Word(str):
+    """A word that an attribute takes, as a value: `bilinear if smooth else nearest`."""
 
     __slots__ = ()
 
@@ -307,7 +313,7 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    hidden = (Reference, Unknown)
+    hidden = (Reference, Word, Unknown)
     numbers = (known for known, value in names.items() if not isinstance(value, hidden))
     known = ", ".join(sorted(islice(numbers, 40)))
     return f" (known: {known})" if known else ""

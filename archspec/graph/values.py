@@ -19,7 +19,7 @@ from archspec.diagnostics.language import (
     UnknownKey,
 )
 from archspec.diagnostics.wording import did_you_mean, suggest
-from archspec.expressions import UNKNOWN, DependsOnUnknown, ExpressionError, Value
+from archspec.expressions import UNKNOWN, DependsOnUnknown, ExpressionError, Value, Word
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import Op, Shape, channels_of
@@ -109,7 +109,7 @@ class OpFactory:
         values = {
             key: value
             if type(value) is int or key not in cls.model_fields or _is_word(cls, key, value)
-            else evaluate(value, names, places[key], self.faults)
+            else evaluate(value, seen_by(cls, key, value, names), places[key], self.faults)
             for key, value in written.items()
         }
         faulty = len(self.faults) > before
@@ -159,7 +159,7 @@ class OpFactory:
         error: ValidationError,
         places: Mapping[str, SpecPath],
         row: SpecPath,
-        values: Collection[str],
+        given: Mapping[str, Any],
         told: Collection[SpecPath],
     ) -> None:
         problems = error.errors(include_url=False)
@@ -175,7 +175,7 @@ class OpFactory:
                 continue  # it is there, under another name
             if problem["type"] == "missing":
                 fault: Diagnostic = MissingKey(
-                    row, owner=cls.op_name, key=key, help=_missing(key, values)
+                    row, owner=cls.op_name, key=key, help=_missing(key, given)
                 )
             elif problem["type"] == "extra_forbidden":
                 help_ = suggest_key(key, known)
@@ -183,6 +183,8 @@ class OpFactory:
             else:
                 reason = str(problem["msg"]).removeprefix("Value error, ")
                 fault = InvalidValue(places[key], problem=_named(key, reason))
+                if key in cls.words and isinstance(given.get(key), str):
+                    fault.help = suggest(str(given[key]), sorted(cls.words[key]))
             self.faults.append(fault)
 
 
@@ -209,10 +211,18 @@ def _hint_at_words(
 ) -> None:
     """Say which words an attribute takes where its text was no expression: `samee`."""
     for key, words in cls.words.items():
-        if type(written.get(key)) is str:
-            for fault in faults:
-                if fault.where == places[key]:
-                    fault.help = suggest(str(written[key]), sorted(words))
+        text = written.get(key)
+        for fault in faults if type(text) is str else ():
+            if fault.where == places[key] and "did you mean" not in fault.message:
+                fault.help = suggest(str(text), sorted(words))
+
+
+def seen_by(
+    cls: type[Op], key: str, value: Data, names: Mapping[str, Value]
+) -> Mapping[str, Value]:
+    """What the expression of an attribute sees: the words that it takes come before all else."""
+    words = cls.words.get(key) if type(value) is str else None
+    return names if words is None else {**names, **{word: Word(word) for word in words}}
 
 
 def _is_word(cls: type[Op], key: str, value: Data) -> bool:

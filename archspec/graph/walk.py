@@ -18,7 +18,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe
-from archspec.expressions import UNKNOWN
+from archspec.expressions import UNKNOWN, Word
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
 from archspec.graph.copies import Copy, Walked
@@ -410,7 +410,7 @@ class Walker(Resolver):
 
     def _no_such_op(self, step: Step, written: str, frame: Frame) -> Diagnostic:
         help_ = suggest_op(written, [*OPS_BY_NAME, *self.spec.blocks])
-        if written in frame.names:
+        if written in frame.names and not isinstance(frame.names[written], Word):
             found = describe(frame.names[written])
             help_ = f"the variable `{shorten(written)}` is {found}, not the name of an op or block"
         return UnknownOp(step.where("op"), op=shorten(written), help=help_)

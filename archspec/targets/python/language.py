@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec import expressions
-from archspec.expressions import CONSTANTS, Reference
+from archspec.expressions import CONSTANTS, Reference, Word
 from archspec.targets.python.arithmetic import IsWhole, as_truth, simplify
 from archspec.targets.python.tree import (
     Binary,
@@ -90,6 +90,8 @@ class Translator:
         """A known value: a number, a name, a tuple of such."""
         if isinstance(value, Reference):
             return self.named(value)
+        if isinstance(value, Word):
+            return Literal(str(value))
         if isinstance(value, Mapping):
             return self.known(cells_of(value))
         if isinstance(value, list | tuple):

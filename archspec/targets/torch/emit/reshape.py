@@ -159,10 +159,9 @@ def upsample(op: Upsample, row: Row) -> Spelling:
 
 def _blending(op: Upsample, row: Row) -> Options:
     """The mode, and how its corners are aligned; PyTorch wants no word of that for `nearest`."""
-    if op.mode == "nearest":
-        return ()
-    mode = Keyword("mode", Literal(op.mode))
-    return (mode, *row.option("align_corners", op.align_corners, default=False))
+    mode = row.option("mode", op.mode, "nearest")
+    aligned = row.option("align_corners", op.align_corners, default=False)
+    return (*mode, *aligned) if op.mode != "nearest" or row.is_open("mode") else ()
 
 
 def zero_pad2d(op: ZeroPad2d, row: Row) -> Spelling:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference, Value, Word
 from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
 from archspec.language.source import Data
@@ -204,7 +204,7 @@ class Classes:
     def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
         """What an argument is in any network, and what it may be, though no use leaves it so."""
         values, default = self.facts.arguments_of(block.name, name), block.args[name]
-        if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
+        if isinstance(default, str) and isinstance(unit.values.get(default), Reference | Word):
             values.append(unit.values[default])
         if default is False:
             values.append(default)
@@ -397,7 +397,7 @@ class Classes:
 
     def value(self, unit: Unit, value: Value) -> Expr:
         """A variable's value."""
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return unit.expr(value)
         return unit.known(value)
 

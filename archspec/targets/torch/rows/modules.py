@@ -48,6 +48,7 @@ from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Leaf, common
+from archspec.targets.torch.rows.padded import padded_in_numbers
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.statements import Statements
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit, When
@@ -151,15 +152,17 @@ class Modules:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
-        leaf = min(self.facts.kinds_of(step, role), key=_padding_order)
+        kinds = self.facts.kinds_of(step, role)
+        leaf = min(kinds, key=_padding_order)
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
+        leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
-        out = self._leaving(self.facts.kinds_of(step, role), row, spelling)
+        out = self._leaving(kinds, row, spelling)
         module = spelling.module
         callee = self._callee(step, role)
         if callee is not None:
-            module = self._called(callee, self.facts.kinds_of(step, role), row)
+            module = self._called(callee, kinds, row)
             spelling = Spelling(module)
         name = step.name
         if name is not None and role:

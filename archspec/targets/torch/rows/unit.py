@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference, Value, Word
 from archspec.language.source import Data
 from archspec.ops import Op
 from archspec.targets.python.arithmetic import free_names, is_whole, substituted
@@ -209,7 +209,7 @@ class Unit:
         if isinstance(value, list | tuple):
             rows = any(isinstance(item, list | tuple) or is_row(item) for item in value)
             return Tuple(tuple(self.table(item) for item in value), spread=rows)
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return self.expr(value)
         return self.known(value)
 
@@ -219,7 +219,7 @@ class Unit:
 
     def argument(self, value: Data) -> Expr:
         """A written value that is handed on."""
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return self.expr(value)
         if isinstance(value, Mapping):
             return self.argument(cells_of(value))
@@ -265,7 +265,9 @@ class Unit:
 
     def _depends(self, op: Op, attribute: str, written: Data) -> bool:
         if isinstance(written, str):
-            return not _is_word(op, attribute, written) and self.is_open(self.expr(written))
+            return not _is_word(op, attribute, written) and self.is_open(
+                self._expr_of(op, attribute, written)
+            )
         if isinstance(written, list | dict):
             parts = written.values() if isinstance(written, dict) else written
             return any(self._depends(op, attribute, part) for part in parts)
@@ -278,7 +280,7 @@ class Unit:
             return [self._attribute(op, attribute, part) for part in written]
         if not isinstance(written, str):
             return self.known(written)
-        expr = self.expr(written)
+        expr = self._expr_of(op, attribute, written)
         whole = attribute not in RATES and _is_integral(getattr(op, attribute, None))
         if whole and not isinstance(expr, Name | Subscript) and not self.is_whole(expr):
             expr = Call(Name("int"), (expr,))
@@ -286,6 +288,16 @@ class Unit:
         if len(flat(expr)) > LONGEST:
             raise TooLong(free_names(expr))
         return expr
+
+    def _expr_of(self, op: Op, attribute: str, written: str) -> Expr:
+        """The expression of an attribute; the words that it takes come before all else."""
+        words = type(op).words.get(attribute)
+        if words is None:
+            return self.expr(written)
+        bound = {name: expr for name, expr in self.bound.items() if name not in words}
+        translator = self._translator(bound, self._hoisted)
+        translator.values = {**self.values, **{word: Word(word) for word in words}}
+        return translator.translate(written)
 
     def named(self, expr: Expr, *bases: str) -> Name:
         """A local name for an expression: the one it has, or the first of `bases` that is free."""
