@@ -76,7 +76,7 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _block(spec: Spec, block: Block) -> Iterator[Diagnostic]:
-    reason = problem_with(block.name)
+    reason = problem_with(block.name, makes_module=False)
     if block.name.isdigit():
         reason = "it becomes the name of a class"
     if block.name in OPS_BY_NAME:

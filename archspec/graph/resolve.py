@@ -17,7 +17,7 @@ from archspec.graph.network import INPUT_NAME, Value
 from archspec.graph.values import evaluate, shorten
 from archspec.language.model import Body, Step
 from archspec.language.source import Data
-from archspec.ops import channels_of
+from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.ops.fields import spell
 
 MAX_WRITTEN = 200
@@ -51,7 +51,9 @@ class Resolver(Leaves):
             if filled is None:
                 return str(len(frame.children))  # told already
             own = filled
-            problem = problem_with(own, in_group=frame.in_group)
+            problem = problem_with(
+                own, in_group=frame.in_group, makes_module=_makes_module(step, written)
+            )
             if problem:
                 where = step.where("name")
                 self.faults.append(InvalidName(where, what="a step", name=own[:64], reason=problem))
@@ -126,3 +128,10 @@ class Resolver(Leaves):
         """A row's `when`, `repeat` or `each` computed; None where it cannot be."""
         self.see_channels(frame, step)
         return evaluate(written, frame.names, step.where(key), self.faults)
+
+
+def _makes_module(step: Step, written: str) -> bool:
+    """Whether a step, or a group of its places, may become a module: merges are functions."""
+    op = OPS_BY_NAME.get(step.op or "")
+    in_group = step.spread and "{" not in written
+    return op is None or op.arity == "one" or in_group
