@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 MAX_LENGTH = 300
 MAX_DEPTH = 40
@@ -32,6 +32,35 @@ class Reference(str):
     """The name of an op or a block as a value: `BasicBlock if small else Bottleneck`."""
 
     __slots__ = ()
+
+
+class Configured(Reference):
+    """An op with attributes as a value: `{op: leaky_relu, negative_slope: 0.1}`.
+
+    It is the op's name as a text, and equal only to the same op with the same attributes.
+    """
+
+    __slots__ = ("attributes",)
+    attributes: Mapping[str, Any]
+
+    def __new__(cls, op: str, attributes: Mapping[str, Any]) -> Self:
+        """The op of that name with these attributes, by their canonical names."""
+        made = super().__new__(cls, op)
+        made.attributes = attributes
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Configured) and str(self) == str(other)
+        return same and self.attributes == other.attributes  # type: ignore[attr-defined]  # just asked
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __repr__(self) -> str:
+        return f"{{op: {str(self)!r}, {self.attributes!r}}}"
 
 
 class Word(str):
@@ -254,6 +283,12 @@ def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
         raise ExpressionError("this is empty (`~`)")
     if isinstance(result, list) and _is_huge(result):
         raise ExpressionError(f"a list has at most {MAX_ITEMS} items, those of its lists included")
+    return result
+
+
+def evaluate_tree(tree: ast.expr, names: Mapping[str, Value]) -> Value:
+    """The value of a part of an expression; raises as `evaluate` does."""
+    result: Value = _evaluate(tree, names)
     return result
 
 

@@ -17,12 +17,21 @@ from archspec.diagnostics.language import (
     InvalidValue,
     MissingKey,
     UnknownKey,
+    WrongType,
 )
-from archspec.diagnostics.wording import did_you_mean, suggest
-from archspec.expressions import UNKNOWN, DependsOnUnknown, ExpressionError, Value, Word
+from archspec.diagnostics.wording import describe, did_you_mean, suggest
+from archspec.expressions import (
+    UNKNOWN,
+    Configured,
+    DependsOnUnknown,
+    ExpressionError,
+    Reference,
+    Value,
+    Word,
+)
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import Op, Shape, channels_of
+from archspec.ops import OPS_BY_NAME, Op, Shape, channels_of
 from archspec.ops.fields import spell
 from archspec.ops.linear import Linear
 from archspec.ops.shape import kind_of
@@ -43,9 +52,52 @@ def evaluate(
     if type(value) is list:
         return [evaluate(item, names, (*where, i), faults) for i, item in enumerate(value)]
     if type(value) is dict:
+        if "op" in value:
+            return _configured(value, names, where, faults)
         items = value.items()
         return {key: evaluate(item, names, (*where, key), faults) for key, item in items}
     return value
+
+
+def _configured(
+    value: Mapping[str, Data],
+    names: Mapping[str, Value],
+    where: SpecPath,
+    faults: list[Diagnostic],
+) -> Reference | None:
+    """An op with attributes: `{op: leaky_relu, negative_slope: 0.1}`; None where one is faulty."""
+    op = evaluate(value["op"], names, (*where, "op"), faults)
+    cls = OPS_BY_NAME.get(str(op)) if isinstance(op, Reference) else None
+    if cls is None:
+        if op is not None:
+            faults.append(_no_op_with_attributes(op, (*where, "op")))
+        return None
+    before = len(faults)
+    given: dict[str, Any] = dict(op.attributes) if isinstance(op, Configured) else {}
+    places: dict[str, SpecPath] = {}
+    for key, written in value.items():
+        if key == "op":
+            continue
+        name, at = cls.aliases.get(key, key), (*where, key)
+        is_word = _is_word(cls, name, written)
+        seen = seen_by(cls, name, written, names)
+        given[name] = Word(written) if is_word else evaluate(written, seen, at, faults)
+        places[name] = at
+        if given[name] is None and written is not None:
+            return None  # why that is not known has been told
+    if len(faults) == before:
+        OpFactory(faults, {}).check(cls, given, places, where)
+    if len(faults) > before:
+        return None
+    return Configured(str(op), given) if given else op
+
+
+def _no_op_with_attributes(op: Any, where: SpecPath) -> Diagnostic:
+    if isinstance(op, Reference):
+        problem = f"{op} is a block, and a block is a value by its name alone"
+        return InvalidValue(where, problem=problem, help="give its arguments where it is used")
+    wanted = "the name of an op, in a value with attributes"
+    return WrongType(where, what="`op`", wanted=wanted, found=describe(op))
 
 
 def _computed(
@@ -137,6 +189,19 @@ class OpFactory:
             self.made[key] = op
         return None if faulty else op
 
+    def check(
+        self,
+        cls: type[Op],
+        given: Mapping[str, Any],
+        places: Mapping[str, SpecPath],
+        where: SpecPath,
+    ) -> None:
+        """Tell what no op of a class takes; what is required may be given elsewhere."""
+        try:
+            cls(**given)
+        except ValidationError as error:
+            self._report(cls, error, {**dict.fromkeys(given, where), **places}, None, given, ())
+
     def _without_following(
         self,
         cls: type[Op],
@@ -158,7 +223,7 @@ class OpFactory:
         cls: type[Op],
         error: ValidationError,
         places: Mapping[str, SpecPath],
-        row: SpecPath,
+        row: SpecPath | None,
         given: Mapping[str, Any],
         told: Collection[SpecPath],
     ) -> None:
@@ -171,9 +236,10 @@ class OpFactory:
             place = places.get(key)
             if place and any(where[: len(place)] == place for where in told):
                 continue  # its expression is faulty, and that has been told
-            if problem["type"] == "missing" and did_you_mean(key) in misspelt:
-                continue  # it is there, under another name
+            if problem["type"] == "missing" and (row is None or did_you_mean(key) in misspelt):
+                continue  # it is there, under another name, or may be elsewhere
             if problem["type"] == "missing":
+                assert row is not None
                 fault: Diagnostic = MissingKey(
                     row, owner=cls.op_name, key=key, help=_missing(key, given)
                 )

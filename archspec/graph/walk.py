@@ -18,7 +18,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe
-from archspec.expressions import UNKNOWN, Word
+from archspec.expressions import UNKNOWN, Configured, Word
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init
 from archspec.graph.copies import Copy, Walked
@@ -267,10 +267,8 @@ class Walker(Resolver):
         where = step.where("each")
         if rows is None:
             return []
-        wanted = "a list of rows, such as `[{width: 64, stride: 1}, {width: 128, stride: 2}]`"
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            fault = WrongType(where, what="`each`", wanted=wanted, found=describe(rows))
-            self.faults.append(fault)
+            self.faults.append(_no_table(rows, where))
             return []
         self.work += len(rows)
         for index, row in enumerate(rows):
@@ -393,20 +391,21 @@ class Walker(Resolver):
     # --- ops and blocks ----------------------------------------------------------------------
 
     def _op(self, step: Step, name: str, frame: Frame, inputs: tuple[Value, ...]) -> None:
-        block, cls = None, None
+        block, cls, head = None, None, None
         if step.op is not None:
             cls = OPS_BY_NAME.get(step.op)
             if cls is None:
                 self.see_channels(frame, step)
                 op = self.referred(step.op, step.where("op"), frame)
                 if isinstance(op, str):
-                    cls, block = OPS_BY_NAME.get(op), self.spec.blocks.get(op)
+                    head = op if isinstance(op, Configured) else None
+                    cls, block = OPS_BY_NAME.get(str(op)), self.spec.blocks.get(str(op))
                     if cls is None and block is None:
                         self.faults.append(self._no_such_op(step, op, frame))
         if block is not None:
             self._block(step, block, name, frame, inputs)
         else:
-            self.row(step, cls, name, inputs, frame)
+            self.row(step, cls, name, inputs, frame, head)
 
     def _no_such_op(self, step: Step, written: str, frame: Frame) -> Diagnostic:
         help_ = suggest_op(written, [*OPS_BY_NAME, *self.spec.blocks])
@@ -440,7 +439,8 @@ class Walker(Resolver):
         arriving = self.flow(inputs[0])
         before = len(self.faults)
         arguments = self._arguments(step, block, frame, arriving)
-        if arriving is None or any(f.severity == "error" for f in self.faults[before:]):
+        faulty = any(f.severity == "error" for f in self.faults[before:])
+        if arriving is None or faulty or len(arguments) < len(block.args):  # why has been told
             self._unknown(step, name, frame, inputs)
             return
         self.work += 10 + len(block.vars) + len(self.references) // 16
@@ -545,3 +545,12 @@ class Walker(Resolver):
             if value is not None:
                 values[name] = value
         return values
+
+
+def _no_table(rows: Data, where: SpecPath) -> Diagnostic:
+    """The fault of an `each` that has no rows."""
+    wanted = "a list of rows, such as `[{width: 64, stride: 1}, {width: 128, stride: 2}]`"
+    fault = WrongType(where, what="`each`", wanted=wanted, found=describe(rows))
+    if isinstance(rows, list) and any(isinstance(row, Configured) for row in rows):
+        fault.help = "a row with `op` is an op with attributes; call that column otherwise"
+    return fault

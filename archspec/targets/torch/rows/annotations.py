@@ -60,7 +60,7 @@ _MADE = Subscript(Name("Callable"), (_ANY_LENGTH, dotted("nn.Module")))
 
 def _one_of_classes(values: Sequence[Value], spell: Spell) -> Expr:
     """`type[BasicBlock | Bottleneck]`."""
-    classes = [spell(str(value)) for value in values]
+    classes = [spell(value) for value in values if isinstance(value, Reference)]
     if any(isinstance(cls, Call | Lambda) for cls in classes):
         return _MADE
     return Subscript(Name("type"), _union(sorted(dict.fromkeys(classes), key=flat)))

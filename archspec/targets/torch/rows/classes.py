@@ -206,6 +206,9 @@ class Classes:
         values, default = self.facts.arguments_of(block.name, name), block.args[name]
         if isinstance(default, str) and isinstance(unit.values.get(default), Reference | Word):
             values.append(unit.values[default])
+        if isinstance(default, dict) and "op" in default:
+            worth = self.facts.value_of(default, self.facts.environments(block.name)[0])
+            values += [worth] if isinstance(worth, Reference) else []
         if default is False:
             values.append(default)
         return values
@@ -218,6 +221,8 @@ class Classes:
     def _default(self, unit: Unit, default: Data) -> Expr:
         if isinstance(default, list):
             return Tuple(tuple(self._default(unit, item) for item in default))
+        if isinstance(default, dict) and "op" in default:
+            return unit.configured(default)
         return unit.expr(default) if isinstance(default, str) else unit.known(default)
 
     # --- groups ------------------------------------------------------------------------------
@@ -417,10 +422,11 @@ class Classes:
     def _define(self, unit: Unit, written: Mapping[str, Data]) -> None:
         """Variables of the class's own: what is known is written where it is used."""
         for name, value in written.items():
-            if not isinstance(value, str):
+            is_op = isinstance(value, dict) and "op" in value
+            if not isinstance(value, str) and not is_op:
                 unit.values[name] = value
                 continue
-            expr = unit.expr(value)
+            expr = unit.configured(value) if is_op else unit.expr(value)
             if not free_names(expr) - unit.class_names:
                 unit.bound[name] = expr
                 continue

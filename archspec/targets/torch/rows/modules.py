@@ -188,7 +188,7 @@ class Modules:
             module = spell_step(leaf.op, replace(row, shapes=leaf.shapes)).module
             if module is None:
                 raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
-            head = self.unit.spell_name(leaf.op.op_name)
+            head = self.unit.spell_name(leaf.node.head or leaf.op.op_name)
             if isinstance(head, Lambda) or module.function == _IDENTITY:
                 continue  # it takes whatever it is given
             arguments = unbound(head, module)
@@ -207,7 +207,7 @@ class Modules:
                 written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
         if isinstance(written, dict):
             written = written.get("op")
-        elif role == "dropout":
+        elif role == "dropout" and not self._has_head(step, role):
             return None  # a probability, and the op is what the word says
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
@@ -216,6 +216,10 @@ class Modules:
         if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
             return None  # known here, as if it had been written
         return expr
+
+    def _has_head(self, step: Step, role: str) -> bool:
+        """Whether any op of a row is a value with attributes."""
+        return any(leaf.node.head is not None for leaf in self.facts.nodes_of(step, role))
 
     def _with_named_width(self, leaf: Leaf, attributes: dict[str, Written]) -> dict[str, Written]:
         """A computed width that is needed again gets a name."""
@@ -355,6 +359,8 @@ class Modules:
         args = self.facts.spec.blocks[cls.block].args
         default = args.get(key)
         if not isinstance(default, str):
+            if isinstance(default, dict) and names_in_written(default) & args.keys():
+                raise CannotWrite(("blocks", cls.block), f"{key} follows from other arguments")
             return self.unit.argument(default)
         known = dict(values)
         for name in names_in_written(default) & args.keys():

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archspec.expressions import Reference, Value, Word
+from archspec.expressions import Configured, Reference, Value, Word
+from archspec.graph.values import evaluate
 from archspec.language.source import Data
 from archspec.ops import Op
 from archspec.targets.python.arithmetic import free_names, is_whole, substituted
@@ -31,8 +32,9 @@ from archspec.targets.python.tree import (
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional
-from archspec.targets.torch.rows.arguments import RATES
+from archspec.targets.torch.rows.arguments import RATES, names_in
 from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.heads import Opened
 from archspec.targets.torch.rows.refusal import CannotWrite
 
 if TYPE_CHECKING:
@@ -202,8 +204,30 @@ class Unit:
         """A known value: a number, the name of an op or block, a tuple of such."""
         return self._translator({}, None).known(value)
 
+    def configured(self, value: Mapping[str, Data]) -> Expr:
+        """A written op with attributes: `partial(nn.LeakyReLU, negative_slope=slope)`."""
+        closed = {**self.facts.references, **self.values}
+        if not names_in(value) & self.bound.keys():
+            known = evaluate(value, closed, (), [])
+            if isinstance(known, Reference):
+                return self.known(known)
+        environment = next(iter(self.facts.environments(self.block)), {})
+        worth = evaluate(value, {**closed, **environment}, (), [])
+        if not isinstance(worth, Configured) or self.is_open(self.expr(str(value["op"]))):
+            where = ("blocks", self.block) if self.block else ("vars",)
+            raise CannotWrite(where, f"the attributes of {value['op']} are not known")
+        opened = Opened(str(worth), worth.attributes)
+        opened.opened = {
+            key: self.expr(written)
+            for key, written in value.items()
+            if key != "op" and isinstance(written, str) and self.is_open(self.expr(written))
+        }
+        return self.spell_name(opened)
+
     def table(self, value: Value) -> Expr:
         """A known value, the rows of a table each on a line."""
+        if isinstance(value, Mapping) and "op" in value:
+            return self.configured(value)
         if isinstance(value, Mapping):
             return self.table(cells_of(value))
         if isinstance(value, list | tuple):
@@ -221,6 +245,8 @@ class Unit:
         """A written value that is handed on."""
         if isinstance(value, str) and not isinstance(value, Reference | Word):
             return self.expr(value)
+        if isinstance(value, Mapping) and "op" in value:
+            return self.configured(value)
         if isinstance(value, Mapping):
             return self.argument(cells_of(value))
         if isinstance(value, list | tuple):
