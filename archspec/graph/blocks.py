@@ -74,7 +74,8 @@ class Blocks:
         before = len(self.faults)
         first = self.leaves.flow(inputs[0]) if inputs and inputs[0] is not None else None
         arguments = self._arguments(step, block, frame, first)
-        if any(fault.severity == "error" for fault in self.faults[before:]):
+        faulty = any(fault.severity == "error" for fault in self.faults[before:])
+        if faulty or len(arguments) < len(block.args):  # why has been told
             return None
         arriving = self._arriving(step, block, name, inputs, keys, arguments)
         if arriving is None:
