@@ -30,7 +30,8 @@ from archspec.targets.torch.emit import Row, Written, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.rows.facts import has_parameters
 from archspec.targets.torch.rows.forward import Apply, Forward
-from archspec.targets.torch.rows.modules import Modules, Piece
+from archspec.targets.torch.rows.modules import Modules
+from archspec.targets.torch.rows.single import Piece
 from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 from archspec.targets.torch.rows.unrolled import iterations
 from archspec.targets.torch.rows.variables import Item
