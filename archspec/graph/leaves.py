@@ -104,6 +104,7 @@ class Leaves:
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
         self.constant: dict[tuple[SpecPath, type[Op]], Op] = {}  # of rows without expressions
         self.init: Mapping[str, Schemes] = {}  # of the spec, by op
+        self.named: dict[SpecPath, frozenset[str | None]] = {}  # in bodies where one is missed
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
 
     def flow(self, value: Value) -> Shape | None:
@@ -340,7 +341,11 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        names = {value: name for name, value in reversed(frame.outputs.items())}
+        meeting = set(node.inputs)
+        named = ((value, name) for name, value in frame.outputs.items() if value in meeting)
+        names: dict[Value, str] = {}
+        for value, name in named:
+            names.setdefault(value, name)
         sides = []
         for value in node.inputs:
             if value in frame.sources:

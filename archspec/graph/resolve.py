@@ -1,6 +1,7 @@
 """What the names in a body stand for: those that steps bear, and those that they read."""
 
 import re
+from itertools import chain
 
 from archspec.diagnostics.foreign import as_step
 from archspec.diagnostics.language import (
@@ -108,7 +109,9 @@ class Resolver(Leaves):
             return frame.sources[0]
         if name in frame.outputs:
             return frame.outputs[name]
-        later = any(other.name == name for other in body.steps)
+        if body.at not in self.named:
+            self.named[body.at] = frozenset([other.name for other in body.steps])
+        later = name in self.named[body.at]
         problem = f"there is no step `{shorten(name)}` before this one in its body"
         if name == step.name:
             problem, help_ = f"`{shorten(name)}` cannot read its own output", ""
@@ -116,7 +119,7 @@ class Resolver(Leaves):
             problem = f"`{name}` comes later: a step reads those before it, so there are no cycles"
             help_ = f"move `{name}` before this row"
         else:
-            help_ = as_step(name) or suggest(name, [INPUT_NAME, *frame.outputs])
+            help_ = as_step(name) or suggest(name, chain((INPUT_NAME,), frame.outputs))
         where = step.where("from")
         at = where if len(step.inputs) == 1 else (*where, position)
         self.faults.append(UnknownStep(at, problem=problem, help=help_))

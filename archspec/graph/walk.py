@@ -34,8 +34,8 @@ from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Shape, channels_of
 from archspec.ops.fields import spell
 
-MAX_STEPS = 500_000
-MAX_WORK = 10_000_000
+MAX_STEPS = 50_000
+MAX_WORK = 1_000_000
 """How much may be evaluated on the way, in items of the text: what is dropped costs, too."""
 MAX_NESTED = 64
 MAX_ROUNDS = 4
