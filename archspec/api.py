@@ -14,11 +14,11 @@ from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.diagnostics.language import TooManySteps
+from archspec.graph.bounds import MAX_STEPS, MAX_WORK
 from archspec.graph.build import build as build_network
 from archspec.graph.fitting import advise
 from archspec.graph.network import Memory, Network
 from archspec.graph.unused import unused
-from archspec.graph.walk import MAX_STEPS, MAX_WORK
 from archspec.language import loader
 from archspec.language.model import Spec, Variant
 from archspec.language.source import Document

@@ -19,7 +19,7 @@ from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.wording import suggest
 from archspec.graph.network import INPUT, Network, Node, Scope, Value
 from archspec.graph.values import evaluate
-from archspec.language.model import Claim
+from archspec.language.model import Claim, Spec
 from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Counts, Op, Shapes, show, thousands
 from archspec.ops.fields import spell
@@ -155,12 +155,17 @@ def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...],
 
 def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Claim]]:
     sums = Sums(network, results)
-    for item in network.root.walk():
+    for item in network.root.walk() if _are_in_rows(network.spec) else (network.root,):
         if item.claims:
             output = network.output if item is network.root else item.output
             subject = _Subject(network, results, sums, item, output)
             for claim in item.claims:
                 yield (_in_scope(subject, claim), claim)
+
+
+def _are_in_rows(spec: Spec) -> bool:
+    bodies = (spec.body, *(block.body for block in spec.blocks.values()))
+    return any(step.claims for body in bodies for step in body.every_step())
 
 
 def _in_scope(subject: _Subject, claim: Claim) -> _Subject:

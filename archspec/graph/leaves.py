@@ -17,9 +17,9 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe
 from archspec.expressions import Reference
-from archspec.expressions import Value as Worth
+from archspec.graph.frame import Frame, Given
 from archspec.graph.init import bind, check_row, parameters_of
-from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Scope, Value
+from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
 from archspec.graph.values import PLAIN, OpFactory, evaluate
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
@@ -33,61 +33,16 @@ MAX_ELEMENTS = 10**15
 Merged = tuple[dict[str, Data], dict[str, SpecPath]]
 
 
-class Frame:
-    """A body while it is walked: what its expressions see, and what its steps gave so far.
-
-    `fixed` says that `in_channels` is that of a block, not of the row. `shared` bodies are walked
-    more than once. `in_group` says that it is a group's, not the network's or a block's own.
-    `outputs` maps the names of steps to values; `sources` are those that arrive at the body.
-    """
-
-    __slots__ = (
-        "children",
-        "depth",
-        "fixed",
-        "in_group",
-        "names",
-        "outputs",
-        "path",
-        "previous",
-        "shared",
-        "sources",
-        "taken",
-    )
-
-    def __init__(
-        self,
-        names: dict[str, Worth],
-        path: str,
-        source: Value,
-        depth: int,
-        *,
-        fixed: bool,
-        shared: bool,
-        in_group: bool = False,
-    ) -> None:
-        self.names = names
-        self.path = path
-        self.sources = (source,)
-        self.previous = source
-        self.depth = depth
-        self.fixed = fixed
-        self.shared = shared
-        self.in_group = in_group
-        self.children: list[Scope | Node] = []
-        self.outputs: dict[str, Value] = {}
-        self.taken: set[str] = set()
-
-    def inner(self, name: str) -> str:
-        """The path of a step of that name."""
-        return f"{self.path}.{name}" if self.path else name
-
-
 class Leaves:
     """Keeps the nodes so far, and makes the next one of a row."""
 
     def __init__(
-        self, spec: Spec, shape: Shape | None, faults: list[Diagnostic], memory: Memory
+        self,
+        spec: Spec,
+        shape: Shape | None,
+        faults: list[Diagnostic],
+        memory: Memory,
+        init: Mapping[str, Schemes],
     ) -> None:
         self.spec = spec
         self.faults = faults
@@ -103,8 +58,7 @@ class Leaves:
         self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
         self.constant: dict[tuple[SpecPath, type[Op]], Op] = {}  # of rows without expressions
-        self.init: Mapping[str, Schemes] = {}  # of the spec, by op
-        self.named: dict[SpecPath, frozenset[str | None]] = {}  # in bodies where one is missed
+        self.init = init  # of the spec, by op
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
 
     def flow(self, value: Value) -> Shape | None:
@@ -134,7 +88,7 @@ class Leaves:
                 problem = f"{role} goes with convolutions and linear layers, not with {step.op}"
                 self.faults.append(InvalidValue(where, problem=problem))
                 continue
-            own = f"{name}_{role}" if step.name is not None else str(len(frame.children))
+            own = f"{name}_{role}" if step.name is not None else frame.number
             if own in frame.taken:
                 self.faults.append(DuplicateName(step.at, name=own))
             frame.taken.add(own)
@@ -166,7 +120,7 @@ class Leaves:
                     written = {key: written[key] for key in written if key in cls.model_fields}
                 elif op is not None and all(type(v) in PLAIN for v in written.values()):
                     self.constant[step.at, cls] = op
-        return self._add(step, name, path, step.op or "", op, written, inputs, frame)
+        return self.add(step, name, path, step.op or "", op, written, inputs, frame)
 
     def _attributes(self, step: Step, cls: type[Op], frame: Frame) -> Merged:
         if not frame.shared:
@@ -193,20 +147,18 @@ class Leaves:
             wanted = "the name of an op, or a mapping with `op`"
             fault = WrongType(where, what=f"`{role}`", wanted=wanted, found=describe(op_name))
             self.faults.append(fault)
-            return self._add(step, name, path, role, None, attributes, inputs, frame, where, role)
+            return self.add(step, name, path, role, None, attributes, inputs, frame, where, role)
         cls = OPS_BY_NAME.get(op_name)
         if cls is None or cls.role != role:
             self.faults.append(_no_such(role, op_name, where))
-            return self._add(
-                step, name, path, op_name, None, attributes, inputs, frame, where, role
-            )
+            return self.add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
         places = {key: (*where, key) if isinstance(value, dict) else where for key in attributes}
         for key, default in self.spec.defaults.get(op_name, {}).items():
             if key not in attributes and key not in SUGAR:
                 attributes = {**attributes, key: default}
                 places[key] = ("defaults", op_name, key)
         op = self.factory.make(cls, attributes, places, where, self.flow(inputs[0]), frame)
-        return self._add(step, name, path, op_name, op, attributes, inputs, frame, where, role)
+        return self.add(step, name, path, op_name, op, attributes, inputs, frame, where, role)
 
     def _is_off(self, role: str, value: Data, where: SpecPath, frame: Frame) -> bool:
         """Whether what a row carries is an expression for `false`, or one that is faulty."""
@@ -232,7 +184,7 @@ class Leaves:
             return str(value) if isinstance(value, Reference) else written
         return written
 
-    def _add(
+    def add(
         self,
         step: Step,
         name: str,
@@ -341,16 +293,16 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        meeting = set(node.inputs)
-        named = ((value, name) for name, value in frame.outputs.items() if value in meeting)
-        names: dict[Value, str] = {}
-        for value, name in named:
-            names.setdefault(value, name)
+        names: dict[Value | None, str] = dict.fromkeys(node.inputs, "")
+        for name, given in frame.lookup.outputs.items():
+            value = given.value if isinstance(given, Given) else given
+            if names.get(value) == "":
+                names[value] = name
         sides = []
         for value in node.inputs:
             if value in frame.sources:
                 name = "the input"
-            elif value in names:
+            elif names[value]:
                 name = names[value]
             else:
                 name = self.nodes[value.node].path.removeprefix(f"{frame.path}.")

@@ -17,6 +17,7 @@ _TAKEN = frozenset(
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )
+_MEANT = frozenset({"none", "previous"})
 _USED = frozenset({"self", "super", "torch", "nn", "F", "math", "input", "x"})
 
 
@@ -38,6 +39,7 @@ def problem_with(name: str, *, in_group: bool = False) -> str | None:
         ),
         (iskeyword(name), "it is a word of the Python language"),
         (name.startswith("_"), "names that begin with `_` are internal to PyTorch's modules"),
+        (name in _MEANT, "it means something of its own in `from`"),
         (name in _USED, "generated code uses that name itself"),
         (name in _TAKEN, "PyTorch's modules already have something of that name"),
         (len(name) > 64, "it is longer than 64 characters"),

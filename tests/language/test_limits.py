@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from archspec.api import Check, check_text
-from archspec.graph import walk
+from archspec.graph import bounds
 from archspec.graph.build import build
 from archspec.language import loader, source
 from archspec.report.excerpt import excerpt
@@ -138,9 +138,9 @@ def test_a_network_that_is_built_again_is_not_counted_with_those_before() -> Non
 
 
 def test_the_largest_networks_are_checked_as_a_whole() -> None:
-    result = check_text(f"{HEAD}layers: [{{op: relu, repeat: {walk.MAX_STEPS - 1}}}]\n")
+    result = check_text(f"{HEAD}layers: [{{op: relu, repeat: {bounds.MAX_STEPS - 1}}}]\n")
     assert result.ok
-    assert len(result.network.nodes if result.network else ()) == walk.MAX_STEPS - 1
+    assert len(result.network.nodes if result.network else ()) == bounds.MAX_STEPS - 1
 
 
 def test_a_long_table_shows_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,9 @@ from archspec.analysis.claims import METRICS
 from archspec.analysis.macs import CONVENTIONS
 from archspec.api import Check, check_text
 from archspec.expressions import FUNCTIONS, MAX_COMPARED, MAX_ITEMS, MAX_LENGTH
+from archspec.graph.bounds import MAX_NESTED, MAX_STEPS, MAX_WORK
 from archspec.graph.network import Value
 from archspec.graph.values import MAX_HELD
-from archspec.graph.walk import MAX_NESTED, MAX_STEPS, MAX_WORK
 from archspec.language.init import SCHEMES
 from archspec.language.rows import MAX_FAULTS, ROW_KEYS
 from archspec.language.source import MAX_BYTES, MAX_DEPTH, MAX_VALUES

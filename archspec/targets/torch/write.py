@@ -240,7 +240,7 @@ def _documented(draft: Draft) -> list[Class]:
 def _function(classes: Classes, network: Draft, member: Member) -> Function:
     """The function that makes a member: what it sets is fixed, the rest stays an argument."""
     unit = classes.plain_unit()
-    varying = classes.facts.varying()
+    varying = classes.facts.varying
     stays = [argument for argument in network.arguments if argument.key not in varying]
     items: list[Argument] = []
     if network.takes_channels:

@@ -29,6 +29,7 @@ from archspec.targets.python.tree import (
     Parameter,
     Return,
     Statement,
+    Subscript,
     Tuple,
     dotted,
     names_in,
@@ -50,7 +51,7 @@ from archspec.targets.torch.rows.folding import folded
 from archspec.targets.torch.rows.graphs import Graph
 from archspec.targets.torch.rows.heads import Heads
 from archspec.targets.torch.rows.init import init_statements
-from archspec.targets.torch.rows.modules import Modules, is_chain
+from archspec.targets.torch.rows.modules import Modules, channels_name, is_chain
 from archspec.targets.torch.rows.records import Record, record_name, record_of
 from archspec.targets.torch.rows.stages import share_stages
 from archspec.targets.torch.rows.together import together
@@ -73,14 +74,16 @@ _NONE: Mapping[str, Value] = MappingProxyType({})
 class Draft:
     """A class before it is one: its constructor's arguments, and the statements of its methods.
 
-    `out` are the channels it gives on in terms of its arguments, None where they cannot be said;
-    `outputs` the names of what it gives back, and whether that may be None; `records` the classes
-    of the rows that it is given in tables, `methods` what its constructor calls.
+    `outs` are the channels of what it gives on in terms of its arguments, None where they cannot be
+    said; `inputs` the names of what its forward takes, `also` those of the channels that it takes
+    beside the first; `outputs` the names of what it gives back, and whether that may be None;
+    `records` the classes of the rows that it is given in tables, `methods` what its constructor
+    calls.
     """
 
     name: str
     base: Expr
-    out: Expr | None
+    outs: tuple[Expr | None, ...]
     docstring: str = ""
     arguments: tuple[Argument, ...] = ()
     takes_channels: bool = False
@@ -92,6 +95,13 @@ class Draft:
     block: str = ""
     records: tuple[Record, ...] = ()
     methods: tuple[Function, ...] = ()
+    inputs: tuple[str, ...] = ("x",)
+    also: tuple[str, ...] = ()
+
+    @property
+    def out(self) -> Expr | None:
+        """The channels of the first value that it gives."""
+        return self.outs[0]
 
     @property
     def read(self) -> frozenset[str]:
@@ -110,7 +120,7 @@ class Draft:
             methods.append(Function("__init__", parameters, Literal(None), body))
         methods += self.methods
         if self.forward:
-            parameters = (Parameter("self"), Parameter("x", TENSOR))
+            parameters = (Parameter("self"), *(Parameter(name, TENSOR) for name in self.inputs))
             methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
         own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
         before = [record.definition for record in self.records]
@@ -119,7 +129,7 @@ class Draft:
     def all_arguments(self) -> list[Argument]:
         """The arguments of its constructor, the channels that arrive among them."""
         first = [Argument("in_channels", _INTEGER)] if self.takes_channels else []
-        return [*first, *self.arguments]
+        return [*first, *(Argument(name, _INTEGER) for name in self.also), *self.arguments]
 
     def _outputs_class(self) -> Class:
         fields = tuple(
@@ -173,12 +183,20 @@ class Classes:
                 unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
-        unit.taken |= {"in_channels", *own.values()}
+        others = [channels_name(name) for name in [*block.inputs][1:]]
+        for name in others:
+            unit.bound[name] = Name(name)
+            unit.whole.add(name)
+        unit.taken |= {"in_channels", *others, *own.values()}
+        if set(others) & {*own.values(), *block.vars}:
+            raise CannotWrite(block.at, "an argument is called like the channels of an input")
         self._define(unit, block.vars)
-        draft = self._write(unit, block.body, self.names[block.name], Name("in_channels"))
+        name = self.names[block.name]
+        draft = self._write(unit, block.body, name, Name("in_channels"), block)
         keep_all = block.name in self.as_values
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in draft.read
+        draft.also = tuple(name for name in others if keep_all or name in draft.read)
         read = frozenset(own.values()) if keep_all else draft.read
         draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name
@@ -233,7 +251,7 @@ class Classes:
         key = f"{step.at}"
         if key not in self.groups:
             name = self._group_name(step)
-            self.groups[key] = Draft(name, _SUPER, None)  # the name is taken from now on
+            self.groups[key] = Draft(name, _SUPER, (None,))  # the name is taken from now on
             unit = self._unit(outer.block)
             unit.values.update(outer.values)
             for own, argument in names.items():
@@ -291,7 +309,7 @@ class Classes:
     def _network(self, name: str, bound: frozenset[str]) -> Draft:
         facts = self.facts
         unit = self._unit("")
-        varying = facts.varying()
+        varying = facts.varying
         if len(facts.members) == 1 and facts.spec.variant is not None:
             bound |= frozenset(facts.spec.variant.vars)  # they are what makes it this network
         written = {n: facts.written_of(n) for n in facts.spec.vars}
@@ -438,18 +456,24 @@ class Classes:
             if unit.is_whole(expr):
                 unit.whole.add(own)
 
-    def _write(self, unit: Unit, body: Body, name: str, channels: Expr) -> Draft:
+    def _write(
+        self, unit: Unit, body: Body, name: str, channels: Expr, block: Block | None = None
+    ) -> Draft:
         modules = Modules(unit, self.class_of, self.group)
         steps = [step for step in body.steps if self.facts.is_there(step)]
         in_a_row = is_chain(steps) and not modules.needs_class(body)
+        several = block is not None and (len(block.inputs) > 1 or len(block.outputs) > 1)
         if in_a_row and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
+            if several or (block is not None and block.outputs):
+                raise CannotWrite(body.at, "its steps have numbers, and it is no chain")
             return self._sequential(unit, modules, steps, name, channels)
         graph = Graph(unit, modules)
-        end = graph.read_body(body)
-        outputs = self._outputs(unit, graph, end)
+        end = graph.read_body(body, {} if block is None else block.inputs)
+        outputs = self._outputs(unit, graph, end, block)
         graph.write(channels, [value for _, value, _ in outputs])
-        draft = Draft(name, dotted("nn.Module"), graph.channels[outputs[0][1]])
-        self._return(graph, outputs, draft)
+        widths = tuple(graph.channels[value] for _, value, _ in outputs)
+        draft = Draft(name, dotted("nn.Module"), widths, inputs=graph.parameters)
+        self._return(graph, outputs, draft, block)
         return self._finish(unit, draft)
 
     def _sequential(
@@ -457,16 +481,11 @@ class Classes:
     ) -> Draft:
         module, out = modules.sequence(steps, channels, _SUPER)
         unit.add(Evaluate(module))
-        return self._finish(unit, Draft(name, dotted("nn.Sequential"), out))
+        return self._finish(unit, Draft(name, dotted("nn.Sequential"), (out,)))
 
     def _finish(self, unit: Unit, draft: Draft) -> Draft:
         unit.statements = together(without_unread(unit.statements))
-        if draft.out is not None:
-            # A loop's running variable means nothing outside.
-            out = unit.expanded(draft.out)
-            known = {"in_channels"} | unit.class_names
-            known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
-            draft.out = self._plainer(unit, out) if free_names(out) <= known else None
+        draft.outs = tuple(self._said_outside(unit, out) for out in draft.outs)
         read = set(names_in(*unit.statements))
         kept: dict[str, Expr] = {}
         for name, value in reversed(unit.locals.items()):
@@ -481,6 +500,15 @@ class Classes:
         body = folded(statements, partial(self._length_of, unit), unit.fresh)
         draft.init = [*tables, *own, *body]
         return draft
+
+    def _said_outside(self, unit: Unit, out: Expr | None) -> Expr | None:
+        """Channels in terms of a class's arguments; a loop's variable means nothing outside."""
+        if out is None:
+            return None
+        out = unit.expanded(out)
+        known = {"in_channels"} | unit.class_names
+        known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
+        return self._plainer(unit, out) if free_names(out) <= known else None
 
     @staticmethod
     def _with_locals(local: Mapping[str, Expr], statement: Statement) -> Statement:
@@ -536,15 +564,19 @@ class Classes:
 
     # --- what forward gives back -------------------------------------------------------------
 
-    def _outputs(self, unit: Unit, graph: Graph, end: int) -> list[tuple[str, int, bool]]:
+    def _outputs(
+        self, unit: Unit, graph: Graph, end: int, block: Block | None
+    ) -> list[tuple[str, int, bool]]:
         """The values that forward gives back: name, value, whether in training only."""
+        if block is not None and block.outputs:
+            return [(name, value, False) for name, value in graph.outputs_of(block.outputs)]
         if unit.block or not self.facts.spec.outputs:
             return [("", end, False)]
         found = []
         for output in self.facts.spec.outputs:
-            if output.of not in graph.names or output.of in graph.dropped:
+            if output.of.partition(".")[0] not in graph.names or output.of in graph.dropped:
                 continue
-            value = graph.names[output.of]
+            ((_, value),) = graph.outputs_of([output])
             if output.optional and graph.may_be_missing(value):
                 graph.optional.add(value)
             found.append((output.name, value, output.training_only))
@@ -552,13 +584,23 @@ class Classes:
             raise CannotWrite(("outputs",), "no output is left")
         return found
 
-    def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
+    def _return(
+        self,
+        graph: Graph,
+        outputs: list[tuple[str, int, bool]],
+        draft: Draft,
+        block: Block | None = None,
+    ) -> None:
         """The last statements of forward."""
         at_once = not any(training for _, _, training in outputs)
         values = graph.returned([value for _, value, _ in outputs], all_at_once=at_once)
         draft.forward = graph.statements
         if len(outputs) == 1:
             draft.forward.append(Return(values[0]))
+            return
+        if block is not None:
+            draft.forward.append(Return(Tuple(tuple(values))))
+            draft.returns = Subscript(Name("tuple"), (TENSOR,) * len(values))
             return
         named = f"{draft.name}Outputs"
         draft.outputs = tuple((name, value in graph.optional) for name, value, _ in outputs)

@@ -71,14 +71,20 @@ class BlockClass(Protocol):
     block: str
     arguments: tuple[Argument, ...]
     takes_channels: bool
-    out: Expr | None
+    also: tuple[str, ...]
+    outs: tuple[Expr | None, ...]
+
+    @property
+    def out(self) -> Expr | None:
+        """The channels of the first value that it gives."""
 
 
 @dataclass(frozen=True)
 class Piece:
     """One module: its name in its body (None: its position), how it is made, what it gives on.
 
-    `when` is the condition under which a row carries it along.
+    `when` is the condition under which a row carries it along; `others` are the channels of what a
+    block gives beside its first value.
     """
 
     name: str | None
@@ -88,6 +94,7 @@ class Piece:
     spelling: Spelling | None = None
     leaf: Leaf | None = None
     when: Expr | None = None
+    others: tuple[Expr, ...] = ()
 
     @property
     def is_parameter(self) -> bool:
@@ -112,6 +119,7 @@ class Modules:
         self.class_of = class_of
         self.group_class = group_class
         self.facts = unit.facts
+        self.beside: Sequence[Expr] = ()  # the channels of what arrives beside the first value
         self.running: set[str] = set()  # variables that hold the channels from step to step
         self.loops = 0  # how many loops stand around what is written
         self.looped = False  # whether any is written already
@@ -260,10 +268,8 @@ class Modules:
         read = {argument.key for cls in classes for argument in cls.arguments}
         read |= free_names(*(cls.out for cls in classes if cls.out is not None))
         values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
-        items: list[CallArgument] = []
-        if any(cls.takes_channels for cls in classes):
-            items.append(channels)
-            self.unit.use(channels)
+        known = {"in_channels": channels, **self._others(step, classes)}
+        items: list[CallArgument] = [*self._channels_taken(classes, known)]
         positional = True
         for argument in self._arguments(classes):
             value = values.get(argument.key)
@@ -278,8 +284,15 @@ class Modules:
             by_name = argument.is_flag or argument.name in GEOMETRY
             positional = positional and argument.default is None and not by_name
             items.append(value if positional else Keyword(argument.name, value))
-        outs = {cls.name: self._block_out(step, cls, channels, values) for cls in classes}
+        outs = {cls.name: self._block_out(step, cls, cls.out, known, values) for cls in classes}
         out = _chosen(head, outs)
+        more = [cls.outs[1:] for cls in classes]
+        widths = tuple(
+            self._block_out(step, classes[0], width, known, values, port)
+            for port, width in enumerate(more[0], start=1)
+        )
+        if any(len(widths) != len(found) for found in more):
+            raise CannotWrite(step.at, "it gives several values, and not always as many")
         if self._deserves_name(out) and out in values.values():
             self.unit.use(out)
             name = self.unit.named(out, "width", self._width_name("channels"))
@@ -288,7 +301,29 @@ class Modules:
         elif self._is_long(out) and self.facts.is_used_behind(step):
             self.unit.use(out)
             out = self.unit.named(out, "channels1")
-        return Piece(step.name, Call(head, tuple(items)), out, step)
+        return Piece(step.name, Call(head, tuple(items)), out, step, others=widths)
+
+    def _channels_taken(
+        self, classes: Sequence[BlockClass], known: Mapping[str, Expr]
+    ) -> Iterator[Expr]:
+        """The channels of what arrives, those that any of the classes takes."""
+        taken = {name for cls in classes for name in cls.also}
+        taken |= {"in_channels" for cls in classes if cls.takes_channels}
+        for name, width in known.items():
+            if name in taken:
+                self.unit.use(width)
+                yield width
+
+    def _others(self, step: Step, classes: Sequence[BlockClass]) -> dict[str, Expr]:
+        """The channels of what arrives beside the first value, by the names that classes have."""
+        found: dict[str, Expr] = {}
+        for cls in classes:
+            names = [*self.facts.spec.blocks[cls.block].inputs][1:]
+            if len(names) != len(self.beside):
+                raise CannotWrite(step.at, "its inputs are not all given, or stand in a chain")
+            for name, width in zip(names, self.beside, strict=True):
+                found[channels_name(name)] = width
+        return found
 
     def _width_name(self, kind: str) -> str:
         """What a computed width is called, by where it stands: `kind` is channels or features."""
@@ -326,13 +361,20 @@ class Modules:
         return sorted(found.values(), key=lambda argument: argument.default is not None)
 
     def _block_out(
-        self, step: Step, cls: BlockClass, channels: Expr, values: Mapping[str, Expr]
+        self,
+        step: Step,
+        cls: BlockClass,
+        out: Expr | None,
+        arriving: Mapping[str, Expr],
+        values: Mapping[str, Expr],
+        port: int = 0,
     ) -> Expr:
-        """The channels that a block gives on, in the terms of its user."""
-        if cls.out is None:
+        """The channels of a value that a block gives on, in the terms of its user."""
+        if out is None:
             scopes = self.facts.scopes[step.at, "block"]
             width = common(
-                channels_of(self.facts.shape(inner.network, inner.scope.output)) for inner in scopes
+                channels_of(self.facts.shape(inner.network, inner.scope.outputs[port]))
+                for inner in scopes
             )
             if width is None:
                 problem = "how many channels leave this block cannot be said with its arguments"
@@ -345,7 +387,7 @@ class Modules:
                 known[names.get(key, key)] = values[key]
             elif default is not None:
                 known[names.get(key, key)] = self._default(cls, key, values)
-        return substituted(cls.out, {**known, "in_channels": channels})
+        return substituted(out, {**known, **arriving})
 
     def _default(self, cls: BlockClass, key: str, values: Mapping[str, Expr]) -> Expr:
         """The default of an argument, in which others may stand, in the terms of the user."""
@@ -592,6 +634,11 @@ class Modules:
             unit.bound = before
             unit.whole, unit.optional = numbers, missing
             unit.taken = taken | {name for name in unit.taken if name in unit.widths}
+
+
+def channels_name(name: str) -> str:
+    """What the channels of a block's input are called in its constructor."""
+    return f"{name}_channels"
 
 
 def is_chain(steps: Sequence[Step]) -> bool:
