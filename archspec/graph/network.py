@@ -148,15 +148,17 @@ class Scope(NamedTuple):
 class Memory:
     """What walks of one spec made, whatever its variables are: equal ops, and blocks as a whole.
 
-    `words` are those in each row of the network's own body, and under () those around it.
+    `words` are those in each row of the network's own body, and under () those around it. `work` is
+    what all these walks took.
     """
 
-    __slots__ = ("blocks", "ops", "words")
+    __slots__ = ("blocks", "ops", "words", "work")
 
     def __init__(self) -> None:
         self.ops: dict[Any, Op] = {}
         self.blocks: dict[str, dict[Any, Any]] = {}  # by how parameters begin, which blocks see
         self.words: dict[SpecPath, frozenset[str]] = {}
+        self.work = 0
 
     def __repr__(self) -> str:
         return "Memory()"

@@ -335,7 +335,8 @@ class Graph(Forward):
         assert spelling.function is not None
         if isinstance(leaf.op, Concat):
             return spelling.function, add_up(channels)
-        widest = max(range(len(channels)), key=lambda i: channels_of(leaf.shapes[i]))
+        shapes = leaf.shapes
+        widest = max(range(len(channels)), key=lambda i: channels_of(shapes[i]))
         return spelling.function, channels[widest]
 
     def _kept(self, item: Item, attribute: str, written: Written) -> Written:

@@ -181,7 +181,9 @@ class Variables:
         current = item
         if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
             return item.step.name
-        while not self.is_merge(current) and len(names) < FARTHEST:
+        for _ in range(FARTHEST):
+            if self.is_merge(current):
+                break
             if current.step.name is not None:
                 names.append(_COUNTED.sub("", current.step.name))
             readers = self._readers(current)
