@@ -69,6 +69,12 @@ class Word(str):
     __slots__ = ()
 
 
+class PerAxis(tuple[Any, ...]):
+    """A size of another height than width: what is computed of it is computed by axis."""
+
+    __slots__ = ()
+
+
 class Unknown:
     """What a name stands for whose value could not be computed; why has been told."""
 
@@ -355,7 +361,26 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
 
 
 def _binary(node: Any, names: Mapping[str, Value]) -> Any:
-    left, right = _number(node.left, names), _number(node.right, names)
+    left, right = _operand(node.left, names), _operand(node.right, names)
+    if isinstance(left, PerAxis) or isinstance(right, PerAxis):
+        pairs = zip(_axes(left), _axes(right), strict=True)
+        return PerAxis(_computed(node, one, other) for one, other in pairs)
+    return _computed(node, left, right)
+
+
+def _operand(node: ast.expr, names: Mapping[str, Value]) -> Any:
+    value = _evaluate(node, names)
+    if not isinstance(value, int | float | PerAxis):
+        _fail("arithmetic needs numbers", node)
+    return value
+
+
+def _axes(value: Any) -> tuple[Any, ...]:
+    """Height and width; a number is both."""
+    return value if isinstance(value, PerAxis) else (value, value)
+
+
+def _computed(node: Any, left: Any, right: Any) -> Any:
     if right == 0 and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod):
         _fail("division by zero", node.right)
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from math import prod
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -29,6 +30,7 @@ from archspec.expressions import (
     Value,
     Word,
 )
+from archspec.graph.inherited import Inherited, Row
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape, channels_of
@@ -121,6 +123,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_AS_THEY_ARE = (int, Inherited)
 PLAIN = (int, float, bool)
 """What an attribute is without anything to compute."""
 
@@ -134,11 +137,20 @@ class Names(Protocol):
 
 
 class OpFactory:
-    """Makes ops from what is written; equal ones are one, over all networks that share `made`."""
+    """Makes ops from what is written; equal ones are one, over all networks that share `made`.
 
-    def __init__(self, faults: list[Diagnostic], made: dict[Any, Op]) -> None:
+    `names` are those of the spec, which its defaults see.
+    """
+
+    def __init__(
+        self,
+        faults: list[Diagnostic],
+        made: dict[Any, Op],
+        names: Mapping[str, Value] = MappingProxyType({}),
+    ) -> None:
         self.faults = faults
         self.made = made
+        self.names = names
 
     def make(
         self,
@@ -160,14 +172,20 @@ class OpFactory:
         before = len(self.faults)
         values = {
             key: value
-            if type(value) is int or key not in cls.model_fields or _is_word(cls, key, value)
+            if type(value) in _AS_THEY_ARE
+            or key not in cls.model_fields
+            or _is_word(cls, key, value)
             else evaluate(value, seen_by(cls, key, value, names), places[key], self.faults)
             for key, value in written.items()
         }
+        waiting = [key for key, value in values.items() if type(value) is Inherited]
+        if waiting:
+            self._compute(waiting, cls, values, written, places, arriving)
         faulty = len(self.faults) > before
         if faulty:
             _hint_at_words(cls, written, self.faults[before:], places)
-        unsure = faulty or None in values.values()
+        incomplete = len(values) < len(written)  # why has been told
+        unsure = faulty or incomplete or None in values.values()
         key = None if unsure else (cls, repr(values), *map(type, values.values()))
         if key in self.made:
             return self.made[key]
@@ -187,7 +205,28 @@ class OpFactory:
             return None
         if key is not None:
             self.made[key] = op
-        return None if faulty else op
+        return None if faulty or incomplete else op
+
+    def _compute(
+        self,
+        waiting: Sequence[str],
+        cls: type[Op],
+        values: dict[str, Any],
+        written: Mapping[str, Data],
+        places: Mapping[str, SpecPath],
+        arriving: Shape | None,
+    ) -> None:
+        """Put what they are worth in the places of defaults; take out what cannot be computed."""
+        channels = UNKNOWN if arriving is None else channels_of(arriving)
+        names = {**self.names, "in_channels": channels}
+        given = {key: value for key, value in values.items() if key not in waiting}
+        row = Row(cls, written, given, names, places, self.faults, evaluate)
+        for key in waiting:
+            if key not in cls.model_fields:
+                continue
+            values[key] = row.value(key)
+            if values[key] is UNKNOWN:
+                del values[key]
 
     def check(
         self,
@@ -234,6 +273,8 @@ class OpFactory:
         for problem in problems:
             key = str(problem["loc"][0]) if problem["loc"] else ""
             place = places.get(key)
+            if problem["type"] == "missing" and place:
+                continue  # its default cannot be computed, and that has been told
             if place and any(where[: len(place)] == place for where in told):
                 continue  # its expression is faulty, and that has been told
             if problem["type"] == "missing" and (row is None or did_you_mean(key) in misspelt):

@@ -28,6 +28,7 @@ from archspec.graph.leaves import Frame
 from archspec.graph.network import INPUT, Kind, Memory, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
+from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.rows import MAX_FAULTS
 from archspec.language.source import Data
@@ -76,6 +77,7 @@ class Walker(Resolver):
         memory: Memory,
     ) -> None:
         super().__init__(spec, shape, faults, memory)
+        self.factory.names = dict(names)  # what a body sees is hidden in places
         self.body = Frame(names, "", Value(INPUT), 0, fixed=False, shared=False)
         self.references = references(spec)
         self.dropped: set[str] = set()
@@ -87,8 +89,9 @@ class Walker(Resolver):
         self.stopped = False
         faults += declared.check(spec)
         self.init = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
-        # The blocks so far that nothing was wrong with.
-        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr(self.init), {})
+        read = {name: names.get(name) for name in words_in(spec.defaults) if name in spec.vars}
+        # The blocks so far that nothing was wrong with; they see the spec in its defaults.
+        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr((self.init, read)), {})
 
     def root(self) -> Scope:
         """The network's own scope."""
@@ -396,7 +399,7 @@ class Walker(Resolver):
             cls = OPS_BY_NAME.get(step.op)
             if cls is None:
                 self.see_channels(frame, step)
-                op = self.referred(step.op, step.where("op"), frame)
+                op = self.referred(step.op, step.where("op"), frame.names)
                 if isinstance(op, str):
                     head = op if isinstance(op, Configured) else None
                     cls, block = OPS_BY_NAME.get(str(op)), self.spec.blocks.get(str(op))

@@ -64,6 +64,7 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (features.sugar, 4),
     (features.default_sugar, 1),
     (declarations.defaults, 2),
+    (declarations.computed_defaults, 3),
     (declarations.role_defaults, 2),
     (declarations.variable_input, 1),
     (declarations.texts, 1),

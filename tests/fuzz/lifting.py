@@ -94,7 +94,7 @@ def _computed(draft: Draft, site: Site, args: Mapping[str, Any], value: int) -> 
     known = {"in_channels": _channels(draft, site), **args}
     numbers = {name: number for name, number in known.items() if type(number) is int}
     name = draft.rng.choice(list(numbers) or ["in_channels"])
-    return _in_terms_of(draft.rng, name, numbers.get(name, 1), value)
+    return in_terms_of(draft.rng, name, numbers.get(name, 1), value)
 
 
 def _channels(draft: Draft, site: Site) -> int | None:
@@ -105,7 +105,7 @@ def _channels(draft: Draft, site: Site) -> int | None:
     return facts.channels(shapes[0]) if shapes and shapes[0] is not None else None
 
 
-def _in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
+def in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
     """An expression of a name, which is `number`, that gives `value`."""
     difference = value - number
     forms = [f"{name} + {difference}" if difference >= 0 else f"{name} - {-difference}"]
@@ -124,7 +124,7 @@ def _to_channels(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     number = _channels(draft, site)
     if number is None or type(here.value) is not int:
         return False
-    here.holder[here.key] = _in_terms_of(draft.rng, "in_channels", number, here.value)
+    here.holder[here.key] = in_terms_of(draft.rng, "in_channels", number, here.value)
     return True
 
 

@@ -247,6 +247,8 @@ class Classes:
                     unit.whole.add(argument)
                 if outer.may_be_missing(given[own]):
                     unit.optional.add(argument)
+            seen = (own for own, expr in outer.of_spec.items() if given.get(own) == expr)
+            unit.of_spec = {own: unit.bound[own] for own in seen}
             unit.bound["in_channels"] = Name("in_channels")
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
@@ -322,6 +324,7 @@ class Classes:
             else:
                 unit.taken.add(own)
         self._define(unit, derived)
+        unit.of_spec = {name: expr for name, expr in unit.bound.items() if name in facts.spec.vars}
         self._records(unit, varying)
         widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
         channels: Expr = Literal(next(iter(widths)))

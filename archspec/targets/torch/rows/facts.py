@@ -9,9 +9,11 @@ from archspec.analysis.results import Results
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
 from archspec.graph.declared import references
+from archspec.graph.inherited import Inherited
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.network import Value as Source
 from archspec.graph.values import evaluate
+from archspec.graph.words import words_in
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import Op, Shape, Tensor
@@ -19,6 +21,7 @@ from archspec.ops.norm import BatchNorm
 from archspec.targets.python.arithmetic import Unknown, value_of
 from archspec.targets.python.tree import Expr, Name
 from archspec.targets.torch.rows.kinds import Kinds
+from archspec.targets.torch.rows.refusal import CannotWrite
 
 
 class Member(NamedTuple):
@@ -254,6 +257,14 @@ class Facts:
         """The shape of a node's output or of the input."""
         return shape_at(network, source)
 
+    def common_of(self, name: str) -> Value:
+        """The value of a variable in all networks; where it differs there is no form."""
+        found = _distinct(member.network.vars[name] for member in self.members)
+        if len(found) > 1:
+            raise CannotWrite(("vars", name), "a default follows from what is no argument here")
+        value: Value = found[0]
+        return value
+
     def varying(self) -> frozenset[str]:
         """The variables in which the members of the family differ."""
         return frozenset(
@@ -326,7 +337,8 @@ def _needs_channels(owner: Scope, after: int) -> bool:
         if node.index <= after or node.op is None:
             continue
         if node.module.tensors or any(
-            isinstance(value, str) and "in_channels" in value for value in node.written.values()
+            "in_channels" in words_in(value.written if isinstance(value, Inherited) else value)
+            for value in node.written.values()
         ):
             return True
     return False

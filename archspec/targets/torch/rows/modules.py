@@ -141,8 +141,12 @@ class Modules:
         """The condition under which a row carries something along: that its value is not false."""
         if len(self.facts.nodes_of(step, role)) == len(self.facts.nodes_of(step)):
             return None
-        written = step.sugar.get(role) or self.facts.spec.defaults.get(step.op or "", {}).get(role)
-        expr = self.unit.expr(written) if isinstance(written, str) else Literal(value=True)
+        written = step.sugar.get(role)
+        translate: Callable[..., Expr] = self.unit.expr
+        if not written:
+            written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
+            translate = self.unit.default_expr
+        expr = translate(written) if isinstance(written, str) else Literal(value=True)
         self.unit.use(expr)
         if self.unit.may_be_missing(expr):
             return Compare((expr, Literal(None)), ("is not",))
@@ -154,7 +158,7 @@ class Modules:
         leaves = self.facts.nodes_of(step, role)
         kinds = self.facts.kinds_of(step, role)
         leaf = min(kinds, key=_padding_order)
-        attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
+        attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf, channels))
         leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
@@ -201,17 +205,19 @@ class Modules:
     def _callee(self, step: Step, role: str) -> Expr | None:
         """What stands for the op where the row names it by an expression, else None."""
         written: Data = step.op
+        translate: Callable[..., Expr] = self.unit.expr
         if role:
             written = step.sugar.get(role)
             if written is None:
                 written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
+                translate = self.unit.default_expr
         if isinstance(written, dict):
             written = written.get("op")
         elif role == "dropout" and not self._has_head(step, role):
             return None  # a probability, and the op is what the word says
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
-        expr = self.unit.expr(written)
+        expr = translate(written)
         self.unit.use(expr)
         if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
             return None  # known here, as if it had been written
