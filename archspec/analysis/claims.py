@@ -18,7 +18,7 @@ from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.wording import suggest
 from archspec.graph.network import INPUT, Network, Node, Value
 from archspec.graph.values import evaluate
-from archspec.language.model import Claim
+from archspec.language.model import Claim, Spec
 from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Op, Shapes, show, thousands
 from archspec.ops.fields import spell
@@ -138,7 +138,7 @@ def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...],
 
 
 def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Claim]]:
-    for item in network.root.walk():
+    for item in network.root.walk() if _are_in_rows(network.spec) else (network.root,):
         if item.claims:
             single = isinstance(item, Node)
             nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
@@ -147,6 +147,11 @@ def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Clai
             subject = _Subject(network, results, nodes, item.path, single, output)
             for claim in item.claims:
                 yield (_in_scope(subject, claim), claim)
+
+
+def _are_in_rows(spec: Spec) -> bool:
+    bodies = (spec.body, *(block.body for block in spec.blocks.values()))
+    return any(step.claims for body in bodies for step in body.every_step())
 
 
 def _in_scope(subject: _Subject, claim: Claim) -> _Subject:

@@ -1,9 +1,10 @@
 """Everything the passes found out about a network, in one frozen structure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
-from archspec.analysis.fields import receptive_fields
+from archspec.analysis.fields import Fields, receptive_fields
 from archspec.analysis.macs import count_operations
 from archspec.analysis.memory import Memory, count_bytes
 from archspec.analysis.parameters import Parameters, count_parameters, first_calls
@@ -32,16 +33,26 @@ class Results(NamedTuple):
     """Results by node index, None where something is unknown.
 
     Parameters are those of the module that a node calls: sums have each module once, however often
-    it is called, and the operations of every call. `whole` are the totals of all nodes.
+    it is called, and the operations of every call. `whole` are the totals of all nodes. `seen`
+    gives the fields, which are found when they are asked for: code is written without them.
     """
 
     parameters: tuple[Parameters | None, ...]
     operations: tuple[Counts | None, ...]
     memory: tuple[Memory | None, ...]
-    fields: tuple[Field | None, ...]
-    ungated_fields: tuple[Field | None, ...]
+    seen: Callable[[], Fields]
     evaluated: tuple[bool, ...] | None = None
     whole: Totals = Totals(*[None] * 6)
+
+    @property
+    def fields(self) -> tuple[Field | None, ...]:
+        """The field of each node's units: what all paths to it see together."""
+        return self.seen().all_paths
+
+    @property
+    def ungated_fields(self) -> tuple[Field | None, ...]:
+        """The same without paths that have seen the whole map."""
+        return self.seen().without_gates
 
     def totals(self, nodes: Iterable[Node]) -> Totals:
         """The sums over some nodes, a group's.
@@ -105,13 +116,11 @@ def _known(values: Iterable[Any]) -> list[Any] | None:
 def analyse(network: Network) -> Results:
     """Run every pass over a network."""
     parameters = count_parameters(network)
-    fields = receptive_fields(network)
     results = Results(
         parameters=parameters,
         operations=count_operations(network),
         memory=count_bytes(network, parameters),
-        fields=fields.all_paths,
-        ungated_fields=fields.without_gates,
+        seen=cache(lambda: receptive_fields(network)),
         evaluated=network.evaluated,
     )
     return results._replace(whole=results.totals(network.nodes))

@@ -18,10 +18,12 @@ from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe
 from archspec.expressions import Configured, Reference
 from archspec.expressions import Value as Worth
+from archspec.graph.frame import Frame, Given
 from archspec.graph.inherited import inherited
 from archspec.graph.init import bind, check_row, parameters_of
-from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Scope, Value
+from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
 from archspec.graph.values import PLAIN, OpFactory, evaluate
+from archspec.graph.words import words_in
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
@@ -34,65 +36,22 @@ MAX_ELEMENTS = 10**15
 Merged = tuple[dict[str, Data], dict[str, SpecPath]]
 
 
-class Frame:
-    """A body while it is walked: what its expressions see, and what its steps gave so far.
-
-    `fixed` says that `in_channels` is that of a block, not of the row. `shared` bodies are walked
-    more than once. `in_group` says that it is a group's, not the network's or a block's own.
-    `outputs` maps the names of steps to values; `sources` are those that arrive at the body.
-    """
-
-    __slots__ = (
-        "children",
-        "depth",
-        "fixed",
-        "in_group",
-        "names",
-        "outputs",
-        "path",
-        "previous",
-        "shared",
-        "sources",
-        "taken",
-    )
-
-    def __init__(
-        self,
-        names: dict[str, Worth],
-        path: str,
-        source: Value,
-        depth: int,
-        *,
-        fixed: bool,
-        shared: bool,
-        in_group: bool = False,
-    ) -> None:
-        self.names = names
-        self.path = path
-        self.sources = (source,)
-        self.previous = source
-        self.depth = depth
-        self.fixed = fixed
-        self.shared = shared
-        self.in_group = in_group
-        self.children: list[Scope | Node] = []
-        self.outputs: dict[str, Value] = {}
-        self.taken: set[str] = set()
-
-    def inner(self, name: str) -> str:
-        """The path of a step of that name."""
-        return f"{self.path}.{name}" if self.path else name
-
-
 class Leaves:
     """Keeps the nodes so far, and makes the next one of a row."""
 
     def __init__(
-        self, spec: Spec, shape: Shape | None, faults: list[Diagnostic], memory: Memory
+        self,
+        spec: Spec,
+        shape: Shape | None,
+        faults: list[Diagnostic],
+        memory: Memory,
+        init: Mapping[str, Schemes],
+        names: Mapping[str, Worth],
     ) -> None:
         self.spec = spec
         self.faults = faults
-        self.factory = OpFactory(faults, memory.ops)
+        # The names of the spec are kept as they are: what a body sees is hidden in places.
+        self.factory = OpFactory(faults, memory.ops, dict(names))
         self.nodes: list[Node] = []
         self.shapes: list[tuple[Shape, ...] | None] = []
         # What a node gives on: its shapes, or behind a fault what those would have been.
@@ -104,8 +63,13 @@ class Leaves:
         self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op], str], Merged] = {}
         self.constant: dict[tuple[SpecPath, type[Op], str], Op] = {}  # without expressions
-        self.init: Mapping[str, Schemes] = {}  # of the spec, by op
+        self.init = init  # of the spec, by op
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
+
+    def read_by_defaults(self) -> dict[str, Worth]:
+        """The values of the spec's variables that its defaults may read, wherever they are used."""
+        words, known = words_in(self.spec.defaults), self.factory.names
+        return {name: known[name] for name in self.spec.vars if name in words & known.keys()}
 
     def flow(self, value: Value) -> Shape | None:
         """The shape that is given on as a value, or that of an input of the network."""
@@ -144,7 +108,7 @@ class Leaves:
                 problem = f"{role} goes with convolutions and linear layers, not with {step.op}"
                 self.faults.append(InvalidValue(where, problem=problem))
                 continue
-            own = f"{name}_{role}" if step.name is not None else str(len(frame.children))
+            own = f"{name}_{role}" if step.name is not None else frame.number
             if own in frame.taken:
                 self.faults.append(DuplicateName(step.at, name=own))
             frame.taken.add(own)
@@ -178,7 +142,7 @@ class Leaves:
                     written = {key: written[key] for key in written if key in cls.model_fields}
                 elif op is not None and all(type(v) in PLAIN for v in written.values()):
                     self.constant[key] = op
-        return self._add(step, name, path, step.op or "", op, written, inputs, frame, head=head)
+        return self.add(step, name, path, step.op or "", op, written, inputs, frame, head=head)
 
     def _attributes(
         self,
@@ -226,13 +190,11 @@ class Leaves:
             wanted = "the name of an op, or a mapping with `op`"
             fault = WrongType(where, what=f"`{role}`", wanted=wanted, found=describe(op_name))
             self.faults.append(fault)
-            return self._add(step, name, path, role, None, attributes, inputs, frame, where, role)
+            return self.add(step, name, path, role, None, attributes, inputs, frame, where, role)
         op_name = str(op_name)
         if cls is None or cls.role != role:
             self.faults.append(_no_such(role, op_name, where))
-            return self._add(
-                step, name, path, op_name, None, attributes, inputs, frame, where, role
-            )
+            return self.add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
         inside = own if isinstance(value, dict) else ()
         places = {key: (*where, key) if key in inside else where for key in attributes}
         for key, default in self.spec.defaults.get(op_name, {}).items():
@@ -240,9 +202,7 @@ class Leaves:
                 attributes = {**attributes, key: inherited(cls, key, default)}
                 places[key] = ("defaults", op_name, key)
         op = self.factory.make(cls, attributes, places, where, self.flow(inputs[0]), frame)
-        return self._add(
-            step, name, path, op_name, op, attributes, inputs, frame, where, role, head
-        )
+        return self.add(step, name, path, op_name, op, attributes, inputs, frame, where, role, head)
 
     def _is_off(self, role: str, value: Data, where: SpecPath, names: Mapping[str, Worth]) -> bool:
         """Whether what a row carries is an expression for `false`, or one that is faulty."""
@@ -268,7 +228,7 @@ class Leaves:
             return value if isinstance(value, Reference) else written
         return written
 
-    def _add(
+    def add(
         self,
         step: Step,
         name: str,
@@ -379,7 +339,8 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        names = {value: name for name, value in reversed(frame.outputs.items())}
+        given = reversed(frame.lookup.outputs.items())
+        names = {v.value if isinstance(v, Given) else v: name for name, v in given}
         sides = []
         for value in node.inputs:
             if value in frame.sources:

@@ -17,6 +17,7 @@ TAKEN = frozenset(
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )
+_MEANT = frozenset({"none", "previous"})
 
 
 @lru_cache(maxsize=1024)  # a block has the same names wherever it stands
@@ -37,6 +38,7 @@ def problem_with(name: str, *, in_group: bool = False, makes_module: bool = True
         ),
         (iskeyword(name), "it is a word of the Python language"),
         (name.startswith("_"), "names that begin with `_` are internal to PyTorch's modules"),
+        (name in _MEANT, "it means something of its own in `from`"),
         (name == "input", "it stands for what arrives at the body"),
         (makes_module and name == "self", "a module that was traced calls itself so"),
         (makes_module and name in TAKEN, "PyTorch's modules already have something of that name"),

@@ -235,10 +235,8 @@ class Network(NamedTuple):
 
     def of_twins(self, compute: Callable[[Node], T]) -> list[T]:
         """What follows from the op of each node and what arrives, computed once for all twins."""
-        found: list[T] = []
-        for node, twin in zip(self.nodes, self.twins, strict=True):
-            found.append(found[twin] if twin < len(found) else compute(node))
-        return found
+        found = {first: compute(self.nodes[first]) for first in dict.fromkeys(self.twins)}
+        return [found[twin] for twin in self.twins]
 
     def name_of(self, value: Value) -> str:
         """The path of the module that gives a value, or the name of the network's input."""

@@ -114,9 +114,17 @@ def _with_nodes(scope: Scope, nodes: Sequence[Node], start: int) -> Scope:
         if isinstance(child, Node):
             children.append(nodes[child.index])
         else:
-            last = next((node.index for node in child.nodes() if node.index >= start), None)
-            children.append(child if last is None else _with_nodes(child, nodes, start))
+            children.append(_with_nodes(child, nodes, start) if _last(child) >= start else child)
     return scope._replace(children=tuple(children))
+
+
+def _last(scope: Scope) -> int:
+    """The index of the last node in a scope, -1 where there is none."""
+    for child in reversed(scope.children):
+        last = child.index if isinstance(child, Node) else _last(child)
+        if last >= 0:
+            return last
+    return -1
 
 
 class _Body:

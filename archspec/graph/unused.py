@@ -17,7 +17,7 @@ from archspec.ops import OPS_BY_NAME
 def unused(spec: Spec) -> Iterator[Diagnostic]:
     """A warning for each."""
     spec = spec.family or spec
-    every = [step for body in _bodies(spec) for step in _steps(body)]
+    every = [step for body in _bodies(spec) for step in body.every_step()]
     yield from _variables(spec)
     yield from _blocks(spec, every)
     yield from _defaults(spec, every)
@@ -28,27 +28,22 @@ def _bodies(spec: Spec) -> list[Body]:
     return [spec.body, *(block.body for block in spec.blocks.values())]
 
 
-def _steps(body: Body) -> Iterator[Step]:
-    """The steps of a body, and of all bodies in it."""
-    for step in body.steps:
-        yield step
-        if step.body is not None:
-            yield from _steps(step.body)
-        for branch in step.branches or ():
-            yield from _steps(branch if isinstance(branch, Body) else Body(branch.at, (branch,)))
-
-
 def _read(*bodies: Body) -> frozenset[str]:
     """The words of what steps say: not of keys, nor of names but for the holes in them."""
-    return frozenset().union(*(_read_by(step) for body in bodies for step in _steps(body)))
+    return frozenset().union(*(_read_by(step) for body in bodies for step in body.every_step()))
 
 
 def _read_by(step: Step) -> frozenset[str]:
     """The same of one step, without those in it."""
-    filled = [name for name in (step.name, *(step.inputs or ())) if name and "{" in name]
+    filled = [name for name in (step.name, *(step.inputs or ())) if name and _computes(name)]
     claims = [claim.value for claim in step.claims]
     values = [*step.attributes.values(), *step.sugar.values(), *(step.init or {}).values()]
     return words_in(step.op, values, step.control, filled, claims)
+
+
+def _computes(name: str) -> bool:
+    """Whether a name has holes, or is a choice."""
+    return "{" in name or " if " in name
 
 
 def _variables(spec: Spec) -> Iterator[Diagnostic]:
@@ -99,7 +94,7 @@ def _blocks(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
 
 
 def _of_block(block: Block, handed: Collection[str]) -> Iterator[Diagnostic]:
-    read = _read(block.body)
+    read = _read(block.body) | words_in(list(block.inputs.values()))
     for name in _not_in(read, {**block.args, **block.vars}):
         kind, what = ("args", "argument") if name in block.args else ("vars", "variable")
         if name not in handed or kind == "vars":

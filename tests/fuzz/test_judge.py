@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from archspec.analysis.fields import Fields
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import Check, SpecError, check_text
 from archspec.diagnostics.generation import ModuleTooLong
@@ -221,7 +222,7 @@ def test_a_field_that_is_too_small_is_seen() -> None:
     assert check.network is not None
     smaller = ReceptiveField()
     fields = tuple(smaller if f != "global" else f for f in check.results.fields)
-    wrong = check._replace(results=check.results._replace(fields=fields))
+    wrong = check._replace(results=check.results._replace(seen=lambda: Fields(fields, fields)))
     namespace: dict[str, Any] = {}
     exec(SOURCE, namespace)  # noqa: S102 - it stands above
     assert compare_fields(check, namespace["Net"]()) == []

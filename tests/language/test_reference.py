@@ -18,8 +18,8 @@ from archspec.analysis.claims import METRICS
 from archspec.analysis.macs import CONVENTIONS
 from archspec.api import Check, check_text
 from archspec.expressions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH
+from archspec.graph.bounds import MAX_NESTED, MAX_STEPS
 from archspec.graph.network import Value
-from archspec.graph.walk import MAX_NESTED, MAX_STEPS
 from archspec.language.init import SCHEMES
 from archspec.language.rows import ROW_KEYS
 from archspec.language.source import MAX_BYTES, MAX_DEPTH

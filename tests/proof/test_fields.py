@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from archspec.analysis.fields import Fields
 from archspec.analysis.phases import Axis
 from archspec.analysis.receptive_field import ReceptiveField
 from archspec.api import check
@@ -91,7 +92,8 @@ def fields_of(
     field = fields[index]
     assert isinstance(field, ReceptiveField)
     fields[index] = field if change is None else change(field)
-    results = checked.results._replace(fields=tuple(fields))
+    wrong = Fields(tuple(fields), checked.results.ungated_fields)
+    results = checked.results._replace(seen=lambda: wrong)
     with imported(module) as (executed, place):
         subject = Subject(checked._replace(results=results), executed, place, effort, {}, None)
         return prove_fields(subject), path

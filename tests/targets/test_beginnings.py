@@ -7,7 +7,8 @@ import pytest
 from archspec.targets.python import tree
 from archspec.targets.python.machine import Machine
 from archspec.targets.torch.beginnings import only_begins
-from archspec.targets.torch.symbols import Torch, place
+from archspec.targets.torch.framework import Torch
+from archspec.targets.torch.symbols import place
 from archspec.targets.torch.validate import IMPORTED
 from tests.targets.reader import read
 
@@ -43,9 +44,6 @@ OF_A_BLOCK = """if isinstance(module, nn.Conv2d):
                 nn.init.ones_(module.weight)
             elif isinstance(module, Part):
                 nn.init.zeros_(module.norm.weight)"""
-OF_ANOTHER = """if isinstance(module, nn.Conv2d):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(self.a.weight)"""
 BY_GROUPS = """if isinstance(module, nn.Conv2d) and module.groups > 1:
                 nn.init.ones_(module.weight)
             elif isinstance(module, nn.Conv2d):
@@ -56,11 +54,15 @@ WITHOUT = """if isinstance(module, nn.BatchNorm2d):
 SHORT = {
     "plain": PLAIN,
     "of a block": OF_A_BLOCK,
-    "of another module": OF_ANOTHER,
     "by its groups": BY_GROUPS,
     "where there is one": WITHOUT,
 }
 LONG = {
+    "of another module": (
+        "if isinstance(module, nn.Conv2d):\n"
+        "                nn.init.ones_(module.weight)\n"
+        "                nn.init.zeros_(self.a.weight)"
+    ),
     "no question": "nn.init.zeros_(self.last.weight)",
     "the module itself": "if module is self.a:\n                nn.init.zeros_(module.weight)",
     "an assignment": "if isinstance(module, nn.Conv2d):\n                seen = module",
@@ -90,7 +92,7 @@ def beginnings(body: str) -> dict[str, Any]:
     torch = Torch()
     machine = Machine(read(CLASS.replace("BODY", body)), torch, imported=IMPORTED)  # type: ignore[arg-type]  # definitions
     torch.run = machine.call
-    placed = place(machine.call(machine.globals["Net"], (), {}))
+    placed = place(machine.call(machine.globals["Net"], (), {})).layers
     return {path: layer.inits for path, layer in placed.items()}
 
 
@@ -119,8 +121,11 @@ def test_layers_of_a_kind_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Torch, "_begin", counted)
     beginnings(PLAIN)
-    # one of each kind, `d` among them, and the four that were told something before
-    assert runs.count("nn.init.kaiming_normal_") == 7
+    # one with and one without a bias, whatever their groups, and four told something before
+    assert runs.count("nn.init.kaiming_normal_") == 6
+    runs.clear()
+    beginnings(BY_GROUPS)
+    assert runs.count("nn.init.zeros_") == 1 + 6  # `d` is asked for its groups, and begins in ones
     runs.clear()
     beginnings(WITHOUT)
     assert runs.count("nn.init.zeros_") == 2  # the `b.weight` above, and one of three norms

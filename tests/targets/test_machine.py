@@ -14,7 +14,7 @@ from archspec.targets.python.machine import Machine
 from archspec.targets.python.objects import MachineError
 from archspec.targets.python.printer import signature, statements
 from archspec.targets.python.tree import Expr, Name, Statement
-from archspec.targets.torch.symbols import Torch
+from archspec.targets.torch.framework import Torch
 from tests.targets.reader import read
 
 NAMES = ("a", "b", "c", "items")

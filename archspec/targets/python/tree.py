@@ -393,7 +393,9 @@ def children(node: Node) -> list[Node]:
     found: list[Node] = []
     kind: Any = type(node)
     for name in _parts_of(kind):
-        _collect(getattr(node, name), found)
+        value = getattr(node, name)
+        if type(value) not in _PLAIN:
+            _collect(value, found)
     return found
 
 
@@ -405,8 +407,9 @@ def _collect(value: object, found: list[Node]) -> None:
     kind = type(value)
     if kind is tuple:
         for item in value:  # type: ignore[attr-defined]  # just asked
-            _collect(item, found)
-    elif kind not in _PLAIN and hasattr(kind, "__dataclass_fields__"):
+            if type(item) not in _PLAIN:
+                _collect(item, found)
+    elif hasattr(kind, "__dataclass_fields__"):
         found.append(value)  # type: ignore[arg-type]  # the only dataclasses in a tree are its nodes
 
 

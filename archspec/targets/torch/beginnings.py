@@ -42,15 +42,22 @@ def _is_question(node: tree.Node, variable: tree.Name) -> bool:
 
 
 def _is_plain(node: tree.Node, variable: tree.Name) -> bool:
-    """Whether nothing is assigned, returned or called but `isinstance` and `nn.init`."""
+    """Whether nothing is done but to ask for a class, and to call `nn.init` of what is inside."""
     match node:
         case tree.Assign() | tree.Augment() | tree.Return() | tree.For() | tree.Generator():
             return False
-        case tree.Call(function=tree.Attribute(value=owner)):
-            return owner == _INIT
+        case tree.Call(function=tree.Attribute(value=owner), arguments=(parameter, *_)):
+            return owner == _INIT and _is_of(parameter, variable)
         case tree.Call():
             return _is_question(node, variable)
     return True
+
+
+def _is_of(part: tree.Node, variable: tree.Name) -> bool:
+    """Whether something is an attribute of the variable, or of one of its attributes."""
+    while isinstance(part, tree.Attribute):
+        part = part.value
+    return part == variable
 
 
 def _looks_inside(body: Sequence[tree.Statement], variable: tree.Name) -> bool:

@@ -57,9 +57,14 @@ def prose(text: str) -> str:
     that could close the docstring become single ones; a backslash becomes a slash, for an escape
     would be read and a raw docstring cannot end in one.
     """
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    plain = text.isascii() and text.isprintable()
+    visible = text if plain else "".join(map(_visible, text))
     quoted = re.sub('"{2,}', lambda match: "'" * len(match[0]), visible.replace("\\", "/"))
     return " ".join(quoted.split())
+
+
+def _visible(character: str) -> str:
+    return " " if unicodedata.category(character)[0] in "CZ" else character
 
 
 def sentence(text: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 from archspec.graph.network import INPUT, Node, Value
 from archspec.targets.python.objects import Instance
-from archspec.targets.torch.symbols import Event, Tensor, Torch
+from archspec.targets.torch.symbols import Event, Tensor
+from archspec.targets.torch.tensors import Tensors
 
 
 class Mismatch(Exception):
@@ -37,9 +38,12 @@ class Run(Protocol):
 
     nodes: dict[int, list[Node]]
     ways: Sequence[Expected]
-    values: dict[Value, Tensor]
-    torch: Torch
+    values: dict[tuple[int, int], Tensor]
     training: bool
+
+    @property
+    def torch(self) -> Tensors:
+        """The calls that were executed."""
 
 
 class Storage:

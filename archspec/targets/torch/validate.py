@@ -11,13 +11,14 @@ from typing import Any
 
 from archspec.expressions import make_divisible
 from archspec.graph.network import INPUT, Module, Network, Node, Value
-from archspec.language.init import Scheme
+from archspec.language.init import Scheme, Schemes
 from archspec.ops import Op, channels_of
 from archspec.targets.python import tree
 from archspec.targets.python.machine import Machine, same_kinds
 from archspec.targets.python.objects import External, Instance, MachineError
 from archspec.targets.torch.emit import Spelling, WatchedRow, spell_step
 from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.framework import Torch
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.signatures import difference
 from archspec.targets.torch.storage import Expected, Mismatch, Storage, told
@@ -27,8 +28,6 @@ from archspec.targets.torch.symbols import (
     NotThere,
     Parameter,
     Tensor,
-    Torch,
-    form_of,
     place,
 )
 
@@ -46,7 +45,9 @@ class Validator:
         self.expected: dict[Any, Expected] = {}
         self.numbers: dict[int, tuple[Op, int]] = {}  # equal ops by identity, kept alive as well
         self.equal: dict[Any, tuple[Any, int]] = {}  # the same by their values
+        self.schemes: dict[int, tuple[Schemes, Any]] = {}  # as calls, by identity, kept alive
         self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
+        self.before: tuple[Network, Sequence[Expected]] | None = None  # the last that was compared
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `Mismatch` unless calling `name` makes the network."""
@@ -65,10 +66,10 @@ class Validator:
         root = self.machine.call(self.machine.globals[name], (), arguments)
         if not isinstance(root, Instance):
             raise Mismatch(f"{name} makes no module")
-        placed = place(root)
-        ways = network.of_twins(lambda node: self.expect(node, network))
+        placed, form = place(root)
+        ways = self._ways(network)
         self._compare_modules(network, ways, placed)
-        built = (form_of(root), self._topology(network, ways))
+        built = (form, self._topology(network, ways))
         if built in self.alike:
             return  # only numbers differ, for which the modules were compared
         self._run(network, ways, root, placed, training=True)
@@ -119,43 +120,55 @@ class Validator:
 
         Of others those that nothing runs, where they were made: no call tells what they are.
         """
-        wanted = {
-            node.module.path: (node.module, way)
-            for node, way in zip(network.nodes, ways, strict=True)
-            if node.module.tensors
-            or (not network.is_run(node) and type(placed.get(node.module.path)) is Made)
-        }
+        wanted: set[str] = set()
         same: set[Any] = set()  # what was compared, by identity: all of it is kept alive meanwhile
-        for path, (module, expected) in wanted.items():
+        for node, expected in zip(network.nodes, ways, strict=True):
+            module = node.module
+            path = module.path
             made = placed.get(path)
+            if not module.tensors and (type(made) is not Made or network.is_run(node)):
+                continue
+            wanted.add(path)
             if made is None:
                 raise Mismatch(f"there would be no `{path}`", path)
-            found = made.arguments if isinstance(made, Parameter) else made.key
+            found = made.arguments if type(made) is Parameter else made.key
             pair = (id(expected), id(found), id(module.init), id(made.inits))
             if pair not in same:
                 self._compare_module(module, expected, made, found)
                 same.add(pair)
         for path, made in placed.items():
-            if path not in wanted and (isinstance(made, Parameter) or _has_tensors(made)):
+            if path not in wanted and (type(made) is Parameter or _has_tensors(made)):
                 raise Mismatch(f"there would be a `{path}`, which the network has not", path)
 
-    @staticmethod
-    def _compare_module(module: Module, expected: Expected, made: Any, found: Any) -> None:
+    def _compare_module(self, module: Module, expected: Expected, made: Any, found: Any) -> None:
         """What a module was made with, and how its parameters begin."""
         parameter = expected.parameter if isinstance(made, Parameter) else None
         if found not in (parameter, expected.key, expected.bare):
             wanted = expected.key or expected.parameter
             raise Mismatch(f"`{module.path}` would be {difference(found, wanted)}", module.path)
-        schemes, found = module.init, made.inits
+        schemes, found = module.init or {}, made.inits
         if not schemes and not found:
             return
-        begin = {name: _scheme(scheme) for name, scheme in (schemes or {}).items()}
+        if id(schemes) not in self.schemes:
+            begin = {name: _scheme(scheme) for name, scheme in schemes.items()}
+            self.schemes[id(schemes)] = (schemes, begin)
+        begin = self.schemes[id(schemes)][1]
         if isinstance(made, Parameter):
             begin = dict(zip([""], begin.values(), strict=False))
         if begin != found:
             raise Mismatch(f"the parameters of `{module.path}` would begin otherwise", module.path)
 
     # --- steps -------------------------------------------------------------------------------
+
+    def _ways(self, network: Network) -> Sequence[Expected]:
+        """How each step may have been written; of those that the last network had, it is known."""
+        before, known = self.before or (network, ())
+        same = len(known) and _shared(network, before)
+        ways = network.of_twins(
+            lambda node: known[node.index] if node.index < same else self.expect(node, network)
+        )
+        self.before = (network, ways)
+        return ways
 
     def expect(self, node: Node, network: Network) -> Expected:
         """The ways in which a step may have been written."""
@@ -245,7 +258,7 @@ class _Run:
         self.ways = ways
         self.placed = placed
         self.training = training
-        self.values: dict[Value, Tensor] = {Value(INPUT): x}
+        self.values: dict[tuple[int, int], Tensor] = {Value(INPUT): x}
         self.nodes: dict[int, list[Node]] = {}  # by the index of the tensor that they give
         self.calls: dict[int, Callee] = {}  # what a way is that is one call of what a step reads
         # What modules without tensors gave, by what these were made with and what they read.
@@ -265,7 +278,7 @@ class _Run:
             for node, way in zip(self.network.nodes, self.ways, strict=True):
                 if runs is None or runs[node.index]:
                     found = self._find(node, way)
-                    self.values[Value(node.index)] = found
+                    self.values[node.index, 0] = found
                     self.nodes.setdefault(found.index, []).append(node)
                     self.torch.used.add(found.index)
         finally:
@@ -388,10 +401,21 @@ class _Run:
                 raise Mismatch(f"`{once[0].path}` is run {counts[index]} times", once[0].path)
 
 
+def _shared(one: Network, other: Network) -> int:
+    """With how many of the same nodes, on the same shapes, two networks begin."""
+    pairs = zip(one.nodes, other.nodes, one.shapes, other.shapes, strict=False)
+    if one.inputs != other.inputs:
+        return 0
+    differ = (i for i, (a, b, x, y) in enumerate(pairs) if a is not b or x is not y)
+    return next(differ, min(len(one.nodes), len(other.nodes)))
+
+
 def _has_tensors(made: Made) -> bool:
     """Whether a layer would be found in the state_dict."""
-    kept = ("affine", "elementwise_affine", "track_running_stats")
-    return made.head in _WEIGHTED or any(made.arguments.get(name) for name in kept)
+    if made.head in _WEIGHTED:
+        return True
+    given = made.arguments
+    return any(given[name] for name in _KEPT if name in given)
 
 
 def _scheme(scheme: Scheme) -> tuple[Any, ...]:
@@ -401,6 +425,8 @@ def _scheme(scheme: Scheme) -> tuple[Any, ...]:
     return (scheme.name, *first, *sorted(options.items()))
 
 
+_KEPT = ("affine", "elementwise_affine", "track_running_stats")
+"""Arguments that say whether a layer of another kind has any."""
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {"_make_divisible": make_divisible}
 IMPORTED = frozenset({"nn", "F", "torch", "math", "NamedTuple", "partial", *HELPERS})
 """The names that a module imports, or defines as helpers."""

@@ -35,7 +35,8 @@ from archspec.targets.torch.names import (
 )
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.annotations import fitted
-from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
+from archspec.targets.torch.rows.classes import Classes
+from archspec.targets.torch.rows.drafts import Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
@@ -240,7 +241,7 @@ def _documented(draft: Draft) -> list[Class]:
 def _function(classes: Classes, network: Draft, member: Member) -> Function:
     """The function that makes a member: what it sets is fixed, the rest stays an argument."""
     unit = classes.plain_unit()
-    varying = classes.facts.varying()
+    varying = classes.facts.varying
     stays = [argument for argument in network.arguments if argument.key not in varying]
     items: list[Argument] = []
     if network.takes_channels:

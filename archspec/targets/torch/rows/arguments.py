@@ -6,7 +6,7 @@ its value, since the shapes were checked for that value only; unless the members
 differ in it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from archspec import expressions
@@ -76,7 +76,7 @@ class _Geometry:
     def of(self, body: Body) -> set[str]:
         """The names that a body's geometry reads."""
         found: set[str] = set()
-        for step in every_step(body):
+        for step in body.every_step():
             if step.control is not None:
                 for value in step.control:
                     found |= names_in(value)
@@ -95,7 +95,7 @@ class _Geometry:
     def widths(self, body: Body) -> set[str]:
         """The names that set how many channels leave a row."""
         found: set[str] = set()
-        for step in every_step(body):
+        for step in body.every_step():
             for attribute in OUTPUT_WIDTHS:
                 found |= names_in(step.attributes.get(attribute))
         return found
@@ -124,17 +124,6 @@ def _sugar_of(step: Step, *, is_row: bool) -> dict[str, Data]:
         if isinstance(value, dict):
             found.update((key, item) for key, item in value.items() if key != "op")
     return found
-
-
-def every_step(body: Body) -> Iterator[Step]:
-    """All steps of a body, those of its groups and branches included."""
-    for step in body.steps:
-        yield step
-        if step.body is not None:
-            yield from every_step(step.body)
-        for branch in step.branches or ():
-            inner = branch if isinstance(branch, Body) else Body(branch.at, (branch,))
-            yield from every_step(inner)
 
 
 class _Sources:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from archspec import expressions
@@ -17,6 +18,7 @@ from archspec.graph.words import words_in
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import Op, Shape, Tensor
+from archspec.ops.base import Ratio
 from archspec.ops.norm import BatchNorm
 from archspec.targets.python.arithmetic import Unknown, value_of
 from archspec.targets.python.tree import Expr, Name
@@ -265,6 +267,7 @@ class Facts:
         value: Value = found[0]
         return value
 
+    @cached_property
     def varying(self) -> frozenset[str]:
         """The variables in which the members of the family differ."""
         return frozenset(
@@ -281,7 +284,7 @@ class Facts:
 
     def default_of(self, name: str) -> Any:
         """A variable's value where no variant sets it; None where all have to."""
-        if name in self.varying():
+        if name in self.varying:
             default = self.spec.vars[name]
             return None if isinstance(default, str | dict) else default
         return self.members[0].network.vars[name]
@@ -371,9 +374,14 @@ def common(values: Iterable[Any]) -> Any:
     return distinct[0] if len(distinct) == 1 else None
 
 
+_EXACT = (int, Ratio)
+"""What prints alike where it is equal, and only there."""
+
+
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    """Values that print alike, each once; most are whole numbers."""
-    found = {value if type(value) is int else repr(value): value for value in values}
+    """Values that print alike, each once; most are whole numbers, or one object many times."""
+    given = {id(value): value for value in values}
+    found = {value if type(value) in _EXACT else repr(value): value for value in given.values()}
     return list(found.values())
 
 

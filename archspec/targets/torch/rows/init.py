@@ -27,7 +27,6 @@ from archspec.targets.python.tree import (
     dotted,
     literal,
 )
-from archspec.targets.torch.rows.arguments import every_step
 from archspec.targets.torch.rows.facts import Facts, Leaf
 from archspec.targets.torch.rows.refusal import CannotWrite
 
@@ -167,7 +166,7 @@ def _rows(facts: Facts) -> tuple[dict[str, Leaf], dict[str, dict[str, Leaf]]]:
     root: dict[str, Leaf] = {}
     blocks: dict[str, dict[str, Leaf]] = {}
     bodies = [facts.spec.body, *(block.body for block in facts.spec.blocks.values())]
-    for step in (step for body in bodies for step in every_step(body)):
+    for step in (step for body in bodies for step in body.every_step()):
         if not step.init:
             continue
         for leaf in facts.nodes_of(step):

@@ -22,7 +22,11 @@ _COUNTED = re.compile(r"_\d+[a-z]?$")
 
 @dataclass
 class Item:
-    """One step of the data flow: it reads values and gives one; value 0 is the body's input."""
+    """One step of the data flow: it reads values and gives one; value 0 is the body's input.
+
+    A block may give several, `values`, of which `value` is the first; `outputs` are their names.
+    Where `when` leaves it out, `passes` is what goes on in its place.
+    """
 
     step: Step
     role: str
@@ -30,6 +34,9 @@ class Item:
     value: int
     when: When = True
     trained_only: bool = False
+    passes: int = 0
+    values: tuple[int, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 class Variables:
