@@ -84,6 +84,18 @@ class Unknown:
 UNKNOWN: Any = Unknown()
 
 
+class Missing:
+    """What a name stands for that has no value here, and why."""
+
+    __slots__ = ("problem",)
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+    def __repr__(self) -> str:
+        return f"<{self.problem}>"
+
+
 class ExpressionError(ValueError):
     """An expression that cannot be read or computed; `column` is where in its text, from 0."""
 
@@ -342,6 +354,8 @@ def _name(node: Any, names: Mapping[str, Value]) -> Any:
     value = names[node.id]
     if value is UNKNOWN:
         raise DependsOnUnknown(node.id)
+    if isinstance(value, Missing):
+        _fail(value.problem, node)
     return value
 
 
@@ -354,7 +368,7 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    hidden = (Reference, Word, Unknown)
+    hidden = (Reference, Word, Unknown, Missing)
     numbers = (known for known, value in names.items() if not isinstance(value, hidden))
     known = ", ".join(sorted(islice(numbers, 40)))
     return f" (known: {known})" if known else ""

@@ -18,6 +18,7 @@ from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe
 from archspec.expressions import Configured, Reference
 from archspec.expressions import Value as Worth
+from archspec.graph.arriving import seen
 from archspec.graph.frame import Frame, Given
 from archspec.graph.inherited import inherited
 from archspec.graph.init import bind, check_row, parameters_of
@@ -28,7 +29,7 @@ from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, channels_of, show
+from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, show
 from archspec.ops.fields import spell
 
 MAX_ELEMENTS = 10**15
@@ -309,7 +310,7 @@ class Leaves:
             assert node.step is not None
             assert node.step.init is not None
             if not frame.fixed:
-                frame.names["in_channels"] = channels_of(arriving[0] or ())
+                frame.names.update(seen(arriving[0]))
             check_row(node.step.init, node, known, self.faults)
             schemes |= bind(node.step.init, frame.names, self.faults)
         return node._replace(module=node.module._replace(init=schemes)) if schemes else node

@@ -30,6 +30,7 @@ from archspec.expressions import (
     Value,
     Word,
 )
+from archspec.graph.arriving import seen
 from archspec.graph.inherited import Inherited, Row
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
@@ -164,11 +165,11 @@ class OpFactory:
         """An op with its attributes, or None where one of them is faulty.
 
         `places` says where each attribute stands; `row` is where a missing one is missed.
-        Expressions see the body's names; outside blocks, `in_channels` is what arrives at the row.
+        Expressions see the body's names, and outside blocks what arrives at the row.
         """
         names = body.names
         if not body.fixed and any(type(value) not in PLAIN for value in written.values()):
-            names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
+            names.update(seen(arriving))
         before = len(self.faults)
         values = {
             key: value
@@ -217,8 +218,7 @@ class OpFactory:
         arriving: Shape | None,
     ) -> None:
         """Put what they are worth in the places of defaults; take out what cannot be computed."""
-        channels = UNKNOWN if arriving is None else channels_of(arriving)
-        names = {**self.names, "in_channels": channels}
+        names = {**self.names, **seen(arriving)}
         given = {key: value for key, value in values.items() if key not in waiting}
         row = Row(cls, written, given, names, places, self.faults, evaluate)
         for key in waiting:

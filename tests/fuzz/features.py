@@ -49,6 +49,7 @@ def _conditions(draft: Draft, site: Site) -> list[str]:
     rng = draft.rng
     number = rng.randint(1, 8)
     found = [f"in_channels {sign} {number}" for sign in (">", "!=", "<=")]
+    found += [f"in_height > {number}", f"in_width != {number}"]
     names: dict[str, Any] = dict(draft.data.get("vars", {}))
     if site.place.block is not None:
         block = draft.data["blocks"][site.place.block]

@@ -5,6 +5,7 @@ from functools import partial
 from types import MappingProxyType
 
 from archspec.expressions import Reference, Value, Word
+from archspec.graph.arriving import SIZES
 from archspec.language.model import Block, Step
 from archspec.language.source import Data
 from archspec.ops import channels_of
@@ -77,6 +78,10 @@ class Classes(Writer):
                 unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
+        for name in SIZES:
+            unit.bound[name] = Name(name)
+            unit.whole.add(name)
+        unit.taken |= {*SIZES}
         others = [channels_name(name) for name in [*block.inputs][1:]]
         for name in others:
             unit.bound[name] = Name(name)
@@ -91,7 +96,7 @@ class Classes(Writer):
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in draft.read
         draft.also = tuple(name for name in others if keep_all or name in draft.read)
-        read = frozenset(own.values()) if keep_all else draft.read
+        read = frozenset({*draft.read, *own.values()}) if keep_all else draft.read
         draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name
         draft.docstring = block.description or ""
@@ -111,7 +116,8 @@ class Classes(Writer):
                 required.append(Argument(own[name], annotation, key=name))
             else:
                 optional.append(Argument(own[name], annotation, expr, key=name))
-        return [*required, *optional]
+        sizes = [Argument(name, INTEGER, key=name) for name in SIZES if name in read]
+        return [*sizes, *required, *optional]
 
     def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
         """What an argument is in any network, and what it may be, though no use leaves it so."""

@@ -259,6 +259,12 @@ class Facts:
         """The shape of a node's output or of the input."""
         return shape_at(network, source)
 
+    def arriving_at(self, step: Step) -> list[Shape]:
+        """The shapes that arrive first at the blocks that a row stands for."""
+        scopes = self.scopes.get((step.at, "block"), [])
+        found = (self.shape(i.network, i.scope.sources[0]) for i in scopes if i.scope.sources)
+        return list(dict.fromkeys(found))
+
     def common_of(self, name: str) -> Value:
         """The value of a variable in all networks; where it differs there is no form."""
         found = _distinct(member.network.vars[name] for member in self.members)

@@ -1,11 +1,12 @@
 """Rows of ops as modules, with what they carry along."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from archspec.graph.arriving import SIZES, sizes_of
 from archspec.language.model import Step
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops import OPS_BY_NAME, Shape, channels_of
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.arithmetic import (
     free_names,
@@ -79,10 +80,22 @@ class Rows:
         if not self.unit.block:
             self.unit.bound["in_channels"] = channels
 
+    def see_sizes(self, arriving: Iterable[Shape]) -> None:
+        """Outside blocks, the sizes are those of what arrives at the row, where that is one."""
+        if self.unit.block:
+            return
+        found = [sizes_of(shape) for shape in dict.fromkeys(arriving)]
+        for name in SIZES:
+            size = common(sizes[name] for sizes in found)
+            self.unit.values.pop(name, None)
+            if type(size) is int:
+                self.unit.values[name] = size
+
     def row(self, step: Step, role: str, channels: Expr) -> Piece:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
+        self.see_sizes(leaf.arriving for leaf in leaves)
         kinds = self.facts.kinds_of(step, role)
         leaf = min(kinds, key=_padding_order)
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf, channels))

@@ -9,7 +9,9 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archspec.expressions import Configured, Reference, Value, Word
+from archspec.graph.arriving import SIZES, sizes_of
 from archspec.graph.inherited import Inherited, as_seen, read_by
+from archspec.graph.network import Node as OfNetwork
 from archspec.graph.values import evaluate
 from archspec.language.source import Data
 from archspec.ops import Op
@@ -35,7 +37,7 @@ from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional
 from archspec.targets.torch.rows.arguments import RATES, names_in
-from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.facts import Facts, Leaf, common
 from archspec.targets.torch.rows.heads import Opened
 from archspec.targets.torch.rows.refusal import CannotWrite
 
@@ -333,6 +335,8 @@ class Unit:
         for name in names_in(written) - {"in_channels"} - self.of_spec.keys():
             if name in self.facts.spec.vars:
                 values[name] = self.facts.common_of(name)
+            if name in SIZES:
+                values[name] = self._size_at(node, name)
         for name, key in read_by(cls, attribute, written, self.facts.spec.vars).items():
             opened = None
             if key in node.written and key not in around:
@@ -349,6 +353,15 @@ class Unit:
         values |= {word: Word(word) for word in words}
         bound = {name: expr for name, expr in bound.items() if name not in words}
         return Translator(values, bound, self.spell_name, None, self.whole.__contains__).translate
+
+    def _size_at(self, node: OfNetwork, name: str) -> Value:
+        """The height or width that arrives at a row, where that is the same wherever it stands."""
+        assert node.step is not None
+        leaves = self.facts.nodes_of(node.step, node.role)
+        size = common(sizes_of(leaf.arriving)[name] for leaf in leaves)
+        if type(size) is not int:
+            raise CannotWrite(node.at, f"{name} is not the same wherever the row stands")
+        return size
 
     def _depends(
         self, op: Op, attribute: str, written: Data, translate: Callable[[str], Expr]
