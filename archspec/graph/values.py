@@ -62,6 +62,15 @@ def evaluate(
     return value
 
 
+def as_rows(table: Any) -> Any:
+    """The rows of a table that may be written by its columns; anything else is left as it is."""
+    if not isinstance(table, dict) or not all(isinstance(c, list) for c in table.values()):
+        return table
+    if len({len(cells) for cells in table.values()}) != 1:
+        return table
+    return [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
+
+
 def _configured(
     value: Mapping[str, Data],
     names: Mapping[str, Value],

@@ -27,7 +27,12 @@ CONSTRUCTS = (
     *("norm: on a row", "activation: on a row", "dropout: on a row", "sugar: in defaults"),
     *("sugar: expression", "sugar: false", "defaults", "outputs: one", "outputs: several"),
     *("outputs: training_only", "outputs: optional", "init: of a row", "init: of an op"),
-    *("defaults: computed", "op with attributes: variable", "op with attributes: argument"),
+    *(
+        "each: columns",
+        "defaults: computed",
+        "op with attributes: variable",
+        "op with attributes: argument",
+    ),
     *("op with attributes: column", "op with attributes: given"),
     *("input: variable", "description or source"),
     *("family", "family: other inputs", "family: ~ in vars", "rows in a table"),
@@ -140,6 +145,8 @@ def _repeating(row: Mapping[str, Any]) -> Iterator[str]:
     table = row.get("each")
     if isinstance(table, str):
         yield "each: variable"
+    elif isinstance(table, dict):
+        yield "each: columns"
     elif table is not None:
         yield (
             "each: empty"

@@ -61,6 +61,7 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (features.condition, 4),
     (features.repetition, 4),
     (features.longer, 3),
+    (features.by_columns, 3),
     (features.sugar, 4),
     (features.default_sugar, 1),
     (declarations.defaults, 2),

@@ -191,6 +191,8 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     around = [row for row in site.place.around if "layers" in row or "repeat" in row]
     tables = [row for row in (site.row, *around) if isinstance(row.get("each"), list)]
     row = rng.choice([*tables, site.row] if tables else [site.row, *around[-1:]])
+    if isinstance(row.get("each"), dict):
+        return False
     if row.get("each") is None:
         row["each"] = [{}] * rng.choice((1, 1, 2, 3))
         call_loop(draft, row)

@@ -13,7 +13,7 @@ from archspec.graph.declared import references
 from archspec.graph.inherited import Inherited
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.network import Value as Source
-from archspec.graph.values import evaluate
+from archspec.graph.values import as_rows, evaluate
 from archspec.graph.words import words_in
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
@@ -246,7 +246,7 @@ class Facts:
         assert step.control is not None
         for environment in self.environments(block):
             names = {**self.references, **environment}
-            rows = evaluate(step.control.each, names, (), [])
+            rows = as_rows(evaluate(step.control.each, names, (), []))
             if isinstance(rows, list) and rows:
                 return rows
         return []
