@@ -16,6 +16,7 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.wording import suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
+from archspec.graph.arriving import CHANNELS, SIZES, seen
 from archspec.graph.bounds import MAX_NESTED, Bounds, weight
 from archspec.graph.copies import Copy, Walked
 from archspec.graph.declared import references
@@ -24,6 +25,7 @@ from archspec.graph.leaves import Leaves
 from archspec.graph.network import Memory, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
+from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.ops import Shape, channels_of
 
@@ -52,8 +54,10 @@ class Blocks:
         self.walk = walk
         self.references = references(leaves.spec)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
-        # The blocks so far that nothing was wrong with.
-        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr(leaves.init), {})
+        self.sized: dict[str, bool] = {}
+        # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
+        seen = repr((leaves.init, leaves.read_by_defaults()))
+        self.walked: dict[Any, Walked] = memory.blocks.setdefault(seen, {})
 
     def use(
         self,
@@ -85,7 +89,7 @@ class Blocks:
         if None in shapes:
             return None
         self.bounds.work += 10 + len(block.vars) + len(self.references) // 16 + len(sources)
-        given = {**arguments, "in_channels": channels_of(shapes[0] or ())}
+        given = {**arguments, **self._seen(block, shapes[0] or ())}
         inner = self._frame(block, name, frame, sources, given, arriving)
         key = _key(block, given, arriving, shapes)
         # What it comes to where it stands in itself, it comes to again.
@@ -110,6 +114,12 @@ class Blocks:
             outputs=outputs,
             given=_given(arriving) if block.inputs else (),
         )
+
+    def _seen(self, block: Block, shape: Shape) -> dict[str, Worth]:
+        """What a block sees of what arrives: height and width only if it ever speaks of them."""
+        if block.name not in self.sized:
+            self.sized[block.name] = not words_in(block).isdisjoint(SIZES)
+        return seen(shape) if self.sized[block.name] else {CHANNELS: channels_of(shape)}
 
     # --- bounds ------------------------------------------------------------------------------
 

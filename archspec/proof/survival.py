@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from archspec.api import write
+from archspec.graph.arriving import SIZES
 from archspec.graph.build import build as build_network
+from archspec.graph.words import words_in
 from archspec.ops import show
 from archspec.proof.beginnings import prove_beginnings
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
@@ -160,6 +162,8 @@ def prove_other_size(subject: Subject) -> Proof:
     claim = "another_size"
     if len(subject.input_shape) != 3:
         return not_applicable(claim, "the input is no picture")
+    if not words_in(subject.network.spec).isdisjoint(SIZES):
+        return not_applicable(claim, "its rows follow from the size of the pictures")
     channels, height, width = subject.input_shape
     larger = (channels, height + 32, width + 64)
     if subject.accepts(larger) is not None:

@@ -475,7 +475,7 @@ class Graph(Forward):
         channels = [self.channels[value] for value in item.inputs]
         attributes = {
             name: self._kept(item, name, written)
-            for name, written in self.unit.open_attributes(leaf).items()
+            for name, written in self.unit.open_attributes(leaf, channels[0]).items()
         }
         spelling = spell_step(leaf.op, Row(leaf.shapes, channels[0], attributes))
         assert spelling.function is not None
@@ -531,7 +531,7 @@ class Graph(Forward):
             return lambda parts: times(attribute, parts[0]), out
         bare = piece.spelling.bare if piece.spelling else None
         padding = piece.spelling.padding if piece.spelling else None
-        closed = item.when is True and not self._is_open(piece)
+        closed = item.when is True and not self._is_open(piece, arriving)
         if closed and bare is not None and padding is not None:
             self.unit.add(Assign(attribute, bare))
             return lambda parts: Call(attribute, (padding(parts),)), out
@@ -583,9 +583,11 @@ class Graph(Forward):
         lists = {n for n, kind in blocks[0].inputs.items() if kind not in (None, OPTIONAL_INPUT)}
         return tuple(List(tuple(f)) if n in lists else f[0] for n, f in found.items())
 
-    def _is_open(self, piece: Piece) -> bool:
+    def _is_open(self, piece: Piece, channels: Expr) -> bool:
         """Whether padding depends on the constructor's arguments, which forward cannot see."""
-        return piece.leaf is not None and "padding" in self.unit.open_attributes(piece.leaf)
+        if piece.leaf is None:
+            return False
+        return "padding" in self.unit.open_attributes(piece.leaf, channels)
 
     def _piece(self, item: Item, arriving: Expr) -> Piece:
         step = item.step
