@@ -59,10 +59,11 @@ def prove_fields(subject: Subject) -> Proof:
         smallest = min(candidate.reach for candidate in candidates)
         return not_applicable(claim, f"fields from {smallest} pixels on take --full")
     found: list[Difference] = []
-    network = subject.with_state(positive_state(subject.meta, torch.float32))
+    positive = positive_state(subject.meta, torch.float32)
     for axis in (0, 1):
         trace = _trace(subject, allowed, axis, breadths[axis], margins[axis])
-        differing = _compare(subject, network, allowed, trace, torch.float32)
+        with subject.filled(positive) as network:
+            differing = _compare(subject, network, allowed, trace, torch.float32)
         if differing:
             # Some fast convolutions compute neighbours together and spread a NaN; that of float64,
             # on an ordinary tensor, does not.
