@@ -10,19 +10,21 @@ import ast
 import math
 import operator
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 MAX_LENGTH = 300
 MAX_DEPTH = 40
 MAX_MAGNITUDE = 1e15
 MAX_ITEMS = 1000
+MAX_NESTED = 32
+MAX_COMPARED = 64
 MAX_EXPONENT = 64
 
 Value = int | float | bool | Sequence[Any] | Mapping[str, Any]
-"""What an expression can give, `Reference` included.
+"""What an expression can give, `Reference` and `Word` included.
 
 Sequences come from `vars` and from literal lists, mappings are the rows of tables in `vars`.
 """
@@ -30,6 +32,41 @@ Sequences come from `vars` and from literal lists, mappings are the rows of tabl
 
 class Reference(str):
     """The name of an op or a block as a value: `BasicBlock if small else Bottleneck`."""
+
+    __slots__ = ()
+
+
+class Configured(Reference):
+    """An op with attributes as a value: `{op: leaky_relu, negative_slope: 0.1}`.
+
+    It is the op's name as a text, and equal only to the same op with the same attributes.
+    """
+
+    __slots__ = ("attributes",)
+    attributes: Mapping[str, Any]
+
+    def __new__(cls, op: str, attributes: Mapping[str, Any]) -> Self:
+        """The op of that name with these attributes, by their canonical names."""
+        made = super().__new__(cls, op)
+        made.attributes = attributes
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Configured) and str(self) == str(other)
+        return same and self.attributes == other.attributes  # type: ignore[attr-defined]  # just asked
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __repr__(self) -> str:
+        return f"{{op: {str(self)!r}, {self.attributes!r}}}"
+
+
+class Word(str):
+    """A word that an attribute takes, as a value: `bilinear if smooth else nearest`."""
 
     __slots__ = ()
 
@@ -246,20 +283,39 @@ def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
     result: Value = _evaluate(expression.tree, names)
     if result is None:
         raise ExpressionError("this is empty (`~`)")
-    if isinstance(result, list) and _is_huge(result):
-        raise ExpressionError(f"a list has at most {MAX_ITEMS} items, those of its lists included")
+    if isinstance(result, list | Mapping):
+        items, depth = extent(result)
+        if items > MAX_ITEMS:
+            raise ExpressionError(
+                f"a list has at most {MAX_ITEMS} items, those of its lists included"
+            )
+        if depth > MAX_NESTED:
+            raise ExpressionError(f"a list nests at most {MAX_NESTED} deep here")
     return result
 
 
-def _is_huge(items: list[Any]) -> bool:
-    """Whether a list has too many items: `b: [a, a]`, `c: [b, b]`, … doubles with every line."""
-    pending, count = [items], 0
-    while pending and count <= MAX_ITEMS:
-        inner = pending.pop()
-        count += len(inner)
-        if count <= MAX_ITEMS:
-            pending.extend(item for item in inner if isinstance(item, list))
-    return count > MAX_ITEMS
+def evaluate_tree(tree: ast.expr, names: Mapping[str, Value]) -> Value:
+    """The value of a part of an expression; raises as `evaluate` does."""
+    result: Value = _evaluate(tree, names)
+    return result
+
+
+def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> tuple[int, int]:
+    """How many items a list or mapping holds, those of its lists included, and how deep.
+
+    Counting ends behind `most`: `b: [a, a]`, `c: [{x: b, y: b}]`, … doubles with every line.
+    """
+    items, depth = 0, 0
+    inner: list[Sequence[Any] | Mapping[str, Any]] = [value]
+    while inner and items <= most and depth <= MAX_NESTED:
+        level, inner, depth = inner, [], depth + 1
+        for held in level:
+            items += len(held)
+            if items > most:
+                break
+            values: Iterable[Any] = held.values() if isinstance(held, Mapping) else held
+            inner += [item for item in values if isinstance(item, list | tuple | Mapping)]
+    return items, depth
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Any:
@@ -280,6 +336,13 @@ def _number(node: ast.expr, names: Mapping[str, Value]) -> Any:
     value = _evaluate(node, names)
     if not isinstance(value, int | float):
         _fail("arithmetic needs numbers", node)
+    return value
+
+
+def _brief(value: Any, node: ast.expr) -> Any:
+    """A value that every item of is looked at: a row may be there fifty thousand times."""
+    if isinstance(value, list | Mapping) and extent(value, MAX_COMPARED)[0] > MAX_COMPARED:
+        _fail(f"lists of more than {MAX_COMPARED} items cannot be computed with", node)
     return value
 
 
@@ -307,7 +370,7 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    hidden = (Reference, Unknown)
+    hidden = (Reference, Word, Unknown)
     numbers = (known for known, value in names.items() if not isinstance(value, hidden))
     known = ", ".join(sorted(islice(numbers, 40)))
     return f" (known: {known})" if known else ""
@@ -339,9 +402,9 @@ def _boolean(node: Any, names: Mapping[str, Value]) -> Any:
 
 
 def _compare(node: Any, names: Mapping[str, Value]) -> bool:
-    left = _evaluate(node.left, names)
+    left = _brief(_evaluate(node.left, names), node.left)
     for kind, operand in zip(node.ops, node.comparators, strict=True):
-        right = _evaluate(operand, names)
+        right = _brief(_evaluate(operand, names), operand)
         try:
             holds = _COMPARE[type(kind)](left, right)
         except TypeError:
@@ -359,6 +422,8 @@ def _conditional(node: Any, names: Mapping[str, Value]) -> Any:
 def _call(node: Any, names: Mapping[str, Value]) -> Any:
     function = FUNCTIONS[node.func.id][0]
     arguments = [_evaluate(argument, names) for argument in node.args]
+    if function is not len:
+        arguments = [_brief(*pair) for pair in zip(arguments, node.args, strict=True)]
     try:
         return _bounded(function(*arguments), node)
     except ExpressionError:
@@ -372,6 +437,8 @@ def _subscript(node: Any, names: Mapping[str, Value]) -> Any:
     if isinstance(items, int | float | str | Mapping):
         _fail("only a list can be indexed", node)
     if isinstance(node.slice, ast.Slice):
+        if len(items) > MAX_ITEMS:
+            _fail(f"of a list of more than {MAX_ITEMS} items no part can be taken", node)
         return items[_slice(node.slice, names)]
     index = _evaluate(node.slice, names)
     if not isinstance(index, int) or not -len(items) <= index < len(items):

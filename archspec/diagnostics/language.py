@@ -154,7 +154,11 @@ class PaddingReadAsBeforeAfter(Diagnostic):
 
 
 class TooManySteps(Diagnostic):
-    """The spec unfolds to more steps than are analysed, those included that `when` leaves out."""
+    """The spec unfolds to more steps than are analysed.
+
+    Those included that `when` leaves out, and with all variants of a family together; a row of long
+    expressions counts as several.
+    """
 
     code = "AS216"
     name = "too-many-steps"
@@ -178,12 +182,15 @@ class UnknownStep(Diagnostic):
 
 
 class RecursiveBlock(Diagnostic):
-    """A block contains itself, directly or through other blocks."""
+    """A block contains itself, directly or through other blocks, without an end.
+
+    One may use itself: with an argument that becomes less, and a `when` that ends it.
+    """
 
     code = "AS218"
     name = "recursive-block"
-    template = "the block contains itself: {cycle}"
-    advice = "a stack of any depth is written with `repeat`"
+    template = "the block contains itself without an end: {cycle}"
+    advice = "give it an argument that becomes less, and end it with `when`, as `when: depth > 1`"
 
 
 class VariableUnset(Diagnostic):
@@ -215,12 +222,12 @@ class UnusedStep(Diagnostic):
 
 
 class OutputMissing(Diagnostic):
-    """An output's step is not there: its `when` is false."""
+    """An output's step is not there: its `when` is false, or it is repeated no times."""
 
     code = "AS222"
     name = "output-missing"
-    template = "the output `{name}` is the step `{of}`, which `when` leaves out"
-    advice = "an output that may be missing says so: `optional: true`"
+    template = "the output `{name}` is the step `{of}`, which is left out"
+    advice = "an output that may be missing says so, `optional: true`; or the step has an `else`"
 
 
 class TooDeeplyNested(Diagnostic):
@@ -243,6 +250,41 @@ class FollowsFromInput(Diagnostic):
     severity = "warning"
     template = "`{key}` follows from what arrives: {count}"
     advice = "leave it out"
+
+
+class AmbiguousInput(Diagnostic):
+    """A row reads the one before it, and that one, which reads another step, may not be there.
+
+    Without it the row would read the step before both, as if the one that is left out were not
+    written. Somebody may as well have meant what the one that is left out would have read. So
+    `from` has to say which.
+    """
+
+    code = "AS228"
+    name = "ambiguous-input"
+    template = "what {reader} reads is not clear where {left_out} is left out: {readings}"
+    advice = "say what it reads with `from`"
+
+
+class NothingArrives(Diagnostic):
+    """A step reads the name of one that is left out, and that stands for nothing.
+
+    `else: none` says so. A merge is then one of fewer, and a block may have inputs that are
+    optional; every other step needs what it reads. The name of a merge that is left out stands for
+    nothing either, unless `else` says what.
+    """
+
+    code = "AS229"
+    name = "nothing-arrives"
+    template = "{problem}"
+
+
+class WrongInputs(Diagnostic):
+    """A block is given other inputs than it has."""
+
+    code = "AS230"
+    name = "wrong-inputs"
+    template = "{problem}"
 
 
 class ContradictsInput(Diagnostic):

@@ -21,11 +21,12 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
+from archspec.graph.bounds import told_once
 from archspec.graph.declared import references, reserved
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
-from archspec.graph.values import evaluate
-from archspec.graph.walk import Walker, told_once
-from archspec.language.model import Spec
+from archspec.graph.values import depends_on_unknown, evaluate
+from archspec.graph.walk import Walker
+from archspec.language.model import Spec, Step
 from archspec.language.source import Data
 from archspec.ops import Shape
 from archspec.ops.shape import read_shape
@@ -33,6 +34,8 @@ from archspec.ops.shape import read_shape
 MOST_COLOURS = 4
 """Channels of a picture: one, or three colours, and how opaque it is."""
 LEAST_SIDE = 16
+WORK_AROUND = 200
+"""What a network takes beside its rows."""
 
 
 def build(
@@ -48,13 +51,14 @@ def build(
     memory = memory or Memory()
     walker = Walker(spec, names, shape, faults, memory)
     root = walker.root()
-    if spec.body.steps and not walker.nodes and not walker.faults:
+    memory.work += WORK_AROUND + len(spec.vars) + walker.bounds.work
+    if spec.body.steps and not walker.leaves.nodes and not walker.faults:
         help_ = "its conditions leave out every row"
         faults.append(EmptyBody(spec.body.at, owner="the network", help=help_))
     outputs, training_only = _outputs(spec, walker, faults)
-    nodes = tuple(walker.nodes)
+    nodes = tuple(walker.leaves.nodes)
     evaluated = run = None
-    if walker.branching or spec.outputs:
+    if walker.resolver.branching or spec.outputs:
         kept = [value for name, value in outputs.items() if name not in training_only]
         evaluated = _leading_to(nodes, kept)
         trained = _leading_to(nodes, outputs.values())
@@ -65,12 +69,12 @@ def build(
     variables = {name: names[name] for name in known}
     network = Network(
         spec=spec,
-        inputs=walker.inputs,
+        inputs=walker.leaves.inputs,
         vars=variables,
         root=root,
         nodes=nodes,
-        shapes=tuple(walker.shapes),
-        twins=tuple(walker.twins),
+        shapes=tuple(walker.leaves.shapes),
+        twins=tuple(walker.leaves.twins),
         outputs=outputs,
         training_only=training_only,
         evaluated=evaluated,
@@ -107,10 +111,13 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
             faults.append(VariableUnset(where, on_key=True, name=name, who=who))
             names[name] = UNKNOWN
             continue
+        before = len(faults)
         value = evaluate(written, names, where, faults)
-        names[name] = UNKNOWN if value is None else value
+        unsure = isinstance(value, list) and depends_on_unknown(written, names)
+        unsure = unsure or value is None or len(faults) > before
+        names[name] = UNKNOWN if unsure else value
         if isinstance(value, dict) or written is None:
-            wanted = "a number, true or false, a list of them, or the name of a block"
+            wanted = "a number, true or false, the name of an op or a block, or a list of these"
             faults.append(WrongType(where, what=f"`{name}`", wanted=wanted, found=describe(value)))
     _unknown(spec, own, overrides, faults)
     return names
@@ -173,10 +180,10 @@ def _outputs(
     """What the network gives back, by name, and which of that only in training."""
     body = walker.body
     if not spec.outputs:
-        if not walker.nodes:
+        if not walker.leaves.nodes:
             return {}, frozenset()
         last = body.previous
-        name = INPUT_NAME if last.node == INPUT else walker.nodes[last.node].path
+        name = INPUT_NAME if last.node == INPUT else walker.leaves.nodes[last.node].path
         return {name: last}, frozenset()
     outputs: dict[str, Value] = {}
     before = len(faults)
@@ -185,12 +192,18 @@ def _outputs(
             if not output.optional:
                 faults.append(OutputMissing(output.at, name=output.name, of=output.of))
             continue
-        if output.of not in body.outputs:
+        if output.of.partition(".")[0] not in body.outputs:
             help_ = as_step(output.of) or suggest(output.of, body.outputs)
             problem = f"the network's body has no step `{output.of}`"
             faults.append(UnknownStep(output.at, problem=problem, help=help_))
             continue
-        outputs[output.name] = body.outputs[output.of]
+        reader = Step(output.at, None, None, {}, {}, inputs=(output.of,))
+        read = walker.resolver.read(reader, output.of, output.at, spec.body, body)
+        if read is not None and (len(read) != 1 or read[0] is None):
+            problem = f"the output `{output.name}` is one step"
+            faults.append(InvalidValue(output.at, problem=problem))
+        elif read is not None and read[0] is not None:
+            outputs[output.name] = read[0]
     training_only = frozenset(o.name for o in spec.outputs if o.training_only and o.name in outputs)
     if len(training_only) == len(outputs) and len(faults) == before:
         problem = "one of the outputs has to be there in evaluation, too"

@@ -1,8 +1,8 @@
 """A block that is used again as it was before: what was made of it then, at another place.
 
 What a block becomes follows from its arguments and from what arrives. Where both are as they were,
-its nodes differ in their numbers, their paths and what arrives at the first of them, and nothing
-has to be computed anew. That holds in another network of the same spec as well: one with other
+its nodes differ in their numbers, their paths and what arrives from outside, and nothing has to be
+computed anew. That holds in another network of the same spec as well: one with other
 variables, which no block sees.
 """
 
@@ -24,8 +24,8 @@ class Walked(NamedTuple):
 
     children: tuple[Scope | Node, ...]
     path: str
-    source: Value
-    output: Value
+    sources: tuple[Value, ...]
+    outputs: tuple[Value, ...]
     start: int
     stop: int
     work: int
@@ -34,22 +34,24 @@ class Walked(NamedTuple):
 
 
 class Copy:
-    """What a block became, once more: at `path`, reading `source`, with nodes from `start` on."""
+    """What a block became, once more: at `path`, reading `sources`, with nodes from `start` on."""
 
-    def __init__(self, walked: Walked, path: str, source: Value, start: int) -> None:
+    def __init__(self, walked: Walked, path: str, sources: tuple[Value, ...], start: int) -> None:
         self.walked = walked
         self.path = path
-        self.source = source
+        self.sources = dict(zip(walked.sources, sources, strict=True))
         self.shift = start - walked.start
         self.skip = len(walked.path)
         self.nodes = [self._node(node) for node in walked.nodes[walked.start : walked.stop]]
         self.children = self._children(walked.children)
-        self.output = self._value(walked.output)
+        self.outputs = tuple(map(self._value, walked.outputs))
 
     def _value(self, value: Value) -> Value:
         """The same value here; one from outside the block can only be what arrives at it."""
         node, port = value
-        return _new(Value, (node + self.shift, port)) if node >= self.walked.start else self.source
+        if node < self.walked.start:
+            return self.sources[value]
+        return _new(Value, (node + self.shift, port))
 
     def _node(self, node: Node) -> Node:
         index, name, module, op_name, inputs = node[:5]

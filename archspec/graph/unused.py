@@ -35,10 +35,15 @@ def _read(*bodies: Body) -> frozenset[str]:
 
 def _read_by(step: Step) -> frozenset[str]:
     """The same of one step, without those in it."""
-    filled = [name for name in (step.name, *(step.inputs or ())) if name and "{" in name]
+    filled = [name for name in (step.name, *(step.inputs or ())) if name and _computes(name)]
     claims = [claim.value for claim in step.claims]
     values = [*step.attributes.values(), *step.sugar.values(), *(step.init or {}).values()]
     return words_in(step.op, values, step.control, filled, claims)
+
+
+def _computes(name: str) -> bool:
+    """Whether a name has holes, or is a choice."""
+    return "{" in name or " if " in name
 
 
 def _variables(spec: Spec) -> Iterator[Diagnostic]:
@@ -89,7 +94,7 @@ def _blocks(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
 
 
 def _of_block(block: Block, handed: Collection[str]) -> Iterator[Diagnostic]:
-    read = _read(block.body)
+    read = _read(block.body) | words_in(list(block.inputs.values()))
     for name in _not_in(read, {**block.args, **block.vars}):
         kind, what = ("args", "argument") if name in block.args else ("vars", "variable")
         if name not in handed or kind == "vars":

@@ -25,19 +25,26 @@ class Claim(NamedTuple):
 
 
 class Control(NamedTuple):
-    """What decides whether and how often a step is run: `when`, `repeat`, `each`, as written."""
+    """What decides whether and how often a step is run: `when`, `repeat`, `each`, as written.
+
+    `beside` makes branches of one. `otherwise`, behind `else`, is what the step's name stands for
+    where it is left out.
+    """
 
     when: Data = None
     repeat: Data = None
     each: Data = None
+    beside: Data = None
+    otherwise: str | None = None
 
 
 class Step(NamedTuple):
     """One row: an op or block with its attributes, or a named group with a body of its own.
 
     `columns` are the names of the cells when the row is written as a list. `inputs` are the names
-    behind `from`; None is the step before. Each of `branches` is a step of its own name (a group
-    or a row), or a body whose steps stand beside the row.
+    behind `from`; None is the step before. Where `from` names the inputs of a block, `keys` are
+    these, one for each. Each of `branches` is a step (a group or a row, with a name or without),
+    or a body whose steps stand beside the row.
     """
 
     at: SpecPath
@@ -52,6 +59,7 @@ class Step(NamedTuple):
     control: Control | None = None
     branches: "tuple[Step | Body, ...] | None" = None
     init: Schemes | None = None
+    keys: tuple[str, ...] | None = None
 
     def where(self, key: str) -> SpecPath:
         """The place of one of the row's values, or the row's where it is not given there."""
@@ -87,7 +95,10 @@ class Body(NamedTuple):
 class Block(NamedTuple):
     """A body with a name, used like an op: `args` by name, None where one is required.
 
-    `vars` are computed from the arguments and from `in_channels`, in order.
+    `vars` are computed from the arguments and from `in_channels`, in order. `inputs` are the names
+    of what arrives, each with None for one value, `optional`, or an expression for the length of a
+    list; there are none where one value arrives that needs no name. `outputs` are what it gives,
+    by name, the first of them also without; the last step where there are none.
     """
 
     name: str
@@ -96,10 +107,12 @@ class Block(NamedTuple):
     vars: Mapping[str, Data]
     body: Body
     description: str | None = None
+    inputs: Mapping[str, Data] = MappingProxyType({})
+    outputs: "tuple[Output, ...]" = ()
 
 
 class Output(NamedTuple):
-    """What a network gives back under a name: the output of the step `of`.
+    """What a network, or a block, gives back under a name: the output of the step `of`.
 
     One that is `training_only` is left out in evaluation; one that is `optional` may be missing.
     """

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from keyword import iskeyword, softkwlist
 
 from archspec.diagnostics import Diagnostic, SpecPath
-from archspec.diagnostics.language import InvalidName, MissingKey, UnknownVersion, WrongType
+from archspec.diagnostics.language import (
+    InvalidName,
+    InvalidValue,
+    MissingKey,
+    UnknownVersion,
+    WrongType,
+)
 from archspec.diagnostics.wording import describe
 from archspec.language.init import read_defaults
 from archspec.language.model import Block, Body, Output, Spec, Variant
@@ -18,7 +24,7 @@ _SPEC_KEYS = (
     *("archspec", "name", "source", "description", "reference", "input", "vars", "variants"),
     *("defaults", "init", "blocks", "columns", "layers", "outputs", "expect"),
 )
-_BLOCK_KEYS = ("description", "args", "vars", "columns", "layers")
+_BLOCK_KEYS = ("description", "inputs", "args", "vars", "columns", "layers", "outputs")
 _OUTPUT_KEYS = ("from", "training_only", "optional")
 _VARIANT_TEXTS = ("name", "source", "description", "reference")
 _VARIANT_KEYS = frozenset({*_VARIANT_TEXTS, "input", "expect"})
@@ -67,7 +73,7 @@ class _SpecParser(RowParser):
             claims=self.claims(data, ()),
             blocks=blocks,
             variants=self.variants(data),
-            outputs=self.outputs(data),
+            outputs=self.outputs(data, ()),
             init=read_defaults(self, self.mapping(data, "init", ()), ("init",)),
             reference=self.text(data, "reference", ()),
         )
@@ -109,8 +115,48 @@ class _SpecParser(RowParser):
         else:
             columns = self.columns(data, at, None)
             body = self.body(data["layers"], (*at, "layers"), columns, owner)
-        local = self.mapping(data, "vars", at)
-        return Block(name, at, args, local, body, self.text(data, "description", at))
+        return Block(
+            name,
+            at,
+            args,
+            self.mapping(data, "vars", at),
+            body,
+            self.text(data, "description", at),
+            self.block_inputs(data, at),
+            self.outputs(data, at),
+        )
+
+    def block_inputs(self, data: Mapping[str, Data], at: SpecPath) -> Mapping[str, Data]:
+        """The names of what arrives at a block: a list, or a mapping where some are not one value.
+
+        The first is one value: a row without `from` reads it.
+        """
+        written, where = data.get("inputs"), (*at, "inputs")
+        if written is None:
+            return {}
+        inputs: Mapping[str, Data] = {}
+        if isinstance(written, list) and all(isinstance(name, str) for name in written):
+            inputs = dict.fromkeys(written)
+            if len(inputs) < len(written):
+                self.fault(InvalidValue, where, problem="two inputs have the same name")
+        elif type(written) is dict:
+            inputs = written
+        else:
+            wanted = "a list of names, or a mapping of names to `optional` or a number"
+            found = describe(written)
+            self.fault(WrongType, where, what="`inputs`", wanted=wanted, found=found)
+            return {}
+        if not inputs:
+            self.fault(InvalidValue, where, problem="`inputs` names nothing")
+        for i, (name, kind) in enumerate(inputs.items()):
+            if kind is not None and not isinstance(kind, str | int):
+                wanted = "`~` for one value, `optional`, or how many values a list has"
+                found = describe(kind)
+                self.fault(WrongType, (*where, name), what=f"`{name}`", wanted=wanted, found=found)
+            if i == 0 and kind is not None:
+                problem = f"`{name}` is the first input, which every block has: it is one value"
+                self.fault(InvalidValue, (*where, name), problem=problem)
+        return inputs
 
     def variants(self, data: Mapping[str, Data]) -> dict[str, Variant]:
         """The members of a family."""
@@ -137,11 +183,11 @@ class _SpecParser(RowParser):
             )
         return variants
 
-    def outputs(self, data: Mapping[str, Data]) -> tuple[Output, ...]:
-        """What the network gives back, by name."""
+    def outputs(self, data: Mapping[str, Data], of: SpecPath) -> tuple[Output, ...]:
+        """What the network, or the block at a path, gives back, by name."""
         outputs = []
-        for name, written in self.mapping(data, "outputs", ()).items():
-            at: SpecPath = ("outputs", name)
+        for name, written in self.mapping(data, "outputs", of).items():
+            at: SpecPath = (*of, "outputs", name)
             if isinstance(written, str | int) and not isinstance(written, bool):
                 outputs.append(Output(name, str(written), at))
                 continue
@@ -154,6 +200,9 @@ class _SpecParser(RowParser):
             if written.get("from") is None:
                 self.fault(MissingKey, at, owner="an output", key="from", help=f"it is {wanted}")
                 continue
+            if of and len(written) > 1:
+                problem = "what a block gives is always there: its outputs have `from` alone"
+                self.fault(InvalidValue, at, problem=problem)
             flags = [self.flag(written, key, at) for key in ("training_only", "optional")]
             outputs.append(Output(name, str(written["from"]), (*at, "from"), *flags))
         return tuple(outputs)

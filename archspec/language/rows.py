@@ -1,5 +1,6 @@
 """The rows of a spec's bodies: steps, groups, branches, and what is claimed of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
@@ -30,13 +31,13 @@ SUGAR = ("norm", "activation", "dropout")
 """Steps that a row may carry, in the order in which they follow it."""
 CLAIM_COLUMNS = ("output", "params")
 """Columns of a table that claim instead of define."""
-CONTROL = ("when", "repeat", "each")
+CONTROL = ("when", "repeat", "each", "beside")
 """What decides whether and how often a step is run."""
 
-_GROUP_KEYS = ("name", "layers", "columns", "expect", "from", *CONTROL)
+_GROUP_KEYS = ("name", "layers", "columns", "expect", "from", *CONTROL, "else")
 _CLAIM_KEYS = ("value", "source", "convention", "tolerance", "scope")
 _SHARED_CLAIM_KEYS = ("source", "convention", "tolerance", "scope")
-_STRUCTURE = frozenset({"from", "branches", "init", *CONTROL})
+_STRUCTURE = frozenset({"from", "branches", "init", "else", *CONTROL})
 ROW_KEYS = frozenset({"name", "op", "expect", *SUGAR, *CLAIM_COLUMNS, *_STRUCTURE})
 _COLUMNS = {"layer_name": "name", "layer": "name", "type": "op"}
 """Words of slides for a table's columns."""
@@ -100,7 +101,7 @@ class RowParser:
     def known(
         self, data: Mapping[str, Data], keys: Iterable[str], at: SpecPath, owner: str
     ) -> None:
-        keys = list(keys)
+        keys = dict.fromkeys(keys)
         unknown = (key for key in data if key not in keys)
         for key in islice(unknown, MAX_FAULTS):
             where, help_ = (*at, key), suggest(key, keys)
@@ -134,14 +135,18 @@ class RowParser:
             return outer
         for i, cell in enumerate(value):
             where = (*at, "columns", i)
+            if len(self.faults) >= MAX_FAULTS:
+                break
             if self.typed(cell, str, where, "a column's name") and not self.is_column(
                 _COLUMNS.get(str(cell), str(cell))
             ):
                 help_ = suggest(cell, sorted(known_columns() | self.columns_too))
                 self.fault(UnknownKey, where, owner="a row", key=cell, help=help_)
-        repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
-        for column in sorted(repeated):
-            at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
+        last = {c: i for i, c in enumerate(value) if isinstance(c, str)}
+        named = Counter(c for c in value if isinstance(c, str))
+        repeated = sorted(c for c, count in named.items() if count > 1)
+        for column in repeated[:MAX_FAULTS]:
+            at_column = (*at, "columns", last[column])
             self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
         return tuple(_COLUMNS.get(str(cell), str(cell)) for cell in value)
 
@@ -150,12 +155,17 @@ class RowParser:
             return Body(at, ())
         if not data:
             self.fault(EmptyBody, at, owner=owner)
-        steps = (
+        steps = tuple(
             self.step(row, (*at, i), columns)
             for i, row in enumerate(data)
             if len(self.faults) < MAX_FAULTS
         )
-        return Body(at, tuple(steps))
+        for step in steps:
+            if step.control is not None and step.control.beside is not None:
+                problem = "`beside` makes branches of one: it stands under `branches`"
+                help_ = "`repeat` makes a chain; and where `from` speaks of `i`, each has its own"
+                self.fault(InvalidValue, step.where("beside"), problem=problem, help=help_)
+        return Body(at, steps)
 
     def step(self, row: Data, at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         if type(row) is dict:
@@ -201,9 +211,11 @@ class RowParser:
         )
         if _STRUCTURE.isdisjoint(row):
             return step
+        inputs, keys = self.inputs(row, here)
         return step._replace(
-            inputs=self.inputs(row, here),
-            control=self.control(row, at),
+            inputs=inputs,
+            keys=keys,
+            control=self.control(row, here),
             branches=self.branches(row, here),
             init=read_schemes(self, row.get("init"), here.where("init")),
         )
@@ -239,49 +251,98 @@ class RowParser:
             f"the group `{name or ''}`",
         )
         step = Step(at, None if name is None else str(name), None, {}, {}, body)
+        inputs, keys = self.inputs(row, step)
         return step._replace(
             claims=self.claims(row, at),
-            inputs=self.inputs(row, step),
-            control=self.control(row, at),
+            inputs=inputs,
+            keys=keys,
+            control=self.control(row, step),
         )
 
-    def control(self, row: Mapping[str, Data], at: SpecPath) -> Control | None:
+    def control(self, row: Mapping[str, Data], step: Step) -> Control | None:
         """What decides whether and how often a step is run, None where nothing does."""
         if not any(row.get(key) is not None for key in CONTROL):
+            if row.get("else") is not None:
+                problem = "`else` says what the name of a step stands for that is left out"
+                help_ = "it goes with `when`, `repeat` or `each`"
+                self.fault(InvalidValue, step.where("else"), problem=problem, help=help_)
             return None
-        when, repeat, each = (row.get(key) for key in CONTROL)
-        return Control(when, repeat, self.table(each, at) if type(each) is dict else each)
+        when, repeat, each, beside = (row.get(key) for key in CONTROL)
+        if beside is not None and (each is not None or repeat is not None):
+            problem = "`beside` makes branches, `repeat` and `each` a chain: a row has one of them"
+            self.fault(InvalidValue, step.where("beside"), problem=problem)
+            beside = None
+        each = self.table(each, step.where("each")) if type(each) is dict else each
+        beside = self.table(beside, step.where("beside")) if type(beside) is dict else beside
+        return Control(when, repeat, each, beside, self.otherwise(row, step))
 
-    def table(self, columns: Mapping[str, Data], at: SpecPath) -> Data:
+    def otherwise(self, row: Mapping[str, Data], step: Step) -> str | None:
+        """What the step's name stands for where it is left out: a step, or `none`."""
+        value = row.get("else")
+        if value is None or self.is_reference(value):
+            return None if value is None else str(value)
+        wanted = "the name of a step, or `none`"
+        found = describe(value)
+        self.fault(WrongType, step.where("else"), what="`else`", wanted=wanted, found=found)
+        return None
+
+    def table(self, columns: Mapping[str, Data], where: SpecPath) -> Data:
         """The rows of a table that is written by its columns: `{width: [64, 128], s: [1, 2]}`."""
         lists = {name: cells for name, cells in columns.items() if type(cells) is list}
         lengths = {name: len(cells) for name, cells in lists.items()}
         if len(lists) < len(columns) or len(set(lengths.values())) != 1:
             told = ", ".join(f"{name} has {lengths.get(name, 'no list')}" for name in columns)
             problem = f"columns are lists of equal length; {told[:200] or 'there are none'}"
-            self.fault(InvalidValue, (*at, "each"), problem=problem)
+            self.fault(InvalidValue, where, problem=problem)
             return []
         return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
 
-    def inputs(self, row: Mapping[str, Data], step: Step) -> tuple[str, ...] | None:
-        """The names behind `from`."""
+    def inputs(
+        self, row: Mapping[str, Data], step: Step
+    ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        """The names behind `from`, and for each the block's input that it is meant for, if said."""
         value, where = row.get("from"), step.where("from")
         if value is None:
-            return None
+            return None, None
+        if not isinstance(value, dict):
+            return self.steps_read(value, where), None
+        read: list[str] = []
+        keys: list[str] = []
+        for key, written in value.items():
+            found = () if written is None else self.steps_read(written, (*where, key))
+            if found is None:
+                return None, None
+            read += found
+            keys += [key] * len(found)
+        if not read:
+            self.fault(InvalidValue, where, problem="`from` names no step")
+            return None, None
+        return tuple(read), tuple(keys)
+
+    def steps_read(self, value: Data, where: SpecPath) -> tuple[str, ...] | None:
+        """The name of a step, or a list of them."""
         names = value if isinstance(value, list) else [value]
         if not names:
             self.fault(InvalidValue, where, problem="`from` names no step")
             return None
+        kept: list[str] = []
         for i, name in enumerate(names):
-            if not isinstance(name, str) and type(name) is not int:
-                at = (*where, i) if isinstance(value, list) else where
-                wanted = "the name of a step, or a list of names"
-                self.fault(WrongType, at, what="`from`", wanted=wanted, found=describe(name))
-                return None
-        return tuple(str(name) for name in names)
+            if self.is_reference(name):
+                kept.append(str(name))
+                continue
+            at = (*where, i) if isinstance(value, list) else where
+            wanted, help_ = "the name of a step, or a list of names", _as_source(name)
+            found = describe(name)
+            self.fault(WrongType, at, what="`from`", wanted=wanted, found=found, help=help_)
+            kept += filter(_is_name, name) if isinstance(name, list) else ()
+        return tuple(kept) or None
+
+    def is_reference(self, value: Data) -> bool:
+        """Whether a value may be the name of a step, a number among them."""
+        return isinstance(value, str) or type(value) is int
 
     def branches(self, row: Mapping[str, Data], step: Step) -> tuple[Step | Body, ...] | None:
-        """The paths that a merge brings together: named ones in a mapping, or lists of steps."""
+        """The paths that a merge brings together: named ones in a mapping, or a list of them."""
         value, where = row.get("branches"), step.where("branches")
         if value is None:
             return None
@@ -294,10 +355,12 @@ class RowParser:
             return tuple(
                 Body((*where, i), ())
                 if branch == [] or branch is None
+                else self.step(branch, (*where, i), None)
+                if type(branch) is dict
                 else self.body(branch, (*where, i), None, "a branch")
                 for i, branch in enumerate(value)
             )
-        wanted = "a mapping of names to steps, or a list of lists of steps"
+        wanted = "a mapping of names to steps, or a list of rows, or of lists of steps"
         self.fault(WrongType, where, what="`branches`", wanted=wanted, found=describe(value))
         return ()
 
@@ -344,3 +407,18 @@ class RowParser:
         texts = (self.text(stated, key, at) for key in ("source", "convention", "scope"))
         source, convention, scope = texts
         return Claim(metric, value, at, source, convention, stated.get("tolerance"), scope)
+
+
+def _as_source(value: Data) -> str:
+    """What was probably meant by something behind `from` that is no name."""
+    if isinstance(value, float):
+        return f'YAML reads a number here; a path stands in quotes, `from: "{value}"`'
+    if isinstance(value, list) and all(map(_is_name, value)):
+        return f"several steps are one list: `from: [{', '.join(map(str, value))}]`"
+    if isinstance(value, dict) and len(value) == 1:
+        return f"name the step alone: `from: {next(iter(value))}`"
+    return "name the step that is read, or leave `from` away to read the row before"
+
+
+def _is_name(value: Data) -> bool:
+    return isinstance(value, str)

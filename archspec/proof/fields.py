@@ -36,6 +36,7 @@ BUDGETS: dict[Effort, float] = {"quick": 2e9, "normal": 20e9, "full": 4e12}
 MARGIN = 8
 """Pixels beyond a field, and two strides more, in which a larger one would show."""
 AXES = ("rows", "columns")
+EPSILON = 1e-5
 
 
 def prove_fields(subject: Subject) -> Proof:
@@ -59,18 +60,17 @@ def prove_fields(subject: Subject) -> Proof:
         smallest = min(candidate.reach for candidate in candidates)
         return not_applicable(claim, f"fields from {smallest} pixels on take --full")
     found: list[Difference] = []
-    positive = positive_state(subject.meta, torch.float32)
+    network = _probe(subject, torch.float32)
     for axis in (0, 1):
         trace = _trace(subject, allowed, axis, breadths[axis], margins[axis])
-        with subject.filled(positive) as network:
-            differing = _compare(subject, network, allowed, trace, torch.float32)
+        differing = _compare(subject, network, allowed, trace, torch.float32)
         if differing:
             # Some fast convolutions compute neighbours together and spread a NaN; that of float64,
             # on an ordinary tensor, does not.
             # And of a narrow strip, units may see nothing but the padding beside it.
             paths = {difference.where for difference in differing}
             again = [candidate for candidate in allowed if candidate.node.path in paths]
-            exact = subject.with_state(positive_state(subject.meta, torch.float64))
+            exact = _probe(subject, torch.float64)
             wider = _wider(subject, again, trace)
             differing = _compare(subject, exact, again, wider, torch.float64)
         found += differing
@@ -84,6 +84,15 @@ def prove_fields(subject: Subject) -> Proof:
         left = len(candidates) - len(allowed)
         text += f"; {left} larger {'one takes' if left == 1 else 'ones take'} --full"
     return verdict(claim, text)
+
+
+def _probe(subject: Subject, dtype: torch.dtype) -> nn.Module:
+    """The network with tensors for tracing. No norm divides by zero: that would be NaN itself."""
+    network = subject.with_state(positive_state(subject.meta, dtype))
+    for module in network.modules():
+        if getattr(module, "eps", None) == 0:
+            module.eps = EPSILON  # type: ignore[assignment]  # a number, of whatever norm it is
+    return network
 
 
 def _affordable(

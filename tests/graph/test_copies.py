@@ -6,9 +6,9 @@ import pytest
 
 from archspec import check_text
 from archspec.api import Check, check
+from archspec.graph.blocks import Blocks
 from archspec.graph.build import build
 from archspec.graph.copies import Copy
-from archspec.graph.walk import Walker
 
 SPECS = Path(__file__).parents[2] / "specs"
 NESTED = """\
@@ -26,7 +26,7 @@ blocks:
     args: {width: , times: 2}
     layers:
       - {op: unit, name: "u{i}", width: width, repeat: times}
-      - {op: add, name: sum, from: [u0, input], when: times > 1}
+      - {op: add, name: sum, from: [previous, input], when: times > 1}
 layers:
   - {op: conv2d, name: stem, out_channels: width, kernel_size: 1}
   - {op: pair, name: a, width: width}
@@ -59,7 +59,7 @@ def test_a_copy_is_what_walking_once_more_gives(spec: str, monkeypatch: pytest.M
     monkeypatch.setattr(Copy, "__init__", _unexpected)
     with pytest.raises(AssertionError, match="a copy"):
         run()  # so there are some
-    monkeypatch.setattr(Walker, "_walk_again", _never)
+    monkeypatch.setattr(Blocks, "_again", _never)
     assert meaning(run()) == meaning(copied)
 
 
@@ -107,12 +107,12 @@ def _unexpected(*_: object) -> None:
     raise AssertionError("a copy")
 
 
-def _never(*_: object) -> bool:
-    return False
+def _never(*_: object) -> None:
+    return None
 
 
-def test_a_block_that_is_open_by_then_is_not_copied() -> None:
-    """`b` is fine by itself, and refused inside `c`, which it uses."""
+def test_a_block_that_is_open_by_then_is_none_in_itself() -> None:
+    """`b` is fine by itself, and in `c`, which it uses: with another argument, which ends it."""
     text = """\
 archspec: 1
 name: cycle
@@ -125,5 +125,9 @@ blocks:
     layers: [{op: relu}, {op: b, when: deep}]
 layers: [{op: b}, {op: c, deep: true}]
 """
-    (fault,) = check_text(text).diagnostics
+    checked = check_text(text)
+    assert checked.network is not None
+    assert not checked.diagnostics
+    assert [node.path for node in checked.network.nodes] == ["0.0.0", "1.0", "1.1.0.0"]
+    (fault,) = check_text(text.replace("deep: false", "deep: true")).diagnostics
     assert "contains itself" in fault.message

@@ -8,7 +8,7 @@ import pytest
 
 import archspec
 from archspec.api import Check, check_text
-from archspec.graph import walk
+from archspec.graph import bounds, conditions
 from archspec.language import loader, source
 
 HEAD = "archspec: 1\nname: Net\ninput: [3, 8, 8]\n"
@@ -86,7 +86,7 @@ def test_a_text_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "MAX_STEPS", 3)
+    monkeypatch.setattr(bounds, "MAX_STEPS", 3)
     assert check_text(SPEC + ROW.replace("conv,", "more,")).ok
     result = check_text(SPEC + "".join(ROW.replace("conv,", f"c{i},") for i in range(3)))
     assert codes(result) == ["AS216"]
@@ -101,16 +101,16 @@ def nested(depth: int) -> str:
 
 
 def test_blocks_are_nested_as_deep_as_anybody_needs() -> None:
-    result = check_text(nested(walk.MAX_NESTED))
+    result = check_text(nested(bounds.MAX_NESTED))
     assert codes(result) == []
     assert result.network is not None
-    assert [node.path for node in result.network.nodes] == [".".join("0" * (walk.MAX_NESTED + 1))]
+    assert [node.path for node in result.network.nodes] == [".".join("0" * (bounds.MAX_NESTED + 1))]
 
 
 def test_blocks_nested_too_deep() -> None:
-    result = check_text(nested(walk.MAX_NESTED + 1))
+    result = check_text(nested(bounds.MAX_NESTED + 1))
     assert codes(result) == ["AS223"]
-    assert lines(result) == [walk.MAX_NESTED + 4]
+    assert lines(result) == [bounds.MAX_NESTED + 4]
 
 
 BRANCHES = "{op: add, branches: [["
@@ -159,15 +159,15 @@ BOUNDED = {
 
 @pytest.mark.parametrize("text", BOUNDED.values(), ids=BOUNDED)
 def test_work_is_bounded(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "MAX_WORK", 100_000)
+    monkeypatch.setattr(bounds, "MAX_WORK", 100_000)
     visits: list[object] = []
-    wanted = walk.Walker._wanted
+    wanted = conditions.Conditions.wanted
 
     def counted(*arguments: Any) -> bool:
         visits.append(None)
         return wanted(*arguments)
 
-    monkeypatch.setattr(walk.Walker, "_wanted", counted)
+    monkeypatch.setattr(conditions.Conditions, "wanted", counted)
     assert "AS216" in codes(check_text(text))
     assert len(visits) <= 100_000
 

@@ -56,6 +56,16 @@ outputs: {out: kept}
   - {op: chunk, chunks: 2, index: 1}
 """,
     ),
+    "norms that divide by nothing of a picture of one colour": (
+        "receptive_field",
+        "proven",
+        "[2, 1, 1]",
+        """
+  - {op: layer_norm2d, eps: 0.5}
+  - {op: layer_norm2d, eps: 0}
+  - {op: relu}
+""",
+    ),
     "a norm that counts batches": (
         "gradients",
         "proven",

@@ -8,7 +8,7 @@ import pytest
 
 import archspec
 from archspec.diagnostics import CATALOGUE
-from archspec.graph import walk
+from archspec.graph import bounds
 from archspec.language import source
 from archspec.report.diagnostics import write_diagnostics
 from archspec.report.excerpt import excerpt
@@ -28,8 +28,9 @@ OVERRIDES: Mapping[str, Mapping[str, Any]] = {
 }
 LIMITS: Mapping[str, tuple[Any, str, int]] = {
     "file-too-large": (source, "MAX_BYTES", 64),
-    "too-many-steps": (walk, "MAX_STEPS", 2),
-    "nested-too-deeply": (walk, "MAX_NESTED", 2),
+    "too-many-steps": (bounds, "MAX_STEPS", 2),
+    "too-many-values": (source, "MAX_VALUES", 20),
+    "nested-too-deeply": (bounds, "MAX_NESTED", 2),
     "module-too-long": (length, "MAX_LINES", 2),
     "code-not-equal": (machine, "MAX_STEPS", 0),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference, Value, Word
 from archspec.language.model import Block, Step
 from archspec.language.source import Data
 from archspec.ops import channels_of
@@ -38,6 +38,7 @@ from archspec.targets.torch.rows.unit import (
     Unit,
     holds_whole_numbers,
 )
+from archspec.targets.torch.rows.uses import channels_name
 from archspec.targets.torch.rows.writer import Writer
 
 _NONE: Mapping[str, Value] = MappingProxyType({})
@@ -76,12 +77,20 @@ class Classes(Writer):
                 unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
-        unit.taken |= {"in_channels", *own.values()}
+        others = [channels_name(name) for name in [*block.inputs][1:]]
+        for name in others:
+            unit.bound[name] = Name(name)
+            unit.whole.add(name)
+        unit.taken |= {"in_channels", *others, *own.values()}
+        if set(others) & {*own.values(), *block.vars}:
+            raise CannotWrite(block.at, "an argument is called like the channels of an input")
         self.define(unit, block.vars)
-        draft = self.write(unit, block.body, self.names[block.name], Name("in_channels"))
+        name = self.names[block.name]
+        draft = self.write(unit, block.body, name, Name("in_channels"), block)
         keep_all = block.name in self.as_values
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in draft.read
+        draft.also = tuple(name for name in others if keep_all or name in draft.read)
         read = frozenset(own.values()) if keep_all else draft.read
         draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name
@@ -107,8 +116,11 @@ class Classes(Writer):
     def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
         """What an argument is in any network, and what it may be, though no use leaves it so."""
         values, default = self.facts.arguments_of(block.name, name), block.args[name]
-        if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
+        if isinstance(default, str) and isinstance(unit.values.get(default), Reference | Word):
             values.append(unit.values[default])
+        if isinstance(default, dict) and "op" in default:
+            worth = self.facts.value_of(default, self.facts.environments(block.name)[0])
+            values += [worth] if isinstance(worth, Reference) else []
         if default is False:
             values.append(default)
         return values
@@ -121,6 +133,8 @@ class Classes(Writer):
     def _default(self, unit: Unit, default: Data) -> Expr:
         if isinstance(default, list):
             return Tuple(tuple(self._default(unit, item) for item in default))
+        if isinstance(default, dict) and "op" in default:
+            return unit.configured(default)
         return unit.expr(default) if isinstance(default, str) else unit.known(default)
 
     # --- groups ------------------------------------------------------------------------------
@@ -136,7 +150,7 @@ class Classes(Writer):
         key = f"{step.at}"
         if key not in self.groups:
             name = self._group_name(step)
-            self.groups[key] = Draft(name, SUPER, None)  # the name is taken from now on
+            self.groups[key] = Draft(name, SUPER, (None,))  # the name is taken from now on
             unit = self.unit(outer.block)
             unit.values.update(outer.values)
             for own, argument in names.items():
@@ -300,7 +314,7 @@ class Classes(Writer):
 
     def value(self, unit: Unit, value: Value) -> Expr:
         """A variable's value."""
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return unit.expr(value)
         return unit.known(value)
 

@@ -33,14 +33,16 @@ INTEGER = Name("int")
 class Draft:
     """A class before it is one: its constructor's arguments, and the statements of its methods.
 
-    `out` are the channels it gives on in terms of its arguments, None where they cannot be said;
-    `outputs` the names of what it gives back, and whether that may be None; `records` the classes
-    of the rows that it is given in tables, `methods` what its constructor calls.
+    `outs` are the channels of what it gives on in terms of its arguments, None where they cannot be
+    said; `inputs` the names of what its forward takes, `also` those of the channels that it takes
+    beside the first; `outputs` the names of what it gives back, and whether that may be None;
+    `records` the classes of the rows that it is given in tables, `methods` what its constructor
+    calls.
     """
 
     name: str
     base: Expr
-    out: Expr | None
+    outs: tuple[Expr | None, ...]
     docstring: str = ""
     arguments: tuple[Argument, ...] = ()
     takes_channels: bool = False
@@ -52,6 +54,13 @@ class Draft:
     block: str = ""
     records: tuple[Record, ...] = ()
     methods: tuple[Function, ...] = ()
+    inputs: tuple[str, ...] = ("x",)
+    also: tuple[str, ...] = ()
+
+    @property
+    def out(self) -> Expr | None:
+        """The channels of the first value that it gives."""
+        return self.outs[0]
 
     @property
     def read(self) -> frozenset[str]:
@@ -70,7 +79,7 @@ class Draft:
             methods.append(Function("__init__", parameters, Literal(None), body))
         methods += self.methods
         if self.forward:
-            parameters = (Parameter("self"), Parameter("x", TENSOR))
+            parameters = (Parameter("self"), *(Parameter(name, TENSOR) for name in self.inputs))
             methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
         own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
         before = [record.definition for record in self.records]
@@ -79,7 +88,7 @@ class Draft:
     def all_arguments(self) -> list[Argument]:
         """The arguments of its constructor, the channels that arrive among them."""
         first = [Argument("in_channels", INTEGER)] if self.takes_channels else []
-        return [*first, *self.arguments]
+        return [*first, *(Argument(name, INTEGER) for name in self.also), *self.arguments]
 
     def _outputs_class(self) -> Class:
         fields = tuple(

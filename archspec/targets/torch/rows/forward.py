@@ -28,6 +28,7 @@ from archspec.targets.python.tree import (
     dotted,
     names_in,
 )
+from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import is_overwritable
 from archspec.targets.torch.rows.unit import Unit
 from archspec.targets.torch.rows.variables import Item, Variables, snake
@@ -62,7 +63,7 @@ class Forward(Variables):
         ordered = _heads_early(self.items)
         self.exprs[0] = Name("x")
         for item in ordered:
-            for value in item.inputs:
+            for value in _read_by(item):
                 self.left[value] = self.left.get(value, 0) + 1
         for value in outputs:
             self.left[value] = self.left.get(value, 0) + 1
@@ -148,8 +149,11 @@ class Forward(Variables):
 
     def _write_item(self, item: Item, following: Item | None, apply: Apply) -> None:
         expr = apply([self.exprs[value] for value in item.inputs])
-        for value in item.inputs:
+        for value in _read_by(item):
             self.left[value] -= 1
+        if len(item.values) > 1:
+            self._write_several(item, expr)
+            return
         flag = self.flags.get(item.value)
         if item.value in self.joined:
             self.exprs[item.value] = expr
@@ -172,6 +176,21 @@ class Forward(Variables):
         name = self.variable(item)
         self._add(Assign(Name(name), expr), item)
         self.exprs[item.value] = Name(name)
+
+    def _write_several(self, item: Item, expr: Expr) -> None:
+        """`x, prev = self.cell(x, prev)`: a block that gives several values."""
+        names: list[str] = []
+        assert item.step.name is not None
+        for value, output in zip(item.values, item.outputs, strict=True):
+            taken = {*names, *self._waiting()}
+            own = snake(f"{item.step.name}_{output}")
+            options = (snake(output), own, *(f"{own}{i}" for i in range(2, len(taken) + 3)))
+            name = next(n for n in options if n not in taken and usable_argument(n))
+            names.append(name)
+            self.exprs[value] = Name(name)
+            self.named.add(name)
+        targets = Tuple(tuple(map(Name, names)))
+        self._add(Assign(targets, expr), item)
 
     def _write_parts(self, item: Item) -> bool:
         """`left, right = x.chunk(2, dim=1)` where rows take all the parts of one value."""
@@ -218,7 +237,7 @@ class Forward(Variables):
             self._add(Assign(Name(name), Conditional(flag, expr, Literal(None))), item)
             self.exprs[item.value] = Name(name)
             return
-        first = self.joined.get(item.inputs[0], item.inputs[0])
+        first = self.joined.get(item.passes, item.passes)
         before = self.exprs[first]
         name = self._passing(item, first, expr)
         if before != Name(name):
@@ -375,13 +394,19 @@ def gives_any(expr: Expr) -> bool:
     return False
 
 
+def _read_by(item: Item) -> tuple[int, ...]:
+    """The values that a step reads, what goes on in its place among them."""
+    through = not isinstance(item.when, bool) and item.passes not in item.inputs
+    return (*item.inputs, item.passes) if through else item.inputs
+
+
 def _leading_to(outputs: Sequence[int], items: Sequence[Item]) -> list[Item]:
     """The items that an output follows from, in their order; nobody calls another one's module."""
     needed = set(outputs)
     kept = []
     for item in reversed(items):
-        if item.value in needed:
-            needed.update(item.inputs)
+        if item.value in needed or not needed.isdisjoint(item.values):
+            needed.update(_read_by(item))
             kept.append(item)
     return kept[::-1]
 

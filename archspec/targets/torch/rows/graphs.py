@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from archspec.diagnostics import SpecPath
 from archspec.graph.names import problem_with
-from archspec.language.model import Body, Step
+from archspec.graph.network import INPUT_NAME
+from archspec.graph.resolve import CHOICE, NONE, PREVIOUS
+from archspec.language.model import Body, Output, Step
 from archspec.language.rows import SUGAR
-from archspec.ops import channels_of
+from archspec.language.source import Data
+from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.ops.merge import Concat
 from archspec.ops.reshape import Flatten
 from archspec.targets.python.arithmetic import add_up
@@ -28,15 +32,20 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.emit import Row, Written, spell_step
 from archspec.targets.torch.emit.norm import times
+from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import has_parameters
 from archspec.targets.torch.rows.forward import Apply, Forward
 from archspec.targets.torch.rows.modules import Modules
 from archspec.targets.torch.rows.single import Piece
 from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 from archspec.targets.torch.rows.unrolled import iterations
+from archspec.targets.torch.rows.uses import channels_name
 from archspec.targets.torch.rows.variables import Item
 
 _MODULE = dotted("nn.Module")
+MISSING = -(10**6)
+Known: TypeAlias = "int | dict[str, int] | None"
+"""What a name stands for: a value, nothing, or the values that a block gives by name."""
 
 
 def is_unrolled(step: Step) -> bool:
@@ -50,7 +59,7 @@ class Graph(Forward):
     def __init__(self, unit: Unit, modules: Modules) -> None:
         super().__init__(unit)
         self.modules = modules
-        self.names: dict[str, int] = {}
+        self.names: dict[str, Known] = {}
         self.source = 0  # what `input` stands for
         self.depth = 0  # of groups that are none in code
         self.within: set[int] = set()  # the values of what stands in such
@@ -60,12 +69,30 @@ class Graph(Forward):
         self.dropped: set[str] = set()  # names of steps that are not there
         self.attributes: set[str] = set()  # names that unnamed steps were given
         self.written: set[str] = set()  # the attributes that hold modules
+        self.parameters: tuple[str, ...] = ("x",)  # of forward
 
     # --- reading the body --------------------------------------------------------------------
 
-    def read_body(self, body: Body) -> int:
-        """Collect the steps; the value that leaves the body."""
+    def read_body(self, body: Body, inputs: Mapping[str, Data]) -> int:
+        """Collect the steps of a body with these inputs; the value that leaves it."""
+        for i, (name, kind) in enumerate(inputs.items()):
+            if kind is not None:
+                raise CannotWrite(body.at, f"`{name}` is no single tensor")
+            self.names[name] = -i
+            if i:
+                self.channels[-i] = self.unit.bound[channels_name(name)]
+                own = name if usable_argument(name) and name != "x" else f"{name}_"
+                self.parameters = (*self.parameters, own)
+                self.exprs[-i] = Name(own)
         return self._steps(body.steps, 0)
+
+    def outputs_of(self, outputs: Sequence[Output]) -> list[tuple[str, int]]:
+        """What a block gives back: name and value."""
+        reader = Step((), None, None, {}, {}, inputs=tuple(output.of for output in outputs))
+        values = self._inputs(reader, 0)
+        if len(values) != len(outputs):
+            raise CannotWrite((), "an output is nothing")
+        return [(output.name, value) for output, value in zip(outputs, values, strict=True)]
 
     def _steps(self, steps: Sequence[Step], previous: int) -> int:
         for step in steps:
@@ -78,7 +105,7 @@ class Graph(Forward):
     def _unrolled(self, step: Step, previous: int) -> int:
         """A repeated step without a group of its own: every repetition is a step."""
         if not (found := iterations(self.unit, step)):
-            return self._inputs(step, previous)[0]
+            return previous
         for once, bound in found:
             self.bound[once.at] = bound
             with self.modules.standing_for(bound):
@@ -86,30 +113,69 @@ class Graph(Forward):
         return previous
 
     def _step(self, step: Step, previous: int) -> int:
-        inputs = self._inputs(step, previous)
         when = self.modules.condition(step)
         if when is False or not self.facts.is_there(step):
-            if step.name is not None:
-                self.names[step.name] = inputs[0]
-                if when is False:  # what does nothing is there, and passes on what arrives
-                    self.dropped.add(step.name)
-            return inputs[0]
+            self._leave_out(step, previous)
+            return previous
+        inputs = self._inputs(step, previous)
         if step.branches is not None:
-            inputs = tuple(
-                self._steps(branch.steps, inputs[0])
-                if isinstance(branch, Body)
-                else self._step(branch, inputs[0])
-                for branch in step.branches
-            )
+            ends = [self._end(branch, inputs[0]) for branch in step.branches]
+            inputs = tuple(end for end in ends if end is not None)
+        if len(inputs) == 1 and self._is_one_of(step):
+            self.names[step.name or self._number(step)] = inputs[0]
+            return inputs[0]
         if self._is_transparent(step) and step.body is not None:
             return self._inside(step.body, inputs[0])
-        previous = self._item(step, "", inputs, when)
+        passes = previous if len(inputs) > 1 else inputs[0]
+        if not isinstance(when, bool) and self._otherwise(step, passes) != passes:
+            raise CannotWrite(step.at, "it is left out in some objects, for another step")
+        previous = self._item(step, "", inputs, when, passes)
         for role in () if step.spread else SUGAR:
             if self.facts.nodes_of(step, role):
                 carried = _both(when, self.modules.carried_when(step, role) or True)
                 previous = self._item(step, role, (previous,), carried)
-        self.names[step.name or self._number(step)] = previous
+        item = self.items[-1]
+        self.names[step.name or self._number(step)] = (
+            dict(zip(item.outputs, item.values, strict=True)) if item.values else previous
+        )
         return previous
+
+    def _end(self, branch: Step | Body, source: int) -> int | None:
+        """The value at the end of a branch, None where it stands for nothing."""
+        if isinstance(branch, Body):
+            return self._steps(branch.steps, source)
+        if branch.control is not None and branch.control.beside is not None:
+            raise CannotWrite(branch.at, "it is several branches")
+        if branch.name is None or self.facts.is_there(branch):
+            return self._step(branch, source)
+        self._leave_out(branch, source)
+        known = self.names[branch.name]
+        return None if known is None else self._value(branch, branch.name, source)
+
+    def _leave_out(self, step: Step, previous: int) -> None:
+        """Note what the name of a step stands for that is in no object of the class."""
+        if step.name is None or "{" in step.name:
+            return
+        self.names[step.name] = self._otherwise(step, previous)
+        if step.control is not None and step.control.otherwise is None:
+            self.dropped.add(step.name)
+
+    def _otherwise(self, step: Step, previous: int) -> int | None:
+        """What the name of a step stands for where it is left out."""
+        written = None if step.control is None else step.control.otherwise
+        if written is not None:
+            found = self._inputs(step._replace(inputs=(written,), keys=None), previous)
+            return found[0] if found else None
+        if step.branches is not None or len(step.inputs or ()) > 1:
+            return previous  # a merge: nobody reads its name then
+        found = self._inputs(step, previous)
+        return found[0] if found else None
+
+    def _is_one_of(self, step: Step) -> bool:
+        """Whether a merge has come to one of what it brings together: nothing is done then."""
+        cls = OPS_BY_NAME.get(step.op or "")
+        merges = cls is not None and cls.arity == "several"
+        return merges and not self.facts.nodes_of(step)
 
     def _number(self, step: Step) -> str:
         """What an unnamed step is called in its body: its number."""
@@ -135,26 +201,79 @@ class Graph(Forward):
         return not any(node.named or node.module.tensors for node in nodes)
 
     def _inputs(self, step: Step, previous: int) -> tuple[int, ...]:
+        """The values that a step reads, without what is left out and stands for nothing."""
         if step.inputs is None:
             return (previous,)
-        found = []
-        for name in step.inputs:
-            if name == "input":
-                found.append(self.source)
-            elif name in self.names:
-                found.append(self.names[name])
-            else:
-                raise CannotWrite(step.at, f"`{name}` is no name that can be followed")
-        return tuple(found)
+        texts = step.inputs
+        if step.keys is not None:
+            texts = self._in_order(step)
+        values = (self._value(step, text, previous) for text in texts)
+        return tuple(value for value in values if value is not None)
 
-    def _item(self, step: Step, role: str, inputs: tuple[int, ...], when: When) -> int:
+    def _in_order(self, step: Step) -> tuple[str, ...]:
+        """What is given to a block by name, in the order of its inputs."""
+        ordered = {
+            tuple(self.facts.spec.blocks[name].inputs) for name in self.facts.blocks_of(step)
+        }
+        given = dict(zip(step.keys or (), step.inputs or (), strict=True))
+        if len(ordered) != 1 or not given.keys() >= {*next(iter(ordered))}:
+            raise CannotWrite(step.at, "its inputs differ from block to block")
+        return tuple(given[name] for name in ordered.pop())
+
+    def _value(self, step: Step, text: str, previous: int) -> int | None:
+        """The value behind one text of `from`."""
+        text = self._chosen(step, text)
+        head, *path = text.split(".")
+        if text == NONE:
+            return None
+        if text == PREVIOUS:
+            return previous
+        if text == INPUT_NAME:
+            return self.source
+        known = self.names.get(head, MISSING)
+        if known == MISSING or len(path) > 1 or "*" in path:
+            raise CannotWrite(step.at, f"`{text}` is no name that can be followed")
+        if isinstance(known, dict):
+            return known[path[0]] if path else next(iter(known.values()))
+        if path:
+            raise CannotWrite(step.at, f"`{text}` is no name that can be followed")
+        return known
+
+    def _chosen(self, step: Step, text: str) -> str:
+        """What a choice comes to, where it is the same in every object of the class."""
+        while choice := CHOICE.fullmatch(text.strip()):
+            first, condition, second = choice.groups()
+            found = {
+                bool(self.facts.value_of(condition, names))
+                for names in self.facts.environments(self.unit.block)
+            }
+            if len(found) != 1:
+                raise CannotWrite(step.at, "what it reads differs from object to object")
+            text = (first if found.pop() else second).strip()
+        return text
+
+    def _item(
+        self, step: Step, role: str, inputs: tuple[int, ...], when: When, passes: int | None = None
+    ) -> int:
         trained_only = self.unit.block == "" and not self.facts.is_evaluated(step)
-        item = Item(step, role, inputs, self.count, when, trained_only)
+        through = inputs[0] if passes is None else passes
+        item = Item(step, role, inputs, self.count, when, trained_only, through)
         self.items.append(item)
         if self.depth:
             self.within.add(item.value)
-        self.count += 1
+        item.outputs = () if role else self._outputs_of(step)
+        self.count += max(1, len(item.outputs))
+        item.values = tuple(range(item.value, self.count)) if item.outputs else ()
         return item.value
+
+    def _outputs_of(self, step: Step) -> tuple[str, ...]:
+        """The names of what a block gives, where that is more than one value."""
+        blocks = [self.facts.spec.blocks[name] for name in self.facts.blocks_of(step)]
+        found = {tuple(output.name for output in block.outputs) for block in blocks}
+        names = found.pop() if found else ()
+        if found or (len(names) > 1 and step.spread):
+            raise CannotWrite(step.at, "it gives several values, one after the other")
+        return names if len(names) > 1 else ()
 
     def may_be_missing(self, value: int) -> bool:
         """Whether what gives a value is there in some objects of the class only."""
@@ -197,7 +316,7 @@ class Graph(Forward):
         if flag is not None:
             self.flags[item.value] = flag
             if self.is_merge(item):
-                out = self.modules.either(item.when, out, self.channels[item.inputs[0]])
+                out = self.modules.either(item.when, out, self.channels[item.passes])
         return apply, out
 
     # --- merges ------------------------------------------------------------------------------
@@ -216,7 +335,8 @@ class Graph(Forward):
         assert spelling.function is not None
         if isinstance(leaf.op, Concat):
             return spelling.function, add_up(channels)
-        widest = max(range(len(channels)), key=lambda i: channels_of(leaf.shapes[i]))
+        shapes = leaf.shapes
+        widest = max(range(len(channels)), key=lambda i: channels_of(shapes[i]))
         return spelling.function, channels[widest]
 
     def _kept(self, item: Item, attribute: str, written: Written) -> Written:
@@ -237,6 +357,7 @@ class Graph(Forward):
     def _module(self, item: Item) -> tuple[Apply, Expr]:
         """The call of a module or function, and the channels it gives on."""
         arriving = self.channels[item.inputs[0]]
+        self.modules.beside = [self.channels[value] for value in item.inputs[1:]]
         saved = self.unit.save()
         piece = self._piece(item, arriving)
         out = piece.out
@@ -269,7 +390,9 @@ class Graph(Forward):
             self._conditional(item, name, arriving)
         else:
             self.unit.add(Assign(attribute, module))
-        return lambda parts: Call(attribute, (parts[0],)), out
+        for value, width in zip(item.values[1:], piece.others, strict=True):
+            self.channels[value] = width
+        return lambda parts: Call(attribute, tuple(parts)), out
 
     def _is_open(self, piece: Piece) -> bool:
         """Whether padding depends on the constructor's arguments, which forward cannot see."""

@@ -32,6 +32,7 @@ from archspec.targets.torch.emit import Row, Spelling, Written, spell_step
 from archspec.targets.torch.emit.padding import plan
 from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
 from archspec.targets.torch.rows.facts import Leaf, common
+from archspec.targets.torch.rows.padded import padded_in_numbers
 from archspec.targets.torch.rows.unit import CannotWrite, Unit
 from archspec.targets.torch.signatures import unbound
 
@@ -45,7 +46,8 @@ _PARAMETER = dotted("nn.Parameter")
 class Piece:
     """One module: its name in its body (None: its position), how it is made, what it gives on.
 
-    `when` is the condition under which a row carries it along.
+    `when` is the condition under which a row carries it along; `others` are the channels of what a
+    block gives beside its first value.
     """
 
     name: str | None
@@ -55,6 +57,7 @@ class Piece:
     spelling: Spelling | None = None
     leaf: Leaf | None = None
     when: Expr | None = None
+    others: tuple[Expr, ...] = ()
 
     @property
     def is_parameter(self) -> bool:
@@ -80,15 +83,17 @@ class Rows:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
-        leaf = min(self.facts.kinds_of(step, role), key=_padding_order)
+        kinds = self.facts.kinds_of(step, role)
+        leaf = min(kinds, key=_padding_order)
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
+        leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
-        out = self._leaving(self.facts.kinds_of(step, role), row, spelling)
+        out = self._leaving(kinds, row, spelling)
         module = spelling.module
         callee = self._callee(step, role)
         if callee is not None:
-            module = self._called(callee, self.facts.kinds_of(step, role), row)
+            module = self._called(callee, kinds, row)
             spelling = Spelling(module)
         name = step.name
         if name is not None and role:
@@ -125,7 +130,7 @@ class Rows:
             module = spell_step(leaf.op, replace(row, shapes=leaf.shapes)).module
             if module is None:
                 raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
-            head = self.unit.spell_name(leaf.op.op_name)
+            head = self.unit.spell_name(leaf.node.head or leaf.op.op_name)
             if isinstance(head, Lambda) or module.function == _IDENTITY:
                 continue  # it takes whatever it is given
             arguments = unbound(head, module)
@@ -144,7 +149,7 @@ class Rows:
                 written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
         if isinstance(written, dict):
             written = written.get("op")
-        elif role == "dropout":
+        elif role == "dropout" and not self._has_head(step, role):
             return None  # a probability, and the op is what the word says
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
@@ -153,6 +158,10 @@ class Rows:
         if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
             return None  # known here, as if it had been written
         return expr
+
+    def _has_head(self, step: Step, role: str) -> bool:
+        """Whether any op of a row is a value with attributes."""
+        return any(leaf.node.head is not None for leaf in self.facts.nodes_of(step, role))
 
     def _with_named_width(self, leaf: Leaf, attributes: dict[str, Written]) -> dict[str, Written]:
         """A computed width that is needed again gets a name."""

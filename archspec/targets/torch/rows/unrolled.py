@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.expressions import Value
-from archspec.graph.resolve import HOLE
+from archspec.graph.resolve import HOLE, holds_everywhere
 from archspec.language.model import Step
 from archspec.language.rows import SUGAR
 from archspec.targets.python.tree import Expr
@@ -31,12 +31,17 @@ def iterations(unit: Unit, step: Step) -> list[Iteration]:
     """
     facts = unit.facts
     kept: list[tuple[Step, dict[str, Value]]] = []
-    for number, names in enumerate(_turns(unit, step)):
+    turns = _turns(unit, step)
+    everywhere = holds_everywhere(step, turns[0] if turns else ())
+    for number, names in enumerate(turns):
         if not _holds(unit, step, names):
             continue
         name = None if step.name is None else _filled(unit, step.name, names)
-        once = step._replace(at=(*step.at, f"#{number}"), name=name, control=None)
-        kept.append((once if not kept else once._replace(inputs=None), names))
+        read = step.inputs and tuple(_filled(unit, text, names) for text in step.inputs)
+        once = step._replace(at=(*step.at, f"#{number}"), name=name, control=None, inputs=read)
+        if kept and not everywhere:
+            once = once._replace(inputs=None, keys=None)
+        kept.append((once, names))
     _divide(facts, step, [once for once, _ in kept])
     return [
         Iteration(once, {key: unit.known(value) for key, value in names.items()})

@@ -40,7 +40,12 @@ class BlockClass(Protocol):
     block: str
     arguments: tuple[Argument, ...]
     takes_channels: bool
-    out: Expr | None
+    also: tuple[str, ...]
+    outs: tuple[Expr | None, ...]
+
+    @property
+    def out(self) -> Expr | None:
+        """The channels of the first value that it gives."""
 
 
 class Uses(Rows):
@@ -49,6 +54,7 @@ class Uses(Rows):
     def __init__(self, unit: Unit, class_of: Callable[[str], BlockClass]) -> None:
         super().__init__(unit)
         self.class_of = class_of
+        self.beside: Sequence[Expr] = ()  # the channels of what arrives beside the first value
 
     def use(self, step: Step, channels: Expr) -> Piece:
         """The module of a row that stands for a block."""
@@ -59,10 +65,8 @@ class Uses(Rows):
         read = {argument.key for cls in classes for argument in cls.arguments}
         read |= free_names(*(cls.out for cls in classes if cls.out is not None))
         values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
-        items: list[CallArgument] = []
-        if any(cls.takes_channels for cls in classes):
-            items.append(channels)
-            self.unit.use(channels)
+        known = {"in_channels": channels, **self._others(step, classes)}
+        items: list[CallArgument] = [*self._channels_taken(classes, known)]
         positional = True
         for argument in self._arguments(classes):
             value = values.get(argument.key)
@@ -77,8 +81,15 @@ class Uses(Rows):
             by_name = argument.is_flag or argument.name in GEOMETRY
             positional = positional and argument.default is None and not by_name
             items.append(value if positional else Keyword(argument.name, value))
-        outs = {cls.name: self._block_out(step, cls, channels, values) for cls in classes}
+        outs = {cls.name: self._block_out(step, cls, cls.out, known, values) for cls in classes}
         out = _chosen(head, outs)
+        more = [cls.outs[1:] for cls in classes]
+        widths = tuple(
+            self._block_out(step, classes[0], width, known, values, port)
+            for port, width in enumerate(more[0], start=1)
+        )
+        if any(len(widths) != len(found) for found in more):
+            raise CannotWrite(step.at, "it gives several values, and not always as many")
         if self._deserves_name(out) and out in values.values():
             self.unit.use(out)
             name = self.unit.named(out, "width", self.width_name("channels"))
@@ -87,7 +98,29 @@ class Uses(Rows):
         elif self._is_long(out) and self.facts.is_used_behind(step):
             self.unit.use(out)
             out = self.unit.named(out, "channels1")
-        return Piece(step.name, Call(head, tuple(items)), out, step)
+        return Piece(step.name, Call(head, tuple(items)), out, step, others=widths)
+
+    def _channels_taken(
+        self, classes: Sequence[BlockClass], known: Mapping[str, Expr]
+    ) -> Iterator[Expr]:
+        """The channels of what arrives, those that any of the classes takes."""
+        taken = {name for cls in classes for name in cls.also}
+        taken |= {"in_channels" for cls in classes if cls.takes_channels}
+        for name, width in known.items():
+            if name in taken:
+                self.unit.use(width)
+                yield width
+
+    def _others(self, step: Step, classes: Sequence[BlockClass]) -> dict[str, Expr]:
+        """The channels of what arrives beside the first value, by the names that classes have."""
+        found: dict[str, Expr] = {}
+        for cls in classes:
+            names = [*self.facts.spec.blocks[cls.block].inputs][1:]
+            if len(names) != len(self.beside):
+                raise CannotWrite(step.at, "its inputs are not all given, or stand in a chain")
+            for name, width in zip(names, self.beside, strict=True):
+                found[channels_name(name)] = width
+        return found
 
     def _is_long(self, expr: Expr) -> bool:
         """Whether a width is too long to be read again and again; loops have their own variable."""
@@ -117,13 +150,20 @@ class Uses(Rows):
         return sorted(found.values(), key=lambda argument: argument.default is not None)
 
     def _block_out(
-        self, step: Step, cls: BlockClass, channels: Expr, values: Mapping[str, Expr]
+        self,
+        step: Step,
+        cls: BlockClass,
+        out: Expr | None,
+        arriving: Mapping[str, Expr],
+        values: Mapping[str, Expr],
+        port: int = 0,
     ) -> Expr:
-        """The channels that a block gives on, in the terms of its user."""
-        if cls.out is None:
+        """The channels of a value that a block gives on, in the terms of its user."""
+        if out is None:
             scopes = self.facts.scopes[step.at, "block"]
             width = common(
-                channels_of(self.facts.shape(inner.network, inner.scope.output)) for inner in scopes
+                channels_of(self.facts.shape(inner.network, inner.scope.outputs[port]))
+                for inner in scopes
             )
             if width is None:
                 problem = "how many channels leave this block cannot be said with its arguments"
@@ -136,13 +176,15 @@ class Uses(Rows):
                 known[names.get(key, key)] = values[key]
             elif default is not None:
                 known[names.get(key, key)] = self._default(cls, key, values)
-        return substituted(cls.out, {**known, "in_channels": channels})
+        return substituted(out, {**known, **arriving})
 
     def _default(self, cls: BlockClass, key: str, values: Mapping[str, Expr]) -> Expr:
         """The default of an argument, in which others may stand, in the terms of the user."""
         args = self.facts.spec.blocks[cls.block].args
         default = args.get(key)
         if not isinstance(default, str):
+            if isinstance(default, dict) and names_in_written(default) & args.keys():
+                raise CannotWrite(("blocks", cls.block), f"{key} follows from other arguments")
             return self.unit.argument(default)
         known = dict(values)
         for name in names_in_written(default) & args.keys():
@@ -159,6 +201,11 @@ class Uses(Rows):
             yield
         finally:
             self.unit.bound = before
+
+
+def channels_name(name: str) -> str:
+    """What the channels of a block's input are called in its constructor."""
+    return f"{name}_channels"
 
 
 def _renamed(item: CallArgument, expr: Expr, name: Expr) -> CallArgument:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from archspec.graph.declared import references
-from archspec.language.model import Body, Step
+from archspec.language.model import Block, Body, Step
 from archspec.language.source import Data
 from archspec.targets.python.arithmetic import Unknown, free_names, value_of
 from archspec.targets.python.text import flat
@@ -21,6 +21,8 @@ from archspec.targets.python.tree import (
     Node,
     Return,
     Statement,
+    Subscript,
+    Tuple,
     dotted,
     names_in,
     rebuild,
@@ -78,10 +80,11 @@ class Writer(ABC):
     def define(self, unit: Unit, written: Mapping[str, Data]) -> None:
         """Variables of the class's own: what is known is written where it is used."""
         for name, value in written.items():
-            if not isinstance(value, str):
+            is_op = isinstance(value, dict) and "op" in value
+            if not isinstance(value, str) and not is_op:
                 unit.values[name] = value
                 continue
-            expr = unit.expr(value)
+            expr = unit.configured(value) if is_op else unit.expr(value)
             if not free_names(expr) - unit.class_names:
                 unit.bound[name] = expr
                 continue
@@ -99,19 +102,24 @@ class Writer(ABC):
             if unit.is_whole(expr):
                 unit.whole.add(own)
 
-    def write(self, unit: Unit, body: Body, name: str, channels: Expr) -> Draft:
-        """The class of a body."""
+    def write(
+        self, unit: Unit, body: Body, name: str, channels: Expr, block: Block | None = None
+    ) -> Draft:
+        """The class of a body, which may be that of a block."""
         modules = Modules(unit, self.class_of, self.group)
         steps = [step for step in body.steps if self.facts.is_there(step)]
         in_a_row = is_chain(steps) and not modules.needs_class(body)
         if in_a_row and self._needs_sequential(steps) and not self.facts.spec_outputs(unit):
+            if block is not None and (len(block.inputs) > 1 or block.outputs):
+                raise CannotWrite(body.at, "its steps have numbers, and it is no chain")
             return self._sequential(unit, modules, steps, name, channels)
         graph = Graph(unit, modules)
-        end = graph.read_body(body)
-        outputs = self._outputs(unit, graph, end)
+        end = graph.read_body(body, {} if block is None else block.inputs)
+        outputs = self._outputs(unit, graph, end, block)
         graph.write(channels, [value for _, value, _ in outputs])
-        draft = Draft(name, dotted("nn.Module"), graph.channels[outputs[0][1]])
-        self._return(graph, outputs, draft)
+        widths = tuple(graph.channels[value] for _, value, _ in outputs)
+        draft = Draft(name, dotted("nn.Module"), widths, inputs=graph.parameters)
+        self._return(graph, outputs, draft, block)
         return self._finish(unit, draft)
 
     def _sequential(
@@ -119,17 +127,21 @@ class Writer(ABC):
     ) -> Draft:
         module, out = modules.sequence(steps, channels, SUPER)
         unit.add(Evaluate(module))
-        return self._finish(unit, Draft(name, dotted("nn.Sequential"), out))
+        return self._finish(unit, Draft(name, dotted("nn.Sequential"), (out,)))
 
-    def _outputs(self, unit: Unit, graph: Graph, end: int) -> list[tuple[str, int, bool]]:
+    def _outputs(
+        self, unit: Unit, graph: Graph, end: int, block: Block | None
+    ) -> list[tuple[str, int, bool]]:
         """The values that forward gives back: name, value, whether in training only."""
+        if block is not None and block.outputs:
+            return [(name, value, False) for name, value in graph.outputs_of(block.outputs)]
         if unit.block or not self.facts.spec.outputs:
             return [("", end, False)]
         found = []
         for output in self.facts.spec.outputs:
-            if output.of not in graph.names or output.of in graph.dropped:
+            if output.of.partition(".")[0] not in graph.names or output.of in graph.dropped:
                 continue
-            value = graph.names[output.of]
+            ((_, value),) = graph.outputs_of([output])
             if output.optional and graph.may_be_missing(value):
                 graph.optional.add(value)
             found.append((output.name, value, output.training_only))
@@ -137,13 +149,23 @@ class Writer(ABC):
             raise CannotWrite(("outputs",), "no output is left")
         return found
 
-    def _return(self, graph: Graph, outputs: list[tuple[str, int, bool]], draft: Draft) -> None:
+    def _return(
+        self,
+        graph: Graph,
+        outputs: list[tuple[str, int, bool]],
+        draft: Draft,
+        block: Block | None = None,
+    ) -> None:
         """The last statements of forward."""
         at_once = not any(training for _, _, training in outputs)
         values = graph.returned([value for _, value, _ in outputs], all_at_once=at_once)
         draft.forward = graph.statements
         if len(outputs) == 1:
             draft.forward.append(Return(values[0]))
+            return
+        if block is not None:
+            draft.forward.append(Return(Tuple(tuple(values))))
+            draft.returns = Subscript(Name("tuple"), (TENSOR,) * len(values))
             return
         named = f"{draft.name}Outputs"
         draft.outputs = tuple((name, value in graph.optional) for name, value, _ in outputs)
@@ -169,12 +191,7 @@ class Writer(ABC):
 
     def _finish(self, unit: Unit, draft: Draft) -> Draft:
         unit.statements = together(without_unread(unit.statements))
-        if draft.out is not None:
-            # A loop's running variable means nothing outside.
-            out = unit.expanded(draft.out)
-            known = {"in_channels"} | unit.class_names
-            known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
-            draft.out = self._plainer(unit, out) if free_names(out) <= known else None
+        draft.outs = tuple(self._said_outside(unit, out) for out in draft.outs)
         read = set(names_in(*unit.statements))
         kept: dict[str, Expr] = {}
         for name, value in reversed(unit.locals.items()):
@@ -189,6 +206,15 @@ class Writer(ABC):
         body = folded(statements, partial(self._length_of, unit), unit.fresh)
         draft.init = [*tables, *own, *body]
         return draft
+
+    def _said_outside(self, unit: Unit, out: Expr | None) -> Expr | None:
+        """Channels in terms of a class's arguments; a loop's variable means nothing outside."""
+        if out is None:
+            return None
+        out = unit.expanded(out)
+        known = {"in_channels"} | unit.class_names
+        known |= {expr.id for expr in unit.bound.values() if isinstance(expr, Name)}
+        return self._plainer(unit, out) if free_names(out) <= known else None
 
     @staticmethod
     def _with_locals(local: Mapping[str, Expr], statement: Statement) -> Statement:

@@ -1,0 +1,456 @@
+"""A use of a block: what it is given, what arrives at it, and what it became."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from archspec.diagnostics.foreign import FOLLOWING, suggest_key
+from archspec.diagnostics.language import (
+    InvalidValue,
+    MissingKey,
+    NothingArrives,
+    OneInput,
+    RecursiveBlock,
+    UnknownKey,
+    WrongInputs,
+)
+from archspec.diagnostics.wording import suggest
+from archspec.expressions import UNKNOWN
+from archspec.expressions import Value as Worth
+from archspec.graph.bounds import MAX_NESTED, Bounds, weight
+from archspec.graph.copies import Copy, Walked
+from archspec.graph.declared import references
+from archspec.graph.frame import Frame, Given, Source
+from archspec.graph.leaves import Leaves
+from archspec.graph.network import Memory, Scope, Value
+from archspec.graph.resolve import Resolver
+from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
+from archspec.language.model import Block, Body, Spec, Step
+from archspec.ops import Shape, channels_of
+
+OPTIONAL = "optional"
+"""What `inputs` say of one that need not be given."""
+
+Arriving = dict[str, Source | tuple[Value, ...]]
+"""What a block reads under the name of each input: a value, none, or a list of them."""
+
+
+class Blocks:
+    """Makes of a row what its block says; `walk` goes through a body."""
+
+    def __init__(
+        self,
+        leaves: Leaves,
+        resolver: Resolver,
+        bounds: Bounds,
+        memory: Memory,
+        walk: Callable[[Body, Frame], None],
+    ) -> None:
+        self.leaves = leaves
+        self.resolver = resolver
+        self.bounds = bounds
+        self.faults = leaves.faults
+        self.walk = walk
+        self.references = references(leaves.spec)
+        self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
+        # The blocks so far that nothing was wrong with.
+        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr(leaves.init), {})
+
+    def use(
+        self,
+        step: Step,
+        block: Block,
+        name: str,
+        frame: Frame,
+        inputs: tuple[Source, ...],
+        keys: tuple[str, ...] | None,
+    ) -> Scope | None:
+        """The scope of a block where a row uses it; None where nothing can be said about it."""
+        least = self.bounds.counter.block(block)
+        if self._is_too_deep(step, block, frame) or self.bounds.is_too_much(step, least):
+            return None
+        if step.init is not None:
+            problem = f"the parameters of {block.name} belong to the rows in it; write `init` there"
+            self.faults.append(InvalidValue(step.where("init"), on_key=True, problem=problem))
+        before = len(self.faults)
+        first = self.leaves.flow(inputs[0]) if inputs and inputs[0] is not None else None
+        arguments = self._arguments(step, block, frame, first)
+        faulty = any(fault.severity == "error" for fault in self.faults[before:])
+        if faulty or len(arguments) < len(block.args):  # why has been told
+            return None
+        arriving = self._arriving(step, block, name, inputs, keys, arguments)
+        if arriving is None:
+            return None
+        sources = _values(arriving)
+        shapes = tuple(map(self.leaves.flow, sources))
+        if None in shapes:
+            return None
+        self.bounds.work += 10 + len(block.vars) + len(self.references) // 16 + len(sources)
+        given = {**arguments, "in_channels": channels_of(shapes[0] or ())}
+        inner = self._frame(block, name, frame, sources, given, arriving)
+        key = _key(block, given, arriving, shapes)
+        # What it comes to where it stands in itself, it comes to again.
+        if key in [use for _, use in self.open] or self._never_ends(block):
+            self._tell_cycle(step, block)
+            return None
+        outputs = self._again((key, inner.depth), inner)
+        if outputs is None:
+            outputs = self._anew((key, inner.depth), block, inner)
+        return Scope(
+            name=name,
+            path=inner.path,
+            at=block.at,
+            named=step.name is not None,
+            children=tuple(inner.children),
+            claims=step.claims,
+            kind="block",
+            step=step,
+            block=block,
+            arguments=given,
+            sources=sources,
+            outputs=outputs,
+        )
+
+    # --- bounds ------------------------------------------------------------------------------
+
+    def _is_too_deep(self, step: Step, block: Block, frame: Frame) -> bool:
+        if frame.depth >= MAX_NESTED and block.name in [name for name, _ in self.open]:
+            self._tell_cycle(step, block)
+            self.bounds.stopped = True
+            return True
+        return self.bounds.is_too_deep(step, frame)
+
+    def _never_ends(self, block: Block) -> bool:
+        """Whether a block that the walk is in contains itself under no condition."""
+        if block.name not in [name for name, _ in self.open]:
+            return False
+        reached: set[str] = set()
+        pending = [block]
+        while pending:
+            found = set(_always_used(pending.pop().body, self.leaves.spec)) - reached
+            reached |= found
+            pending += [self.leaves.spec.blocks[name] for name in found]
+        return block.name in reached
+
+    def _tell_cycle(self, step: Step, block: Block) -> None:
+        names = [name for name, _ in self.open]
+        last = len(names) - 1 - names[::-1].index(block.name)
+        cycle = " → ".join([*names[last:], block.name])
+        self.faults.append(RecursiveBlock(step.where("op"), cycle=shorten(cycle)))
+
+    # --- what arrives ------------------------------------------------------------------------
+
+    def _arriving(
+        self,
+        step: Step,
+        block: Block,
+        name: str,
+        inputs: Sequence[Source],
+        keys: Sequence[str] | None,
+        arguments: Mapping[str, Worth],
+    ) -> Arriving | None:
+        """The values by the block's names for them; None where they are not those it takes."""
+        where = step.where("from" if step.inputs else "branches" if step.branches else "op")
+        before = len(self.faults)
+        if not block.inputs:
+            if keys is not None:
+                problem = f"{block.name} has one input, which has no name"
+                help_ = "name the step alone: `from: STEP`"
+                self.faults.append(WrongInputs(where, problem=problem, help=help_))
+            elif len(inputs) > 1:
+                self.faults.append(OneInput(where, op=block.name, count=len(inputs)))
+            found: Arriving = {"": inputs[0] if inputs else None}
+        else:
+            lengths = self._lengths(block, arguments)
+            if lengths is None:
+                return None
+            if keys is not None:
+                found = self._by_name(step, block, inputs, keys, lengths)
+            else:
+                found = self._in_order(step, block, inputs, lengths)
+        if len(self.faults) > before:
+            return None
+        for key, value in found.items():
+            if value is None and block.inputs.get(key) != OPTIONAL:
+                what = f"the input `{key}` of {block.name}" if key else f"`{name}`"
+                problem = f"{what} reads what is left out and stands for nothing"
+                self.faults.append(NothingArrives(where, problem=problem))
+                return None
+        return found
+
+    def _lengths(self, block: Block, arguments: Mapping[str, Worth]) -> dict[str, int] | None:
+        """How many values each input that is a list has."""
+        lengths = {}
+        for name, kind in block.inputs.items():
+            if kind is None or kind == OPTIONAL:
+                continue
+            where = (*block.at, "inputs", name)
+            count = evaluate(kind, {**self.references, **arguments}, where, self.faults)
+            if count is None:
+                return None
+            if type(count) is not int or not 1 <= count <= MAX_LIST:
+                problem = f"`{name}` is a list of 1 to {MAX_LIST} values, not of {count!r:.40}"
+                self.faults.append(InvalidValue(where, problem=problem))
+                return None
+            lengths[name] = count
+        return lengths
+
+    def _in_order(
+        self, step: Step, block: Block, inputs: Sequence[Source], lengths: Mapping[str, int]
+    ) -> Arriving:
+        """The values of a list behind `from`, in the order in which the block names its inputs."""
+        optional = sum(kind == OPTIONAL for kind in block.inputs.values())
+        needed = len(block.inputs) - optional - len(lengths) + sum(lengths.values())
+        spare = len(inputs) - needed
+        if not 0 <= spare <= optional:
+            count = str(needed) if not optional else f"{needed} to {needed + optional}"
+            names = ", ".join(block.inputs)
+            plural = "" if count == "1" else "s"
+            problem = f"{block.name} takes {count} input{plural} ({names}), {_arrive(len(inputs))}"
+            example = ", ".join(name.upper() for name in block.inputs)
+            help_ = f"name the steps that it reads, in this order: `from: [{example}]`"
+            where = step.where("from" if step.inputs else "op")
+            self.faults.append(WrongInputs(where, problem=problem, help=help_))
+            return {}
+        found: Arriving = {}
+        rest = iter(inputs)
+        for name, kind in block.inputs.items():
+            if name in lengths:
+                found[name] = self._listed(
+                    step, block, name, [next(rest) for _ in range(lengths[name])]
+                )
+            elif kind == OPTIONAL and spare == 0:
+                found[name] = None
+            else:
+                spare -= kind == OPTIONAL
+                found[name] = next(rest)
+        return found
+
+    def _by_name(
+        self,
+        step: Step,
+        block: Block,
+        inputs: Sequence[Source],
+        keys: Sequence[str],
+        lengths: Mapping[str, int],
+    ) -> Arriving:
+        """The values of a mapping behind `from`."""
+        given: dict[str, list[Source]] = {}
+        for key, value in zip(keys, inputs, strict=True):
+            given.setdefault(key, []).append(value)
+        for key in given:
+            if key not in block.inputs:
+                where = (*step.where("from"), key)
+                help_ = suggest(key, block.inputs) or f"it has {', '.join(block.inputs)}"
+                problem = f"{block.name} has no input `{key}`"
+                fault = WrongInputs(where, on_key=True, problem=problem, help=help_)
+                self.faults.append(fault)
+        found: Arriving = {}
+        for name, kind in block.inputs.items():
+            values = given.get(name, [])
+            count = lengths.get(name, 1)
+            if not values and kind == OPTIONAL:
+                found[name] = None
+            elif len(values) != count:
+                where = (*step.where("from"), name) if values else step.where("from")
+                problem = f"the input `{name}` of {block.name} takes {_values_of(count)}"
+                fault = WrongInputs(where, problem=f"{problem}, {_arrive(len(values))}")
+                self.faults.append(fault)
+            else:
+                listed = name in lengths
+                found[name] = self._listed(step, block, name, values) if listed else values[0]
+        return found
+
+    def _listed(
+        self, step: Step, block: Block, name: str, values: Sequence[Source]
+    ) -> tuple[Value, ...]:
+        """The values of a list, all of which are there."""
+        there = tuple(value for value in values if value is not None)
+        if len(there) < len(values):
+            problem = f"the list `{name}` of {block.name} has a step that is left out"
+            self.faults.append(NothingArrives(step.where("from"), problem=problem))
+        return there
+
+    # --- what it is given --------------------------------------------------------------------
+
+    def _arguments(
+        self, step: Step, block: Block, frame: Frame, arriving: Shape | None
+    ) -> dict[str, Worth]:
+        """The values of a block's arguments, in its order; faults where they do not fit."""
+        given: dict[str, Any] = {**step.attributes, **step.sugar}
+        for key, written in given.items():
+            if key in FOLLOWING and key not in block.args:
+                value = evaluate(written, frame.names, step.where(key), self.faults)
+                told = following_fault(key, value, step.where(key), arriving)
+                self.faults += [told] if told is not None else []
+            elif key not in block.args:
+                help_ = suggest_key(key, block.args)
+                fault = UnknownKey(
+                    step.where(key), on_key=step.columns is None, owner=block.name, key=key
+                )
+                fault.help = help_ or "it takes no arguments"
+                self.faults.append(fault)
+        values: dict[str, Worth] = {}
+        for name, default in block.args.items():
+            if given.get(name) is not None:
+                where = step.where(name)
+                value = evaluate(given[name], frame.names, where, self.faults)
+            elif default is None:
+                help_ = f"for example `{name}: 64`"
+                self.faults.append(MissingKey(step.at, owner=block.name, key=name, help=help_))
+                continue
+            else:
+                where = (*block.at, "args", name)
+                self.bounds.work += weight(default)
+                value = default
+                if type(default) not in PLAIN:
+                    value = evaluate(default, {**self.references, **values}, where, self.faults)
+            if value is not None:
+                values[name] = value
+        return values
+
+    def _names(self, block: Block, given: Mapping[str, Worth]) -> dict[str, Worth]:
+        """What a block sees: ops and blocks, what it is given, and its own variables."""
+        names = {**self.references, **given}
+        for local, written in block.vars.items():
+            value = evaluate(written, names, (*block.at, "vars", local), self.faults)
+            names[local] = UNKNOWN if value is None else value
+        return names
+
+    # --- what it became ----------------------------------------------------------------------
+
+    def _frame(
+        self,
+        block: Block,
+        name: str,
+        outer: Frame,
+        sources: tuple[Value, ...],
+        given: dict[str, Worth],
+        arriving: Arriving,
+    ) -> Frame:
+        inputs, depth = tuple(block.inputs), outer.depth + 1
+        path = outer.inner(name)
+        inner = Frame(given, path, sources, depth, fixed=True, shared=True, inputs=inputs)
+        for key in inputs:
+            value = arriving[key]
+            inner.taken.add(key)
+            if isinstance(value, tuple) and not isinstance(value, Value):
+                problem, help_ = "is a list", f"read `{key}.0`, or all of it, `{key}.*`"
+                parts = {str(i): part for i, part in enumerate(value)}
+                inner.outputs[key] = Given(None, parts, value, problem, help_)
+            else:
+                inner.outputs[key] = value
+        return inner
+
+    def _anew(self, key: Any, block: Block, inner: Frame) -> tuple[Value, ...]:
+        """The body of a block, remembered where nothing at all is wrong so far."""
+        start, work = len(self.leaves.nodes), self.bounds.work
+        inner.names = self._names(block, inner.names)
+        self.open.append((block.name, key[0]))
+        self.walk(block.body, inner)
+        self.open.pop()
+        outputs = self._outputs(block, inner)
+        if not self.faults:
+            self._remember(inner, key, start, self.bounds.work - work, outputs)
+        return outputs
+
+    def _outputs(self, block: Block, inner: Frame) -> tuple[Value, ...]:
+        """What a block gives, in order."""
+        if not block.outputs:
+            self.resolver.ask_about(inner, None, block.body.at)
+            return (inner.previous,)
+        found = []
+        for output in block.outputs:
+            reader = Step(output.at, None, None, {}, {}, inputs=(output.of,))
+            read = self.resolver.read(reader, output.of, output.at, block.body, inner)
+            if read is not None and (len(read) != 1 or read[0] is None):
+                problem = f"the output `{output.name}` of {block.name} is not one step"
+                self.faults.append(NothingArrives(output.at, problem=problem))
+            found.append(read[0] if read and read[0] is not None else inner.previous)
+        return tuple(found)
+
+    def _remember(
+        self, inner: Frame, key: Any, start: int, work: int, outputs: tuple[Value, ...]
+    ) -> None:
+        self.walked[key] = Walked(
+            tuple(inner.children),
+            inner.path,
+            inner.sources,
+            outputs,
+            start,
+            len(self.leaves.nodes),
+            work,
+            self.leaves.nodes,
+            self.leaves.shapes,
+        )
+
+    def _again(self, key: Any, inner: Frame) -> tuple[Value, ...] | None:
+        """What a block gives that was walked with the same arguments and inputs, once more."""
+        leaves = self.leaves
+        walked, start = self.walked.get(key), len(leaves.nodes)
+        if walked is None or self.faults:
+            return None
+        if not self.bounds.is_room(walked.stop - walked.start, walked.work):
+            return None  # somewhere in there it is too much
+        self.bounds.work += walked.work
+        copy = Copy(walked, inner.path, inner.sources, start)
+        shapes = walked.shapes[walked.start : walked.stop]
+        leaves.nodes += copy.nodes
+        leaves.shapes += shapes
+        leaves.flows += shapes
+        inner.children += copy.children
+        if walked.nodes is leaves.nodes:
+            leaves.twins += leaves.twins[walked.start : walked.stop]
+            return copy.outputs
+        self.resolver.branching = True  # perhaps: then it is asked what leads to the outputs
+        for node in copy.nodes:
+            leaves.adopt(node)
+        self._remember(inner, key, start, walked.work, copy.outputs)
+        return copy.outputs
+
+
+MAX_LIST = 1000
+
+
+def _always_used(body: Body, spec: Spec) -> Iterator[str]:
+    """The blocks that a body contains under no condition."""
+    pending = list(body.steps)
+    while pending:
+        step = pending.pop()
+        if step.control is not None:
+            continue
+        if step.op is not None and step.op in spec.blocks:
+            yield step.op
+        for branch in (step.body, *(step.branches or ())):
+            pending += branch.steps if isinstance(branch, Body) else [branch] if branch else []
+
+
+def _values(arriving: Arriving) -> tuple[Value, ...]:
+    """The values that arrive, in the order of the inputs."""
+    found: list[Value] = []
+    for value in arriving.values():
+        if isinstance(value, Value):
+            found.append(value)
+        elif value is not None:
+            found += value
+    return tuple(found)
+
+
+def _key(
+    block: Block, given: Mapping[str, Worth], arriving: Arriving, shapes: Sequence[Shape | None]
+) -> Any:
+    """What a block becomes follows from this, and from how deep it stands."""
+    kinds = tuple(map(type, (*shapes, *given.values())))
+    if len(arriving) == 1:
+        return (block.name, repr(given), *shapes, *kinds)
+    sources = _values(arriving)
+    which = tuple(sources.index(value) for value in sources)  # which of them are the same
+    there = tuple(name for name, value in arriving.items() if value is not None)
+    return (block.name, repr(given), *shapes, *kinds, which, there)
+
+
+def _arrive(count: int) -> str:
+    return "and 1 arrives" if count == 1 else f"and {count or 'none'} arrive"
+
+
+def _values_of(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"

@@ -1,0 +1,63 @@
+"""Rows that would read one step or another, whatever the values: `from` has to say which.
+
+A row that is left out is as if it were not written. If it has a `from`, the row behind it reads
+then what stands before both, and somebody may have meant what the row would have read.
+"""
+
+from collections.abc import Iterator
+
+from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.language import AmbiguousInput
+from archspec.graph.network import INPUT_NAME
+from archspec.language.model import Body, Spec, Step
+
+PREVIOUS = "previous"
+
+
+def check(spec: Spec) -> Iterator[Diagnostic]:
+    """A fault for each reader of which it is not clear what it reads."""
+    yield from _body(spec.body, ends=not spec.outputs, first=(INPUT_NAME,))
+    for block in spec.blocks.values():
+        first = (next(iter(block.inputs)),) if block.inputs else (INPUT_NAME,)
+        yield from _body(block.body, ends=not block.outputs, first=first)
+
+
+def _body(body: Body, *, ends: bool, first: tuple[str, ...]) -> Iterator[Diagnostic]:
+    doubt: Step | None = None
+    before = {*first, PREVIOUS}  # what the step before is called
+    for step in body.steps:
+        yield from _inside(step)
+        if step.inputs is None and doubt is not None:
+            yield _fault(doubt, "this row", step.at)
+            doubt = None
+        if step.control is None or step.control.when is None:
+            doubt = None
+            before = {step.name or "", PREVIOUS} - {""}
+        elif step.inputs is not None and before.isdisjoint(step.inputs):
+            doubt = step
+            before = {PREVIOUS}
+        else:
+            before = {step.name or "", PREVIOUS} - {""}
+    if ends and doubt is not None:
+        yield _fault(doubt, "the end of this body", body.steps[-1].at)
+
+
+def _inside(step: Step) -> Iterator[Diagnostic]:
+    """The same of the bodies in a step."""
+    if step.body is not None:
+        yield from _body(step.body, ends=True, first=(INPUT_NAME,))
+    for branch in step.branches or ():
+        if isinstance(branch, Body):
+            yield from _body(branch, ends=True, first=(PREVIOUS,))
+        else:
+            yield from _inside(branch)
+
+
+def _fault(left_out: Step, reader: str, at: SpecPath) -> Diagnostic:
+    called = (
+        f"`{left_out.name[:64]}`" if left_out.name else f"the row of {left_out.op or 'a group'}"
+    )
+    meant = left_out.inputs or ()
+    other = f"`{meant[0][:64]}`" if len(meant) == 1 else f"what {called} would have read"
+    readings = f"the step before {called}, or {other}"
+    return AmbiguousInput(at, reader=reader, left_out=called, readings=readings)
