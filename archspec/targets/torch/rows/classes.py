@@ -200,6 +200,8 @@ class Classes(Writer):
     def _kind(self, outer: Unit, name: str) -> Expr:
         """The annotation of a name that a group sees."""
         values = [e[name] for e in self.facts.environments(outer.block) if name in e]
+        if not values:  # a loop's own
+            return INTEGER if outer.is_whole(outer.bound[name]) else Name("float")
         return annotation_of(_distinct(values), self.heads.spell)
 
     # --- the network -------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import has_parameters
 from archspec.targets.torch.rows.forward import TENSOR, Apply, Forward
 from archspec.targets.torch.rows.modules import Modules
-from archspec.targets.torch.rows.single import Piece
+from archspec.targets.torch.rows.single import PARAMETER, Piece
 from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 from archspec.targets.torch.rows.unrolled import beside_each_other, iterations
 from archspec.targets.torch.rows.uses import channels_name
@@ -89,6 +89,7 @@ class Graph(Forward):
         self.place = ""  # the list of modules that the steps are in
         self.lists: dict[str, dict[int, Expr]] = {}  # what is in such
         self.held: set[str] = set()  # those that hold parameters, and so modules alone
+        self.optional_parameters: dict[int, Expr] = {}  # bare ones that may be missing
 
     # --- reading the body --------------------------------------------------------------------
 
@@ -527,7 +528,12 @@ class Graph(Forward):
             return self._numbered_module(item, piece, name), out
         attribute = dotted(f"self.{name}")
         if piece.is_parameter:
-            self.unit.add(Assign(attribute, module))
+            if isinstance(item.when, bool):
+                self.unit.add(Assign(attribute, module))
+            else:
+                self.unit.restore(saved)
+                self.optional_parameters[item.value] = attribute
+                self._conditional(item, name, arriving)
             return lambda parts: times(attribute, parts[0]), out
         bare = piece.spelling.bare if piece.spelling else None
         padding = piece.spelling.padding if piece.spelling else None
@@ -607,6 +613,8 @@ class Graph(Forward):
         unit.use(item.when)
         if item.value in self.optional:
             unit.add(Assign(attribute, Literal(None), Binary(_MODULE, "|", Literal(None))))
+        elif item.value in self.optional_parameters:
+            unit.add(Assign(attribute, Literal(None), Binary(PARAMETER, "|", Literal(None))))
         else:
             unit.add(Assign(attribute, call("nn.Identity"), _MODULE))
         with unit.inside() as body:
@@ -671,8 +679,10 @@ class Graph(Forward):
     # --- conditions --------------------------------------------------------------------------
 
     def _flag(self, item: Item) -> Expr | None:
-        """What tells forward whether a merge is there; None for other items."""
+        """What tells forward whether a merge or a parameter is there; None for other items."""
         assert not isinstance(item.when, bool)
+        if item.value in self.optional_parameters:
+            return Compare((self.optional_parameters[item.value], Literal(None)), ("is not",))
         if item.value in self.optional:
             attribute = dotted(f"self.{item.step.name}")
             return Compare((attribute, Literal(None)), ("is not",))

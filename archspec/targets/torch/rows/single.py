@@ -40,7 +40,7 @@ from archspec.targets.torch.signatures import unbound
 MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
 _IDENTITY = dotted("nn.Identity")
-_PARAMETER = dotted("nn.Parameter")
+PARAMETER = dotted("nn.Parameter")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Piece:
     @property
     def is_parameter(self) -> bool:
         """Whether it is a bare parameter, and no module."""
-        return self.module is not None and self.module.function == _PARAMETER
+        return self.module is not None and self.module.function == PARAMETER
 
 
 class Rows:

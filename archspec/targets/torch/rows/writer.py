@@ -73,7 +73,8 @@ class Writer(ABC):
         """A place where the names of ops and blocks are known."""
         unit = Unit(self.facts, block, self.heads.spell)
         unit.values.update(references(self.facts.spec))
-        unit.class_names = frozenset(self.names.values()) | self.taken
+        functions = {member.name for member in self.facts.members}  # which no class calls
+        unit.class_names = frozenset(self.names.values()) | (self.taken - functions)
         unit.taken |= {"in_channels"} if block else set()
         return unit
 
