@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 MAX_LENGTH = 300
 MAX_DEPTH = 40
@@ -24,7 +24,7 @@ MAX_COMPARED = 64
 MAX_EXPONENT = 64
 
 Value = int | float | bool | Sequence[Any] | Mapping[str, Any]
-"""What an expression can give, `Reference` included.
+"""What an expression can give, `Reference` and `Word` included.
 
 Sequences come from `vars` and from literal lists, mappings are the rows of tables in `vars`.
 """
@@ -32,6 +32,41 @@ Sequences come from `vars` and from literal lists, mappings are the rows of tabl
 
 class Reference(str):
     """The name of an op or a block as a value: `BasicBlock if small else Bottleneck`."""
+
+    __slots__ = ()
+
+
+class Configured(Reference):
+    """An op with attributes as a value: `{op: leaky_relu, negative_slope: 0.1}`.
+
+    It is the op's name as a text, and equal only to the same op with the same attributes.
+    """
+
+    __slots__ = ("attributes",)
+    attributes: Mapping[str, Any]
+
+    def __new__(cls, op: str, attributes: Mapping[str, Any]) -> Self:
+        """The op of that name with these attributes, by their canonical names."""
+        made = super().__new__(cls, op)
+        made.attributes = attributes
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Configured) and str(self) == str(other)
+        return same and self.attributes == other.attributes  # type: ignore[attr-defined]  # just asked
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __repr__(self) -> str:
+        return f"{{op: {str(self)!r}, {self.attributes!r}}}"
+
+
+class Word(str):
+    """A word that an attribute takes, as a value: `bilinear if smooth else nearest`."""
 
     __slots__ = ()
 
@@ -259,6 +294,12 @@ def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
     return result
 
 
+def evaluate_tree(tree: ast.expr, names: Mapping[str, Value]) -> Value:
+    """The value of a part of an expression; raises as `evaluate` does."""
+    result: Value = _evaluate(tree, names)
+    return result
+
+
 def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> tuple[int, int]:
     """How many items a list or mapping holds, those of its lists included, and how deep.
 
@@ -329,7 +370,7 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    hidden = (Reference, Unknown)
+    hidden = (Reference, Word, Unknown)
     numbers = (known for known, value in names.items() if not isinstance(value, hidden))
     known = ", ".join(sorted(islice(numbers, 40)))
     return f" (known: {known})" if known else ""

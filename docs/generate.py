@@ -2,14 +2,15 @@
 """Writes the generated pages of this folder: `python docs/generate.py` (`--check` only compares).
 
 docs/ops.md comes from the classes of the ops and their case files, docs/diagnostics.md from the
-catalogue. The tables of docs/zoo.md come from the specs and from docs/zoo.yaml, those of
-docs/recipes.md from recipes/ and their schema; the text between them is written by hand. A test
-holds that the pages are current.
+catalogue, the names in docs/language.md from those that modules have. The tables of docs/zoo.md
+come from the specs and from docs/zoo.yaml, those of docs/recipes.md from recipes/ and their schema;
+the text between them is written by hand. A test holds that the pages are current.
 """
 
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from inspect import get_annotations
@@ -26,6 +27,7 @@ from pydantic.fields import FieldInfo
 from archspec.analysis.claims import ClaimResult
 from archspec.analysis.receptive_field import ReceptiveField, as_numbers
 from archspec.api import Check, check
+from archspec.graph.names import TAKEN
 from archspec.graph.network import Node, Value
 from archspec.ops import (
     OPS,
@@ -64,6 +66,8 @@ FORMS: tuple[tuple[Any, str], ...] = (
     (transposed.OutputPair, "a whole number from 0, or `[height, width]`"),
     (resize.Alignment, "`true` or `false`"),
     (channels.Index, "a whole number from 0"),
+    (fields.Place, "a whole number, below 0 from the end"),
+    (fields.OptionalPlace, "a whole number, below 0 from the end"),
     (norm.Sizes, "a size, or a list of sizes"),
     (lenet.Channels, "for each output a list of input channels"),
     (pool.Dimensions, "a dimension, or a list of them"),
@@ -83,6 +87,7 @@ DEFAULTS: dict[tuple[str, str], str] = {
     ("mean", "dim"): "height and width",
     ("upsample", "scale_factor"): "one of the two",
     ("upsample", "size"): "one of the two",
+    ("slice", "stop"): "to the last",
 }
 
 
@@ -192,6 +197,12 @@ def zoo_page() -> str:
         "fields": _table("published|where|here|field|stride", map(_seen, more["fields"])),
     }
     return _filled(DOCS / "zoo.md", parts)
+
+
+def language_page() -> str:
+    """docs/language.md: the page as it stands, with the names that no module may have."""
+    taken = textwrap.fill(", ".join(f"`{name}`" for name in sorted(TAKEN)), 110)
+    return _filled(DOCS / "language.md", {"names": f"{taken}.\n"})
 
 
 def _filled(path: Path, parts: Mapping[str, str]) -> str:
@@ -455,6 +466,7 @@ def _limits(schema: Mapping[str, Any]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops_page,
+    "language.md": language_page,
     "diagnostics.md": lambda: catalogue.markdown() + "\n",
     "recipes.md": recipes_page,
     "zoo.md": zoo_page,

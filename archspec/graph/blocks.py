@@ -14,7 +14,7 @@ from archspec.diagnostics.language import (
     WrongInputs,
 )
 from archspec.diagnostics.wording import suggest
-from archspec.expressions import UNKNOWN
+from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.bounds import MAX_NESTED, Bounds, weight
 from archspec.graph.copies import Copy, Walked
@@ -74,7 +74,8 @@ class Blocks:
         before = len(self.faults)
         first = self.leaves.flow(inputs[0]) if inputs and inputs[0] is not None else None
         arguments = self._arguments(step, block, frame, first)
-        if any(fault.severity == "error" for fault in self.faults[before:]):
+        faulty = any(fault.severity == "error" for fault in self.faults[before:])
+        if faulty or len(arguments) < len(block.args):  # why has been told
             return None
         arriving = self._arriving(step, block, name, inputs, keys, arguments)
         if arriving is None:
@@ -83,7 +84,9 @@ class Blocks:
         shapes = tuple(map(self.leaves.flow, sources))
         if None in shapes:
             return None
+        lists = sum([extent(v)[0] for v in arguments.values() if isinstance(v, list | dict)])
         self.bounds.work += 10 + len(block.vars) + len(self.references) // 16 + len(sources)
+        self.bounds.work += lists // ITEMS_AT_ONCE
         given = {**arguments, "in_channels": channels_of(shapes[0] or ())}
         inner = self._frame(block, name, frame, sources, given, arriving)
         key = _key(block, given, arriving, shapes)
@@ -408,6 +411,8 @@ class Blocks:
 
 
 MAX_LIST = 1000
+ITEMS_AT_ONCE = 4
+"""So many items of a list that is handed on are as much work as one that is evaluated."""
 
 
 def _always_used(body: Body, spec: Spec) -> Iterator[str]:
@@ -442,7 +447,8 @@ def _key(
     if len(arriving) == 1:
         return (block.name, repr(given), *shapes, *kinds)
     sources = _values(arriving)
-    which = tuple(sources.index(value) for value in sources)  # which of them are the same
+    first: dict[Value, int] = {}  # which of them are the same
+    which = tuple([first.setdefault(value, i) for i, value in enumerate(sources)])
     there = tuple(name for name, value in arriving.items() if value is not None)
     return (block.name, repr(given), *shapes, *kinds, which, there)
 

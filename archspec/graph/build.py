@@ -24,7 +24,7 @@ from archspec.expressions import Value as Worth
 from archspec.graph.bounds import told_once
 from archspec.graph.declared import references, reserved
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
-from archspec.graph.values import evaluate
+from archspec.graph.values import depends_on_unknown, evaluate
 from archspec.graph.walk import Walker
 from archspec.language.model import Spec, Step
 from archspec.language.source import Data
@@ -111,10 +111,13 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
             faults.append(VariableUnset(where, on_key=True, name=name, who=who))
             names[name] = UNKNOWN
             continue
+        before = len(faults)
         value = evaluate(written, names, where, faults)
-        names[name] = UNKNOWN if value is None else value
+        unsure = isinstance(value, list) and depends_on_unknown(written, names)
+        unsure = unsure or value is None or len(faults) > before
+        names[name] = UNKNOWN if unsure else value
         if isinstance(value, dict) or written is None:
-            wanted = "a number, true or false, a list of them, or the name of a block"
+            wanted = "a number, true or false, the name of an op or a block, or a list of these"
             faults.append(WrongType(where, what=f"`{name}`", wanted=wanted, found=describe(value)))
     _unknown(spec, own, overrides, faults)
     return names

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from archspec.diagnostics import Diagnostic
+from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import InvalidName, InvalidValue, WrongType
 from archspec.diagnostics.wording import describe
-from archspec.expressions import UNKNOWN
+from archspec.expressions import UNKNOWN, Configured
 from archspec.expressions import Value as Worth
 from archspec.graph import declared
 from archspec.graph.bounds import MAX_STEPS, Bounds
@@ -83,10 +83,8 @@ class Conditions:
     def _rows(self, step: Step, key: str, written: Data, rows: Data) -> list[Row]:
         """The rows of a table; none where it is none, which is told."""
         where = step.where(key)
-        wanted = "a list of rows, such as `[{width: 64, stride: 1}, {width: 128, stride: 2}]`"
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            fault = WrongType(where, what=f"`{key}`", wanted=wanted, found=describe(rows))
-            self.faults.append(fault)
+            self.faults.append(_no_table(key, rows, where))
             return []
         self.bounds.work += len(rows)
         for index, row in enumerate(rows):
@@ -105,6 +103,15 @@ class Conditions:
         if isinstance(written, list):
             _without_what_is_unknown(rows, written)
         return rows
+
+
+def _no_table(key: str, rows: Data, where: SpecPath) -> Diagnostic:
+    """The fault of a table that has no rows."""
+    wanted = "a list of rows, such as `[{width: 64, stride: 1}, {width: 128, stride: 2}]`"
+    fault = WrongType(where, what=f"`{key}`", wanted=wanted, found=describe(rows))
+    if isinstance(rows, list) and any(isinstance(row, Configured) for row in rows):
+        fault.help = "a row with `op` is an op with attributes; call that column otherwise"
+    return fault
 
 
 def _without_what_is_unknown(rows: Sequence[Row], written: Sequence[Data]) -> None:

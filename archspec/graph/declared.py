@@ -1,28 +1,29 @@
 """What a spec declares beside its rows: its defaults, its blocks and their arguments, outputs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from keyword import iskeyword
 
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.foreign import suggest_key, suggest_op
 from archspec.diagnostics.language import InvalidName, InvalidValue, UnknownKey, UnknownOp
-from archspec.expressions import CONSTANTS, FUNCTIONS, UNKNOWN, Reference, Value
+from archspec.expressions import CONSTANTS, FUNCTIONS, UNKNOWN, Reference, Value, Word
 from archspec.graph.names import problem_with
 from archspec.graph.values import evaluate
 from archspec.language.model import Block, Spec
 from archspec.language.rows import SUGAR
-from archspec.ops import OPS_BY_NAME
+from archspec.ops import OPS, OPS_BY_NAME
 
 RESERVED = frozenset({"in_channels", "i", "j", *FUNCTIONS, *CONSTANTS})
 """What no variable, argument or column of `each` can be called: it means something already."""
 
 
 def references(spec: Spec) -> dict[str, Value]:
-    """The names of ops and blocks, as values of expressions."""
-    return {**_OPS, **{name: Reference(name) for name in spec.blocks}}
+    """The names of ops and blocks, and the words of attributes, as values of expressions."""
+    return {**_KNOWN, **{name: Reference(name) for name in spec.blocks}}
 
 
-_OPS = {name: Reference(name) for name in OPS_BY_NAME}
+_WORDS = {word: Word(word) for op in OPS for words in op.words.values() for word in words}
+_KNOWN: Mapping[str, Value] = {**_WORDS, **{name: Reference(name) for name in OPS_BY_NAME}}
 
 
 def check(spec: Spec) -> Iterator[Diagnostic]:
@@ -76,7 +77,7 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _block(block: Block, known: dict[str, Value]) -> Iterator[Diagnostic]:
-    reason = problem_with(block.name)
+    reason = problem_with(block.name, makes_module=False)
     if block.name.isdigit():
         reason = "it becomes the name of a class"
     if block.name in OPS_BY_NAME:

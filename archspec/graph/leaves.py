@@ -16,7 +16,7 @@ from archspec.diagnostics.language import (
 )
 from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe
-from archspec.expressions import Reference
+from archspec.expressions import Configured, Reference
 from archspec.graph.frame import Frame, Given
 from archspec.graph.init import bind, check_row, parameters_of
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
@@ -56,8 +56,8 @@ class Leaves:
         self.tensors: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}  # equal ones are one
         self.inputs = {INPUT_NAME: shape}
         self.arriving = (shape,)
-        self.merged: dict[tuple[SpecPath, type[Op]], Merged] = {}
-        self.constant: dict[tuple[SpecPath, type[Op]], Op] = {}  # of rows without expressions
+        self.merged: dict[tuple[SpecPath, type[Op], str], Merged] = {}
+        self.constant: dict[tuple[SpecPath, type[Op], str], Op] = {}  # without expressions
         self.init = init  # of the spec, by op
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
 
@@ -68,11 +68,20 @@ class Leaves:
         return None if shapes is None else shapes[port]
 
     def row(
-        self, step: Step, cls: type[Op] | None, name: str, inputs: tuple[Value, ...], frame: Frame
+        self,
+        step: Step,
+        cls: type[Op] | None,
+        name: str,
+        inputs: tuple[Value, ...],
+        frame: Frame,
+        head: Configured | None = None,
     ) -> None:
-        """A row's own node, then those of its norm, activation and dropout, in that order."""
+        """A row's own node, then those of its norm, activation and dropout, in that order.
+
+        `head` is the value that names the op, where that has attributes.
+        """
         path = frame.inner(name)
-        frame.previous = self._own_node(step, cls, name, path, inputs, frame)
+        frame.previous = self._own_node(step, cls, name, path, inputs, frame, head)
         if cls is None:
             return
         defaults = self.spec.defaults.get(cls.op_name)
@@ -102,6 +111,7 @@ class Leaves:
         path: str,
         inputs: tuple[Value, ...],
         frame: Frame,
+        head: Configured | None,
     ) -> Value:
         op, written = None, step.attributes
         if cls is not None and cls.arity == "one" and len(inputs) > 1:
@@ -111,54 +121,67 @@ class Leaves:
             help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
             self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
         elif cls is not None:
-            written, places = self._attributes(step, cls, frame)
-            op = self.constant.get((step.at, cls))
+            key = (step.at, cls, "" if head is None else repr(head))
+            written, places = self._attributes(step, key, head, frame)
+            op = self.constant.get(key)
             if op is None:
                 arriving = self.flow(inputs[0])
                 op = self.factory.make(cls, written, places, step.at, arriving, frame)
                 if op is not None and not written.keys() <= cls.model_fields.keys():
                     written = {key: written[key] for key in written if key in cls.model_fields}
                 elif op is not None and all(type(v) in PLAIN for v in written.values()):
-                    self.constant[step.at, cls] = op
-        return self.add(step, name, path, step.op or "", op, written, inputs, frame)
+                    self.constant[key] = op
+        return self.add(step, name, path, step.op or "", op, written, inputs, frame, head=head)
 
-    def _attributes(self, step: Step, cls: type[Op], frame: Frame) -> Merged:
-        if not frame.shared:
-            return _merge(step, cls, self.spec.defaults.get(cls.op_name, {}), self.faults)
-        key = (step.at, cls)
-        if key not in self.merged:
+    def _attributes(
+        self,
+        step: Step,
+        key: tuple[SpecPath, type[Op], str],
+        head: Configured | None,
+        frame: Frame,
+    ) -> Merged:
+        """What is written of a row's op; `key` tells bodies that are walked again what is equal."""
+        known = self.merged.get(key) if frame.shared else None
+        if known is None:
+            cls = key[1]
             defaults = self.spec.defaults.get(cls.op_name, {})
-            self.merged[key] = _merge(step, cls, defaults, self.faults)
-        return self.merged[key]
+            known = _merge(step, cls, defaults, head, self.faults)
+            if frame.shared:
+                self.merged[key] = known
+        return known
 
     def _sugar(
         self, role: str, value: Data, where: SpecPath, name: str, step: Step, frame: Frame
     ) -> Value:
         path, inputs = frame.inner(name), (frame.previous,)
-        attributes: Mapping[str, Data] = {}
+        own: Mapping[str, Data] = {}
         op_name: Data = value
-        if role == "dropout" and not isinstance(value, dict):
-            op_name, attributes = "dropout", {"p": value}
-        elif isinstance(value, dict):
-            attributes = {k: v for k, v in value.items() if k != "op"}
+        if isinstance(value, dict):
+            own = {k: v for k, v in value.items() if k != "op"}
             op_name = value.get("op", "dropout" if role == "dropout" else None)
+        elif role == "dropout" and not isinstance(frame.names.get(str(value)), Configured):
+            op_name, own = "dropout", {"p": value}
         op_name = self.referred(op_name, where, frame)
+        head = op_name if isinstance(op_name, Configured) else None
+        attributes = own if head is None else {**head.attributes, **own}
         if not isinstance(op_name, str):
             wanted = "the name of an op, or a mapping with `op`"
             fault = WrongType(where, what=f"`{role}`", wanted=wanted, found=describe(op_name))
             self.faults.append(fault)
             return self.add(step, name, path, role, None, attributes, inputs, frame, where, role)
+        op_name = str(op_name)
         cls = OPS_BY_NAME.get(op_name)
         if cls is None or cls.role != role:
             self.faults.append(_no_such(role, op_name, where))
             return self.add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
-        places = {key: (*where, key) if isinstance(value, dict) else where for key in attributes}
+        inside = own if isinstance(value, dict) else ()
+        places = {key: (*where, key) if key in inside else where for key in attributes}
         for key, default in self.spec.defaults.get(op_name, {}).items():
             if key not in attributes and key not in SUGAR:
                 attributes = {**attributes, key: default}
                 places[key] = ("defaults", op_name, key)
         op = self.factory.make(cls, attributes, places, where, self.flow(inputs[0]), frame)
-        return self.add(step, name, path, op_name, op, attributes, inputs, frame, where, role)
+        return self.add(step, name, path, op_name, op, attributes, inputs, frame, where, role, head)
 
     def _is_off(self, role: str, value: Data, where: SpecPath, frame: Frame) -> bool:
         """Whether what a row carries is an expression for `false`, or one that is faulty."""
@@ -181,7 +204,7 @@ class Leaves:
             value = evaluate(written, frame.names, where, self.faults)
             if value is None or value is False:
                 return value
-            return str(value) if isinstance(value, Reference) else written
+            return value if isinstance(value, Reference) else written
         return written
 
     def add(
@@ -196,6 +219,7 @@ class Leaves:
         frame: Frame,
         carried_at: SpecPath | None = None,
         role: str = "",
+        head: Configured | None = None,
     ) -> Value:
         """Append a node with a module; `carried_at` is the place of one that a row carries.
 
@@ -231,6 +255,7 @@ class Leaves:
             written,
             step,
             role,
+            head,
         )
         if fault is not None:
             self._tell(fault, node, frame)
@@ -355,15 +380,25 @@ def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:
 
 
 def _merge(
-    step: Step, cls: type[Op], defaults: Mapping[str, Data], faults: list[Diagnostic]
+    step: Step,
+    cls: type[Op],
+    defaults: Mapping[str, Data],
+    head: Configured | None,
+    faults: list[Diagnostic],
 ) -> tuple[dict[str, Data], dict[str, SpecPath]]:
-    """A row's attributes over the spec's defaults, by canonical name, and where each stands."""
+    """A row's attributes over those of its op's value, and these over the spec's defaults.
+
+    By canonical name, and where each stands.
+    """
     written: dict[str, Data] = {}
     places: dict[str, SpecPath] = {}
     for key, value in defaults.items():
         if key not in SUGAR:
             canonical = cls.aliases.get(key, key)
             written[canonical], places[canonical] = value, ("defaults", cls.op_name, key)
+    if head is not None:
+        written.update(head.attributes)
+        places.update(dict.fromkeys(head.attributes, step.where("op")))
     for key, value in step.attributes.items():
         canonical = cls.aliases.get(key, key)
         if canonical != key and canonical in step.attributes:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from archspec.diagnostics import SpecPath
+from archspec.expressions import Configured
 from archspec.expressions import Value as Worth
 from archspec.language.init import Schemes
 from archspec.language.model import Block, Claim, Spec, Step
@@ -53,7 +54,8 @@ class Node(NamedTuple):
     `inputs` are the values it reads. `written` are the attributes as they stand in the spec,
     expressions included, after defaults. `at` is the row; `source` the place of what defines the
     step, which for one that a row carries along (`activation: relu`) is that value; `role` says as
-    what it is carried, and `step` is still the row.
+    what it is carried, and `step` is still the row. `head` is the value that names its op where
+    that has attributes: they are among those `written`.
     """
 
     index: int  # type: ignore[assignment]  # hides a method of tuples that no node needs
@@ -67,6 +69,7 @@ class Node(NamedTuple):
     written: Mapping[str, Data]
     step: Step | None = None
     role: str = ""
+    head: Configured | None = None
 
     @property
     def path(self) -> str:

@@ -24,7 +24,7 @@ from archspec.graph.values import evaluate, shorten
 from archspec.graph.words import words_in
 from archspec.language.model import Body, Step
 from archspec.language.source import Data
-from archspec.ops import channels_of
+from archspec.ops import OPS_BY_NAME, channels_of
 from archspec.ops.fields import spell
 
 MAX_WRITTEN = 200
@@ -59,7 +59,9 @@ class Resolver:
             if filled is None:
                 return frame.number  # told already
             own = filled
-            problem = problem_with(own, in_group=frame.in_group)
+            problem = problem_with(
+                own, in_group=frame.in_group, makes_module=_makes_module(step, written)
+            )
             if problem:
                 where = step.where("name")
                 self.faults.append(InvalidName(where, what="a step", name=own[:64], reason=problem))
@@ -332,3 +334,10 @@ def _conditions(text: str) -> Iterator[str]:
 def value_of(given: "Source | Given") -> Value | None:
     """The value that a name alone reads."""
     return given.value if isinstance(given, Given) else given
+
+
+def _makes_module(step: Step, written: str) -> bool:
+    """Whether a step, or a group of its places, may become a module: merges are functions."""
+    op = OPS_BY_NAME.get(step.op or "")
+    in_group = step.spread and "{" not in written
+    return op is None or op.arity == "one" or in_group

@@ -17,12 +17,22 @@ from archspec.diagnostics.language import (
     InvalidValue,
     MissingKey,
     UnknownKey,
+    WrongType,
 )
-from archspec.diagnostics.wording import did_you_mean, suggest
-from archspec.expressions import UNKNOWN, DependsOnUnknown, ExpressionError, Value, extent
+from archspec.diagnostics.wording import describe, did_you_mean, suggest
+from archspec.expressions import (
+    UNKNOWN,
+    Configured,
+    DependsOnUnknown,
+    ExpressionError,
+    Reference,
+    Value,
+    Word,
+    extent,
+)
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import Op, Shape, channels_of
+from archspec.ops import OPS_BY_NAME, Op, Shape, channels_of
 from archspec.ops.fields import spell
 from archspec.ops.linear import Linear
 from archspec.ops.shape import kind_of
@@ -65,12 +75,55 @@ def _filled(
     if type(value) is list:
         return [_filled(item, names, (*where, i), faults, held) for i, item in enumerate(value)]
     if type(value) is dict:
+        if "op" in value:
+            return _configured(value, names, where, faults)
         items = value.items()
         return {key: _filled(item, names, (*where, key), faults, held) for key, item in items}
     found = evaluate(value, names, where, faults) if type(value) is str else value
     if type(found) in (list, dict):
         held.append(extent(found)[0])
     return found
+
+
+def _configured(
+    value: Mapping[str, Data],
+    names: Mapping[str, Value],
+    where: SpecPath,
+    faults: list[Diagnostic],
+) -> Reference | None:
+    """An op with attributes: `{op: leaky_relu, negative_slope: 0.1}`; None where one is faulty."""
+    op = evaluate(value["op"], names, (*where, "op"), faults)
+    cls = OPS_BY_NAME.get(str(op)) if isinstance(op, Reference) else None
+    if cls is None:
+        if op is not None:
+            faults.append(_no_op_with_attributes(op, (*where, "op")))
+        return None
+    before = len(faults)
+    given: dict[str, Any] = dict(op.attributes) if isinstance(op, Configured) else {}
+    places: dict[str, SpecPath] = {}
+    for key, written in value.items():
+        if key == "op":
+            continue
+        name, at = cls.aliases.get(key, key), (*where, key)
+        is_word = _is_word(cls, name, written)
+        seen = seen_by(cls, name, written, names)
+        given[name] = Word(written) if is_word else evaluate(written, seen, at, faults)
+        places[name] = at
+        if given[name] is None and written is not None:
+            return None  # why that is not known has been told
+    if len(faults) == before:
+        OpFactory(faults, {}).check(cls, given, places, where)
+    if len(faults) > before:
+        return None
+    return Configured(str(op), given) if given else op
+
+
+def _no_op_with_attributes(op: Any, where: SpecPath) -> Diagnostic:
+    if isinstance(op, Reference):
+        problem = f"{op} is a block, and a block is a value by its name alone"
+        return InvalidValue(where, problem=problem, help="give its arguments where it is used")
+    wanted = "the name of an op, in a value with attributes"
+    return WrongType(where, what="`op`", wanted=wanted, found=describe(op))
 
 
 def _computed(
@@ -134,7 +187,7 @@ class OpFactory:
         values = {
             key: value
             if type(value) is int or key not in cls.model_fields or _is_word(cls, key, value)
-            else evaluate(value, names, places[key], self.faults)
+            else evaluate(value, seen_by(cls, key, value, names), places[key], self.faults)
             for key, value in written.items()
         }
         faulty = len(self.faults) > before
@@ -162,6 +215,19 @@ class OpFactory:
             self.made[key] = op
         return None if faulty else op
 
+    def check(
+        self,
+        cls: type[Op],
+        given: Mapping[str, Any],
+        places: Mapping[str, SpecPath],
+        where: SpecPath,
+    ) -> None:
+        """Tell what no op of a class takes; what is required may be given elsewhere."""
+        try:
+            cls(**given)
+        except ValidationError as error:
+            self._report(cls, error, {**dict.fromkeys(given, where), **places}, None, given, ())
+
     def _without_following(
         self,
         cls: type[Op],
@@ -183,8 +249,8 @@ class OpFactory:
         cls: type[Op],
         error: ValidationError,
         places: Mapping[str, SpecPath],
-        row: SpecPath,
-        values: Collection[str],
+        row: SpecPath | None,
+        given: Mapping[str, Any],
         told: Collection[SpecPath],
     ) -> None:
         problems = error.errors(include_url=False)
@@ -196,11 +262,12 @@ class OpFactory:
             place = places.get(key)
             if place and any(where[: len(place)] == place for where in told):
                 continue  # its expression is faulty, and that has been told
-            if problem["type"] == "missing" and did_you_mean(key) in misspelt:
-                continue  # it is there, under another name
+            if problem["type"] == "missing" and (row is None or did_you_mean(key) in misspelt):
+                continue  # it is there, under another name, or may be elsewhere
             if problem["type"] == "missing":
+                assert row is not None
                 fault: Diagnostic = MissingKey(
-                    row, owner=cls.op_name, key=key, help=_missing(key, values)
+                    row, owner=cls.op_name, key=key, help=_missing(key, given)
                 )
             elif problem["type"] == "extra_forbidden":
                 help_ = suggest_key(key, known)
@@ -208,6 +275,8 @@ class OpFactory:
             else:
                 reason = str(problem["msg"]).removeprefix("Value error, ")
                 fault = InvalidValue(places[key], problem=_named(key, reason))
+                if key in cls.words and isinstance(given.get(key), str):
+                    fault.help = suggest(str(given[key]), sorted(cls.words[key]))
             self.faults.append(fault)
 
 
@@ -234,10 +303,18 @@ def _hint_at_words(
 ) -> None:
     """Say which words an attribute takes where its text was no expression: `samee`."""
     for key, words in cls.words.items():
-        if type(written.get(key)) is str:
-            for fault in faults:
-                if fault.where == places[key]:
-                    fault.help = suggest(str(written[key]), sorted(words))
+        text = written.get(key)
+        for fault in faults if type(text) is str else ():
+            if fault.where == places[key] and "did you mean" not in fault.message:
+                fault.help = suggest(str(text), sorted(words))
+
+
+def seen_by(
+    cls: type[Op], key: str, value: Data, names: Mapping[str, Value]
+) -> Mapping[str, Value]:
+    """What the expression of an attribute sees: the words that it takes come before all else."""
+    words = cls.words.get(key) if type(value) is str else None
+    return names if words is None else {**names, **{word: Word(word) for word in words}}
 
 
 def _is_word(cls: type[Op], key: str, value: Data) -> bool:

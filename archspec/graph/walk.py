@@ -11,6 +11,7 @@ from archspec.diagnostics.language import (
     UnknownOp,
 )
 from archspec.diagnostics.wording import describe
+from archspec.expressions import Configured, Word
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init, readings
 from archspec.graph.blocks import Blocks
@@ -19,8 +20,9 @@ from archspec.graph.conditions import Conditions, Row
 from archspec.graph.frame import NOTHING, Frame, Given, Source
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import INPUT, Memory, Node, Scope, Value
-from archspec.graph.resolve import Resolver, holds_everywhere, speaks_of_places, value_of
+from archspec.graph.resolve import PREVIOUS, Resolver, holds_everywhere, speaks_of_places, value_of
 from archspec.graph.values import shorten
+from archspec.graph.words import words_in
 from archspec.language.model import Body, Spec, Step
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
@@ -110,15 +112,17 @@ class Walker:
     ) -> Source | Given:
         """A repeated step that came to nothing: as one that is left out."""
         name = None if step.name is None or "{" in step.name else step.name
+        reads_before = PREVIOUS in words_in(step.inputs or ())
         if not self._everywhere(step, rows):
             meant = self._drop(step, body, frame, name)
+            reads_before = self.resolver.sources(step, body, frame) == (frame.previous,)
         else:
             several = (frame.previous, frame.previous)  # which ones is said at each place
             meant = self.resolver.stands_for(step, body, frame, several)
         meant = _whole(meant)._replace(places=())
         self._keep(meant, step, frame, name)
         told = step.control is None or step.control.when is not None
-        if step.inputs is not None and not told and value_of(meant) != frame.previous:
+        if step.inputs is not None and not told and not reads_before:
             frame.doubt = _called(step)
         return meant
 
@@ -309,7 +313,7 @@ class Walker:
         ends: list[Source] = []
         frame.depth += 1
         for branch in step.branches:
-            frame.previous = source
+            frame.previous, frame.doubt = source, None
             if isinstance(branch, Body):
                 self._steps(branch, frame)
                 self.resolver.ask_about(frame, None, branch.at)
@@ -408,14 +412,15 @@ class Walker:
     def _op(
         self, step: Step, body: Body, name: str, frame: Frame, inputs: tuple[Source, ...]
     ) -> Source | Given:
-        block, cls = None, None
+        block, cls, head = None, None, None
         if step.op is not None:
             cls = OPS_BY_NAME.get(step.op)
             if cls is None:
                 self.resolver.see_channels(frame, step)
                 op = self.leaves.referred(step.op, step.where("op"), frame)
                 if isinstance(op, str):
-                    cls, block = OPS_BY_NAME.get(op), self.spec.blocks.get(op)
+                    head = op if isinstance(op, Configured) else None
+                    cls, block = OPS_BY_NAME.get(str(op)), self.spec.blocks.get(str(op))
                     if cls is None and block is None:
                         self.faults.append(self._no_such_op(step, op, frame))
         if block is not None:
@@ -434,12 +439,13 @@ class Walker:
                 return frame.previous
             names = [output.name for output in block.outputs]
             return Given(frame.previous, dict(zip(names, scope.outputs, strict=True)))
-        return self._row(step, cls, name, frame, inputs)
+        return self._row(step, cls, head, name, frame, inputs)
 
     def _row(
         self,
         step: Step,
         cls: type[Op] | None,
+        head: Configured | None,
         name: str,
         frame: Frame,
         inputs: tuple[Source, ...],
@@ -457,12 +463,12 @@ class Walker:
             frame.previous = present[0]
             frame.numbers += 1
         else:
-            self.leaves.row(step, cls, name, present or (frame.previous,), frame)
+            self.leaves.row(step, cls, name, present or (frame.previous,), frame, head)
         return frame.previous
 
     def _no_such_op(self, step: Step, written: str, frame: Frame) -> Diagnostic:
         help_ = suggest_op(written, [*OPS_BY_NAME, *self.spec.blocks])
-        if written in frame.names:
+        if written in frame.names and not isinstance(frame.names[written], Word):
             found = describe(frame.names[written])
             help_ = f"the variable `{shorten(written)}` is {found}, not the name of an op or block"
         return UnknownOp(step.where("op"), op=shorten(written), help=help_)

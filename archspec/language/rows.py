@@ -325,13 +325,17 @@ class RowParser:
         if not names:
             self.fault(InvalidValue, where, problem="`from` names no step")
             return None
+        kept: list[str] = []
         for i, name in enumerate(names):
-            if not self.is_reference(name):
-                at = (*where, i) if isinstance(value, list) else where
-                wanted = "the name of a step, or a list of names"
-                self.fault(WrongType, at, what="`from`", wanted=wanted, found=describe(name))
-                return None
-        return tuple(str(name) for name in names)
+            if self.is_reference(name):
+                kept.append(str(name))
+                continue
+            at = (*where, i) if isinstance(value, list) else where
+            wanted, help_ = "the name of a step, or a list of names", _as_source(name)
+            found = describe(name)
+            self.fault(WrongType, at, what="`from`", wanted=wanted, found=found, help=help_)
+            kept += filter(_is_name, name) if isinstance(name, list) else ()
+        return tuple(kept) or None
 
     def is_reference(self, value: Data) -> bool:
         """Whether a value may be the name of a step, a number among them."""
@@ -403,3 +407,18 @@ class RowParser:
         texts = (self.text(stated, key, at) for key in ("source", "convention", "scope"))
         source, convention, scope = texts
         return Claim(metric, value, at, source, convention, stated.get("tolerance"), scope)
+
+
+def _as_source(value: Data) -> str:
+    """What was probably meant by something behind `from` that is no name."""
+    if isinstance(value, float):
+        return f'YAML reads a number here; a path stands in quotes, `from: "{value}"`'
+    if isinstance(value, list) and all(map(_is_name, value)):
+        return f"several steps are one list: `from: [{', '.join(map(str, value))}]`"
+    if isinstance(value, dict) and len(value) == 1:
+        return f"name the step alone: `from: {next(iter(value))}`"
+    return "name the step that is read, or leave `from` away to read the row before"
+
+
+def _is_name(value: Data) -> bool:
+    return isinstance(value, str)

@@ -14,7 +14,7 @@ from archspec.ops.base import (
     require_map,
     require_parts,
 )
-from archspec.ops.fields import PositiveInt, whole
+from archspec.ops.fields import OptionalPlace, Place, PositiveInt, whole
 from archspec.ops.mixing import Groups, Shifted
 from archspec.ops.shape import Shape, kind_of
 from archspec.ops.taps import View, Window, laid_out
@@ -94,30 +94,41 @@ class Chunk(Unary):
 class Slice(Unary):
     """The channels from `start` up to, but not with, `stop`: `x[:, start:stop]`.
 
-    No `nn.Module` does that in PyTorch; a generated module brings its own where it needs one.
+    Without `stop` to the last one, and as in Python a negative number counts from the end. No
+    `nn.Module` does that in PyTorch; a generated module brings its own where it needs one.
     """
 
     op_name: ClassVar = "slice"
     backward_needs: ClassVar = frozenset()
     is_view: ClassVar = True
 
-    start: Index = 0
-    stop: PositiveInt
+    start: Place = 0
+    stop: OptionalPlace = None
+
+    def ends(self, shape: Shape) -> tuple[int, int]:
+        """The first channel that is taken and the first behind it, counted from 0."""
+        start, stop = self.start, shape[0] if self.stop is None else self.stop
+        return start + shape[0] * (start < 0), stop + shape[0] * (stop < 0)
 
     def output_shape(self, shape: Shape) -> Shape:
         require_channels_first(self.op_name, shape)
+        start, stop = self.ends(shape)
         facts = {"channels": shape[0], "last": shape[0] - 1}
-        if self.stop > shape[0]:
+        if stop > shape[0]:
             raise Fault(NoSuchChannel, "stop", what=f"channels up to {self.stop}", **facts)
-        if self.start >= self.stop:
-            what = f"there are no channels from {self.start} up to {self.stop}"
+        if start < 0:
+            raise Fault(NoSuchChannel, "start", what=f"channels from {self.start} on", **facts)
+        if start >= stop:
+            up_to = "" if self.stop is None else f" up to {self.stop}"
+            what = f"there are no channels from {self.start}{up_to or ' on'}"
             raise Fault(NoSuchChannel, "start", what=what, **facts)
-        return (self.stop - self.start, *shape[1:])
+        return (stop - start, *shape[1:])
 
     def shape_in_spite(self, shape: Shape) -> Shape | None:
-        if kind_of(shape) == "channels_last" or self.start >= self.stop:
+        start, stop = self.ends(shape)
+        if kind_of(shape) == "channels_last" or start >= stop:
             return None
-        return (self.stop - self.start, *shape[1:])
+        return (stop - start, *shape[1:])
 
     def ratio(self, shape: Shape) -> None:
         del shape
@@ -127,12 +138,11 @@ class Slice(Unary):
 
     def mixing(self, shape: Shape, output: Shape) -> Shifted:
         del output
-        return Shifted(self.start, shape[0])
+        return Shifted(self.ends(shape)[0], shape[0])
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
-        del shape
-        width = self.stop - self.start
-        yield Text("output", f"stop − start = {self.stop} − {self.start} = {width}")
+        start, stop = self.ends(shape)
+        yield Text("output", f"stop − start = {stop} − {start} = {stop - start}")
 
 
 class PadChannels(Unary):

@@ -38,6 +38,15 @@ def spell(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
+def _place(value: object) -> int:
+    """A place in a list: a whole number, those below 0 counted from the end."""
+    sign = -1 if isinstance(value, int | float) and value < 0 else 1
+    try:
+        return sign * read_whole(sign * value if sign < 0 else value, 0, "")  # type: ignore[operator]  # a number
+    except ValueError:
+        raise ValueError(f"this has to be a whole number, not {spell(value)}") from None
+
+
 def whole(least: int = 1) -> PlainValidator:
     """A whole number of at least `least`."""
     return PlainValidator(lambda value: read_whole(value, least, "this"))
@@ -129,6 +138,10 @@ def _truth(value: object) -> bool:
 
 
 PositiveInt = Annotated[int, whole(1)]
+Place = Annotated[int, PlainValidator(_place)]
+OptionalPlace = Annotated[
+    int | None, PlainValidator(lambda value: None if value is None else _place(value))
+]
 Size = Annotated[Pair, PlainValidator(_pair)]
 OptionalSize = Annotated[
     Pair | None, PlainValidator(lambda value: None if value is None else _pair(value))

@@ -26,6 +26,8 @@ CONSTRUCTS = (
     *("norm: on a row", "activation: on a row", "dropout: on a row", "sugar: in defaults"),
     *("sugar: expression", "sugar: false", "defaults", "outputs: one", "outputs: several"),
     *("outputs: training_only", "outputs: optional", "init: of a row", "init: of an op"),
+    *("op with attributes: variable", "op with attributes: argument"),
+    *("op with attributes: column", "op with attributes: given"),
     *("input: variable", "description or source"),
     *("family", "family: other inputs", "family: ~ in vars", "rows in a table"),
 )
@@ -76,10 +78,24 @@ def _of_row(row: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[str]:
     yield from _repeating(row)
     if "init" in row:
         yield "init: of a row"
+    if any(
+        _is_made(cell)
+        for line in row.get("each") or ()
+        if isinstance(line, dict)
+        for cell in line.values()
+    ):
+        yield "op with attributes: column"
     if row.get("op") in blocks:
         yield "block"
+        if any(map(_is_made, row.values())):
+            yield "op with attributes: given"
     else:
         yield from _carrying(row)
+
+
+def _is_made(value: Any) -> bool:
+    """Whether a value is an op with attributes."""
+    return isinstance(value, dict) and "op" in value
 
 
 def _branching(row: Mapping[str, Any], branches: Any) -> Iterator[str]:
@@ -143,6 +159,8 @@ def _of_block(block: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[s
     if block.get("vars"):
         yield "block: vars"
     for value in block.get("args", {}).values():
+        if _is_made(value):
+            yield "op with attributes: argument"
         if value is None:
             yield "argument: required"
         elif isinstance(value, list):
@@ -164,6 +182,9 @@ def _of_spec(data: Mapping[str, Any]) -> Iterator[str]:
         yield "init: of an op"
     if any(isinstance(size, str) for size in data["input"]):
         yield "input: variable"
+    owners = [data, *data.get("blocks", {}).values(), {"vars": data.get("variants", {})}]
+    if any(_is_made(value) for owner in owners for value in owner.get("vars", {}).values()):
+        yield "op with attributes: variable"
     if "description" in data or "source" in data:
         yield "description or source"
     owners = [data, *data.get("blocks", {}).values()]

@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 from archspec import expressions
 from archspec.api import Check
 from archspec.graph.network import Node
-from tests.fuzz.generator import AIMS, is_word
+from tests.fuzz.forms import WORDS
+from tests.fuzz.generator import AIMS
 
 AN_HOUR = 20
 """How often each attribute has to occur in each way of writing it, in an hour."""
+
+
+_WORDS = frozenset[str]().union(*WORDS)
 
 
 class Occurrence(NamedTuple):
@@ -68,16 +72,13 @@ def attributes_in(data: Mapping[str, Any], check: Check) -> set[Occurrence]:
 def _of_node(data: Mapping[str, Any], node: Node) -> Iterator[Occurrence]:
     """The attributes of a node, and what the names in them are."""
     for attribute, value in node.written.items():
-        if is_word(node.op_name, attribute):
-            yield Occurrence(node.op_name, attribute, "literal")
-            continue
         for kind in kinds_of(data, node.at, value):
             yield Occurrence(node.op_name, attribute, kind)
 
 
 def kinds_of(data: Mapping[str, Any], at: tuple[Any, ...], value: Any) -> set[str]:
     """How a value of the row at that path is written."""
-    names = _names(value)
+    names = _names(value) - _WORDS
     block = data["blocks"].get(at[1], {}) if at[0] == "blocks" else None
     columns = _columns(data, at)
     found = set()

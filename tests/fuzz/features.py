@@ -8,6 +8,21 @@ from tests.fuzz.draft import SUGAR, Draft, Row, Site, loops, places, sites
 from tests.fuzz.lifting import vary
 from tests.fuzz.sampling import sample
 
+ODD_NAMES = (
+    "x",
+    "torch",
+    "F",
+    "layer",
+    "super",
+    "type",
+    "half",
+    "children",
+    "add",
+    "self",
+    "train",
+)
+"""Names that need care: all for merges, the first five for whatever becomes a module."""
+
 
 def _some(draft: Draft) -> Site:
     return draft.rng.choice(sites(draft.data))
@@ -153,8 +168,8 @@ def default_sugar(draft: Draft) -> bool:
 
 
 def named(draft: Draft) -> bool:
-    """A row has a name, or none any more."""
-    site = _some(draft)
+    """A row has a name, or none any more; now and then one that generated code uses itself."""
+    rng, site = draft.rng, _some(draft)
     if site.place.kind == "single":
         return False
 
@@ -164,6 +179,9 @@ def named(draft: Draft) -> bool:
             del row["name"]
         else:
             row["name"] = draft.fresh(*growth.NAMES)
+            if rng.random() < 0.3:
+                odd = rng.choice(ODD_NAMES if row.get("op") in growth.MERGES else ODD_NAMES[:5])
+                row["name"] = odd if f"'{odd}'" not in str(draft.data) else row["name"]
 
     return draft.propose(change)
 

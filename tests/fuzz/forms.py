@@ -5,6 +5,8 @@ from math import isqrt
 from random import Random
 from typing import Any, NamedTuple
 
+from archspec.ops import OPS
+
 
 class Form(NamedTuple):
     """An expression, and the value that its name has to have."""
@@ -23,7 +25,27 @@ def form_of(rng: Random, name: str, value: Any) -> Form:
         return rng.choice([Form(name, value), rng.choice(list(_numbers(name, value)))])
     if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
         return rng.choice([Form(name, value), rng.choice(list(_lists(rng, name, value)))])
+    if isinstance(value, str) and (other := another_word(rng, value)):
+        return rng.choice(
+            [
+                Form(name, value),
+                Form(f"{value} if {name} else {other}", True),  # noqa: FBT003 - a value
+                Form(f"{value} if {name} > 2 else {other}", 3),
+                Form(f"{other} if {name} > 2 else {value}", 1),
+                Form(f"{value} if {name} == {value} else {other}", value),
+            ]
+        )
     return Form(name, value)
+
+
+WORDS = tuple({words for op in OPS for words in op.words.values()})
+"""The words that belong together: each attribute takes one of such a set."""
+
+
+def another_word(rng: Random, value: str) -> str | None:
+    """Another word that may stand where one does; None for what is none."""
+    others = [sorted(words - {value}) for words in WORDS if value in words]
+    return rng.choice(others[0]) if others else None
 
 
 def _truths(name: str, value: bool) -> Iterator[Form]:  # noqa: FBT001 - it is what is written
@@ -117,6 +139,8 @@ def counted_form(rng: Random, name: str, value: Any) -> Any:
             f"{value} if {name} == 0 else 0.5",
         )
         return rng.choice(numbers)
+    if isinstance(value, str) and (word := another_word(rng, value)):
+        return f"{value} if {name} == 0 else {word}"
     if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
         at = rng.randrange(len(value))
         items: list[Any] = list(value)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from archspec.ops import OPS_BY_NAME
 from tests.fuzz import declarations, facts, features, growth, handing, lifting, paths, wrapping
 from tests.fuzz.draft import Draft, Row, sites
 from tests.fuzz.samples import ATTRIBUTES
@@ -28,17 +27,8 @@ class Made(NamedTuple):
     accepted: int
 
 
-def is_word(op: str, attribute: str) -> bool:
-    """Whether an attribute takes words only, and no expression."""
-    return attribute in ("mode", "approximate") and attribute in OPS_BY_NAME[op].words
-
-
 def _all_aims() -> list[Aim]:
-    aims = [
-        Aim(op, attribute, kind)
-        for op, attribute in ATTRIBUTES
-        for kind in (("literal",) if is_word(op, attribute) else lifting.KINDS)
-    ]
+    aims = [Aim(op, attribute, kind) for op, attribute in ATTRIBUTES for kind in lifting.KINDS]
     Random(0).shuffle(aims)
     return aims
 

@@ -85,6 +85,8 @@ def lift_op(draft: Draft) -> bool:
     def change() -> bool:
         now = draft.site_now(site)
         op = now.row["op"]
+        if op in OPS_BY_NAME and rng.random() < 0.4:
+            return _hand_over_made(draft, now)
         if op in OPS_BY_NAME and rng.random() < 0.7:
             _to_defaults(draft, now.row)
         return _hand_over(draft, now, Holder(now.row, "op"))
@@ -94,6 +96,15 @@ def lift_op(draft: Draft) -> bool:
 
 def _blocks(draft: Draft) -> list[str]:
     return list(draft.data.get("blocks", {}))
+
+
+def _hand_over_made(draft: Draft, site: Site) -> bool:
+    """The op of a row with some of its attributes, as one value."""
+    row, rng = site.row, draft.rng
+    keys = [key for key in attributes_of(row) if is_literal(row[key])]
+    moved = {key: row.pop(key) for key in keys if rng.random() < 0.8}
+    row["op"] = {"op": row["op"], **moved}
+    return _hand_over(draft, site, Holder(row, "op"))
 
 
 def _to_defaults(draft: Draft, row: Row) -> None:
@@ -106,11 +117,9 @@ def _to_defaults(draft: Draft, row: Row) -> None:
 def _hand_over(draft: Draft, site: Site, here: Holder) -> bool:
     """The name of an op, or a choice between two, as a value from elsewhere."""
     rng, op = draft.rng, here.value
-    if not isinstance(op, str):
-        return False
     name = draft.fresh("act", "norm_", "op", "layer", "block", "join")
     form = Form(name, op)
-    if rng.random() < 0.2:
+    if isinstance(op, str) and rng.random() < 0.2:
         form = Form(f"{op} if {name} else {another_op(rng, op)}", True)  # noqa: FBT003 - a value
     here.holder[here.key] = form.text
     kinds = ["variable", "column"] + ["argument"] * (4 if site.place.block else 0)
@@ -151,6 +160,8 @@ def lift_sugar(draft: Draft) -> bool:
                 return is_literal(here.value) and LIFTERS[rng.choice(kinds)](
                     draft, now, here, rng.random()
                 )
+            if rng.random() < 0.4 and inner:
+                return _hand_over(draft, now, Holder(now.row, key))
             if rng.random() < 0.5:
                 op = value["op"]
                 if op in OPS_BY_NAME:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts, growth
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, sites, uses
-from tests.fuzz.forms import Form, counted_form, form_of
+from tests.fuzz.forms import Form, another_word, counted_form, form_of
 
 KINDS = ("literal", "variable", "argument", "column", "i")
 STEMS = ("w", "n", "k", "size", "width", "p", "ratio", "depth", "flag", "value", "act", "stage")
@@ -32,8 +32,16 @@ def is_literal(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
+def is_word(row: Row, attribute: str) -> bool:
+    """Whether an attribute is a word that its op takes: `padding: same`."""
+    op = OPS_BY_NAME.get(str(row.get("op")))
+    return op is not None and row[attribute] in op.words.get(attribute, ())
+
+
 def holders(row: Row, attribute: str) -> list[Holder]:
     """Where an attribute's literals stand: the whole value, and what is in lists and mappings."""
+    if isinstance(row[attribute], str) and is_word(row, attribute):
+        return [Holder(row, attribute)]
     found: list[Holder] = []
     pending = [Holder(row, attribute)]
     while pending:
@@ -252,7 +260,8 @@ def vary(rng: Random, value: Any) -> Any:
     if isinstance(value, dict) and value:
         key = rng.choice(list(value))
         return {**value, key: vary(rng, value[key])}
-    return another_op(rng, value)
+    other = another_word(rng, value) if isinstance(value, str) else None
+    return other or another_op(rng, value)
 
 
 def lift_control(draft: Draft) -> bool:

@@ -75,11 +75,14 @@ def _chunk_index(rng: Random, shape: Shape, given: Given) -> int:
 
 def _start(rng: Random, shape: Shape, given: Given) -> int:
     del given
-    return rng.randrange(shape[0])
+    return rng.randrange(-shape[0] if rng.random() < 0.3 else 0, shape[0])
 
 
 def _stop(rng: Random, shape: Shape, given: Given) -> int:
-    return rng.randint(given.get("start", 0) + 1, max(shape[0], given.get("start", 0) + 1))
+    start: int = given.get("start", 0)
+    first = (start + shape[0] if start < 0 else start) + 1
+    stop = rng.randint(first, max(shape[0], first))
+    return stop - shape[0] if stop < shape[0] and rng.random() < 0.3 else stop
 
 
 def _factor(rng: Random, shape: Shape, given: Given) -> int:

@@ -218,7 +218,7 @@ MORE: dict[str, Reference] = {
     "layer_scale": lambda _, x, t: x * t[""],
     "permute": lambda op, x, _: torch.einsum("nchw->nhwc" if op.dims[3] == 1 else "nhwc->nchw", x),
     "chunk": lambda op, x, _: x.tensor_split(op.chunks, dim=1)[op.index],
-    "slice": lambda op, x, _: x.narrow(1, op.start, op.stop - op.start),
+    "slice": lambda op, x, _: x[:, op.start : op.stop],
     "pad_channels": pad_channels,
     "channel_shuffle": channel_shuffle,
     "pixel_shuffle": pixel_shuffle,

@@ -296,6 +296,8 @@ CASES: list[tuple[Row, Sequence[int], Made]] = [
     ({"op": "identity"}, MAP, nn.Identity()),
     ({"op": "chunk", "chunks": 2, "index": 1}, MAP, lambda x: x.chunk(2, dim=1)[1]),
     ({"op": "slice", "start": 1, "stop": 3}, MAP, lambda x: x[:, 1:3]),
+    ({"op": "slice", "start": -3}, MAP, lambda x: x.narrow(1, 1, 3)),
+    ({"op": "slice", "start": -3, "stop": -1}, MAP, lambda x: x.narrow(1, 1, 2)),
     ({"op": "pad_channels", "before": 1, "after": 2}, MAP, nn.ConstantPad3d((0, 0, 0, 0, 1, 2), 0)),
     ({"op": "pad_channels", "after": 2}, (5,), nn.ConstantPad1d((0, 2), 0)),
     ({"op": "channel_shuffle", "groups": 2}, MAP, nn.ChannelShuffle(2)),

@@ -63,6 +63,7 @@ outputs: {out: kept}
         """
   - {op: layer_norm2d, eps: 0.5}
   - {op: layer_norm2d, eps: 0}
+  - {op: relu}
 """,
     ),
     "a norm that counts batches": (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec import expressions
-from archspec.expressions import CONSTANTS, Reference
+from archspec.expressions import CONSTANTS, Reference, Word
 from archspec.targets.python.arithmetic import IsWhole, as_truth, simplify
 from archspec.targets.python.tree import (
     Binary,
@@ -90,6 +90,8 @@ class Translator:
         """A known value: a number, a name, a tuple of such."""
         if isinstance(value, Reference):
             return self.named(value)
+        if isinstance(value, Word):
+            return Literal(str(value))
         if isinstance(value, Mapping):
             return self.known(cells_of(value))
         if isinstance(value, list | tuple):
@@ -119,6 +121,8 @@ class Translator:
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"
                 return Boolean(word, tuple(map(self._expr, values)))
+            case ast.Compare() if self._is_known(node):
+                return Literal(bool(expressions.evaluate_tree(node, self.values)))
             case ast.Compare(left=left, ops=ops, comparators=rest):
                 operands = tuple(map(self._expr, (left, *rest)))
                 return Compare(operands, tuple(_COMPARE[type(op)] for op in ops))
@@ -132,6 +136,13 @@ class Translator:
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return Tuple(tuple(map(self._expr, items)))
         raise expressions.ExpressionError(f"{type(node).__name__} is not part of the grammar")
+
+    def _is_known(self, node: ast.Compare) -> bool:
+        """Whether a comparison is one of ops, blocks or words that are all known."""
+        names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+        known = [self.values[name] for name in names if name in self.values]
+        closed = len(known) == len(names) and self.bound.keys().isdisjoint(names)
+        return closed and any(isinstance(value, Reference | Word) for value in known)
 
     def _index(self, index: ast.expr) -> "Expr | Slice":
         if not isinstance(index, ast.Slice):

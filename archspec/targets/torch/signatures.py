@@ -73,7 +73,7 @@ _LAYERS: Mapping[str, str] = {
     "nn.Identity": "",
     "Permute": "*dims",
     "Chunk": "chunks index",
-    "Slice": "start stop",
+    "Slice": "start stop=None",
     "nn.ZeroPad1d": "padding",
     "nn.ZeroPad2d": "padding",
     "nn.ZeroPad3d": "padding",
@@ -260,8 +260,8 @@ def _normal(kind: str, value: Any, head: str) -> Any:
     """A value in the one form that its kind has."""
     if isinstance(value, list | tuple):
         value = tuple(_normal("", item, head) for item in value)
-    if kind == "pair" and type(value) is int:
-        return (value, value)
+    if kind == "pair":
+        value = _pair(value, head)
     if kind == "sizes" and type(value) is int:
         return (value,)
     if kind == "number" and value is not None:
@@ -278,6 +278,14 @@ def _normal(kind: str, value: Any, head: str) -> Any:
     if whole and isinstance(value, float):
         raise BadCall(f"{head} takes a whole number, not {value!r}")
     return value
+
+
+def _pair(value: Any, head: str) -> Any:
+    """A size for both axes; a convolution's padding may be a word, a stride is `kernel_size`."""
+    words = ("kernel_size", "same", "valid") if head == "nn.Conv2d" else ("kernel_size",)
+    if isinstance(value, str) and value not in words:
+        raise BadCall(f"{head} takes numbers here, not {value!r}")
+    return (value, value) if type(value) is int else value
 
 
 _PLAIN: Mapping[str, str] = {
@@ -316,6 +324,8 @@ def _padding(head: str, bound: Mapping[str, Any]) -> tuple[int, int] | None:
             return (0, 0)
         symmetric = bound["stride"] == (1, 1) and all(size % 2 == 0 for size in reach)
         return (reach[0] // 2, reach[1] // 2) if symmetric else None
+    if bound.get("padding") == "valid":
+        return (0, 0)
     if "pad" not in bound:
         return bound["padding"]  # type: ignore[no-any-return]  # a pair
     left, right, top, bottom = bound["pad"]

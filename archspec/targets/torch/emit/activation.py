@@ -4,7 +4,7 @@ from typing import Any
 
 from archspec.ops import Op
 from archspec.ops.activation import PReLU
-from archspec.targets.python.tree import Keyword, Literal, call
+from archspec.targets.python.tree import Keyword, call
 from archspec.targets.torch.emit.row import Options, Row, Spelling, function
 
 
@@ -36,11 +36,7 @@ class Activation:
     def _options(self, op: Op, row: Row) -> Options:
         options: list[Keyword] = []
         for attribute, default in self.defaults.items():
-            value = getattr(op, attribute)
-            if isinstance(value, str):
-                options += [Keyword(attribute, Literal(value))] if value != default else []
-            else:
-                options += row.option(attribute, value, default)
+            options += row.option(attribute, getattr(op, attribute), default)
         return tuple(options)
 
 

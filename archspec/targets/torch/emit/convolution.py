@@ -45,7 +45,8 @@ def _convolution(op: Convolution, row: Row, width: Expr, groups: Options) -> Spe
             width=width,
         )
     amount = row.sizes("padding", padding.pair, (0, 0))
-    if follows or (amount and op.padding == "same" and op.stride == (1, 1)):
+    at_rest = amount and op.padding == "same" and op.stride == (1, 1)
+    if not row.is_open("padding") and (follows or at_rest):
         amount = (Keyword("padding", Literal("same")),)  # torch knows it without a stride
     return Spelling(call("nn.Conv2d", *given, kernel, *stride, *amount, *rest), width=width)
 

@@ -102,7 +102,7 @@ def dropout(op: Dropout, row: Row) -> Spelling:
 
 def stochastic_depth(op: StochasticDepth, row: Row) -> Spelling:
     """A module of its own; PyTorch has none."""
-    mode = (Keyword("mode", Literal(op.mode)),) if op.mode != "row" else ()
+    mode = row.option("mode", op.mode, "row")
     return Spelling(call("StochasticDepth", row.value("p", op.p), *mode))
 
 

@@ -94,18 +94,24 @@ def chunk(op: Chunk, row: Row) -> Spelling:
 
 
 def slice_(op: Slice, row: Row) -> Spelling:
-    """`x[:, 16:32]`."""
-    start, stop = row.value("start", op.start), row.value("stop", op.stop)
+    """`x[:, 16:32]`, to the end `x[:, 16:]`."""
+    start = row.value("start", op.start)
+    stop = None if op.stop is None else row.value("stop", op.stop)
+    from_the_end = op.start < 0 or (op.stop or 0) < 0
 
     def wrap(values: Sequence[Expr]) -> Expr:
         lower = None if start == Literal(0) else start
-        if isinstance(values[0], Name):
+        if isinstance(values[0], Name) or stop is None or from_the_end:
             return Subscript(values[0], (Range(), Range(lower, stop)))
-        width = literal(op.stop - op.start)
+        width = literal((op.stop or 0) - op.start)
         return call("torch.narrow", values[0], Literal(1), start, width)
 
-    width = add_up([stop, Unary("-", start)])
-    return Spelling(call("Slice", start, stop), wrap, width=width)
+    ends = [row.channels] if stop is None or (op.stop or 0) < 0 else []
+    ends += [] if stop is None else [stop]
+    before = [Unary("-", row.channels)] if op.start < 0 else []
+    width = add_up([*ends, *before, Unary("-", start)])
+    given = () if stop is None else (stop,)
+    return Spelling(call("Slice", start, *given), wrap, width=width)
 
 
 def pad_channels(op: PadChannels, row: Row) -> Spelling:
@@ -153,10 +159,9 @@ def upsample(op: Upsample, row: Row) -> Spelling:
 
 def _blending(op: Upsample, row: Row) -> Options:
     """The mode, and how its corners are aligned; PyTorch wants no word of that for `nearest`."""
-    if op.mode == "nearest":
-        return ()
-    mode = Keyword("mode", Literal(op.mode))
-    return (mode, *row.option("align_corners", op.align_corners, default=False))
+    mode = row.option("mode", op.mode, "nearest")
+    aligned = row.option("align_corners", op.align_corners, default=False)
+    return (*mode, *aligned) if op.mode != "nearest" or row.is_open("mode") else ()
 
 
 def zero_pad2d(op: ZeroPad2d, row: Row) -> Spelling:

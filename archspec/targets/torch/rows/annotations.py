@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference, Value, Word
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Binary,
@@ -60,7 +60,7 @@ _MADE = Subscript(Name("Callable"), (_ANY_LENGTH, dotted("nn.Module")))
 
 def _one_of_classes(values: Sequence[Value], spell: Spell) -> Expr:
     """`type[BasicBlock | Bottleneck]`."""
-    classes = [spell(str(value)) for value in values]
+    classes = [spell(value) for value in values if isinstance(value, Reference)]
     if any(isinstance(cls, Call | Lambda) for cls in classes):
         return _MADE
     return Subscript(Name("type"), _union(sorted(dict.fromkeys(classes), key=flat)))
@@ -83,6 +83,8 @@ def _union(kinds: Sequence[Expr]) -> Expr:
 def _annotation(value: Value, spell: Spell) -> Expr:
     if isinstance(value, Reference):
         return _one_of_classes([value], spell)
+    if isinstance(value, Word):
+        return Name("str")
     if isinstance(value, list | tuple):
         inner = list(dict.fromkeys(_annotation(item, spell) for item in value))
         if set(inner) == {Name("int"), Name("float")}:

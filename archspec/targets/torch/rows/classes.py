@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference, Value, Word
 from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
 from archspec.language.source import Data
@@ -222,8 +222,11 @@ class Classes:
     def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
         """What an argument is in any network, and what it may be, though no use leaves it so."""
         values, default = self.facts.arguments_of(block.name, name), block.args[name]
-        if isinstance(default, str) and isinstance(unit.values.get(default), Reference):
+        if isinstance(default, str) and isinstance(unit.values.get(default), Reference | Word):
             values.append(unit.values[default])
+        if isinstance(default, dict) and "op" in default:
+            worth = self.facts.value_of(default, self.facts.environments(block.name)[0])
+            values += [worth] if isinstance(worth, Reference) else []
         if default is False:
             values.append(default)
         return values
@@ -236,6 +239,8 @@ class Classes:
     def _default(self, unit: Unit, default: Data) -> Expr:
         if isinstance(default, list):
             return Tuple(tuple(self._default(unit, item) for item in default))
+        if isinstance(default, dict) and "op" in default:
+            return unit.configured(default)
         return unit.expr(default) if isinstance(default, str) else unit.known(default)
 
     # --- groups ------------------------------------------------------------------------------
@@ -415,7 +420,7 @@ class Classes:
 
     def value(self, unit: Unit, value: Value) -> Expr:
         """A variable's value."""
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return unit.expr(value)
         return unit.known(value)
 
@@ -435,10 +440,11 @@ class Classes:
     def _define(self, unit: Unit, written: Mapping[str, Data]) -> None:
         """Variables of the class's own: what is known is written where it is used."""
         for name, value in written.items():
-            if not isinstance(value, str):
+            is_op = isinstance(value, dict) and "op" in value
+            if not isinstance(value, str) and not is_op:
                 unit.values[name] = value
                 continue
-            expr = unit.expr(value)
+            expr = unit.configured(value) if is_op else unit.expr(value)
             if not free_names(expr) - unit.class_names:
                 unit.bound[name] = expr
                 continue

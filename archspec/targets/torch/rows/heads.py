@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from archspec.expressions import Value
+from archspec.expressions import Configured, Value
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, channels_of
@@ -27,6 +27,15 @@ from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.signatures import by_name, unbound
 
 
+class Opened(Configured):
+    """An op with attributes of which some are expressions of what a class is given."""
+
+    opened: Mapping[str, Expr]
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()} {self.opened!r}"
+
+
 class Heads:
     """Spells ops and blocks that are values; `names` are the classes of the blocks."""
 
@@ -37,30 +46,35 @@ class Heads:
         self._ignored: dict[str, bool] = {}
         self._ignored = self._find_ignored()
 
-    def spell(self, name: str) -> Expr:
-        """What an op or a block is called where it is handed on: with its defaults, if it has any.
+    def spell(self, value: str) -> Expr:
+        """What an op or a block is called where it is handed on: with what it has of attributes.
 
-        `functools.partial(nn.LeakyReLU, negative_slope=0.2)`
+        Those are its defaults, and those of the value itself:
+        `functools.partial(nn.LeakyReLU, negative_slope=0.2)`.
         """
+        name = str(value)
         if name in self.names:
             return Name(self.names[name])
         if name not in OPS_BY_NAME:
             return Name(name)
-        if name not in self._heads:
-            self._heads[name] = self._head(name)
-        head, ignored = self._heads[name], self._ignored.get(name)
+        key = repr(value)
+        if key not in self._heads:
+            self._heads[key] = self._head(name, value)
+        head, ignored = self._heads[key], self._ignored.get(name)
         return head if ignored is None else Lambda(_called(head), keywords=ignored)
 
-    def _head(self, name: str) -> Expr:
+    def _head(self, name: str, value: str) -> Expr:
         cls = OPS_BY_NAME[name]
         defaults = self.facts.spec.defaults.get(name, {})
         own = {
             key: self._default_of(cls, key, v) for key, v in defaults.items() if key not in SUGAR
         }
+        if isinstance(value, Configured):
+            own |= value.attributes
         plain = self._made_with(name, {}, own)
         if not own:
             return plain.function
-        given = self._made_with(name, own)
+        given = self._made_with(name, own, opened=value.opened if isinstance(value, Opened) else {})
         pairs = zip_longest(given.arguments, plain.arguments)
         first = list(takewhile(lambda pair: pair[0] != pair[1], pairs))
         bound = [argument for argument, _ in first if argument is not None]
@@ -83,7 +97,7 @@ class Heads:
                 row = Row(leaf.shapes, Literal(channels_of(leaf.shapes[0])))
                 module = spell_step(leaf.op, row).module
                 if module is not None:
-                    given[name] = unbound(self.spell(name), module)
+                    given[name] = unbound(self.spell(leaf.node.head or name), module)
             named = any(isinstance(item, Keyword) for items in given.values() for item in items)
             for name in given if any(given.values()) else ():
                 if not given[name] and name != "identity":
@@ -104,12 +118,12 @@ class Heads:
         name: str,
         attributes: Mapping[str, Value],
         other: Mapping[str, Value] = MappingProxyType({}),
+        opened: Mapping[str, Expr] = MappingProxyType({}),
     ) -> Call:
         """How a module of an op is made; what is required is not what it is in `other`."""
         cls = OPS_BY_NAME[name]
-        made = spell_step(
-            _stand_in(cls, attributes, other), Row(((8, 8, 8),), Name("channels"))
-        ).module
+        row = Row(((8, 8, 8),), Name("channels"), opened)
+        made = spell_step(_stand_in(cls, attributes, other), row).module
         if made is None:
             raise CannotWrite(("blocks",), f"{name} is no module that could be handed on")
         return made

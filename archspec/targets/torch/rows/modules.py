@@ -48,6 +48,7 @@ from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import Leaf, common
+from archspec.targets.torch.rows.padded import padded_in_numbers
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.statements import Statements
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit, When
@@ -159,15 +160,17 @@ class Modules:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
-        leaf = min(self.facts.kinds_of(step, role), key=_padding_order)
+        kinds = self.facts.kinds_of(step, role)
+        leaf = min(kinds, key=_padding_order)
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
+        leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
-        out = self._leaving(self.facts.kinds_of(step, role), row, spelling)
+        out = self._leaving(kinds, row, spelling)
         module = spelling.module
         callee = self._callee(step, role)
         if callee is not None:
-            module = self._called(callee, self.facts.kinds_of(step, role), row)
+            module = self._called(callee, kinds, row)
             spelling = Spelling(module)
         name = step.name
         if name is not None and role:
@@ -193,7 +196,7 @@ class Modules:
             module = spell_step(leaf.op, replace(row, shapes=leaf.shapes)).module
             if module is None:
                 raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
-            head = self.unit.spell_name(leaf.op.op_name)
+            head = self.unit.spell_name(leaf.node.head or leaf.op.op_name)
             if isinstance(head, Lambda) or module.function == _IDENTITY:
                 continue  # it takes whatever it is given
             arguments = unbound(head, module)
@@ -212,7 +215,7 @@ class Modules:
                 written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
         if isinstance(written, dict):
             written = written.get("op")
-        elif role == "dropout":
+        elif role == "dropout" and not self._has_head(step, role):
             return None  # a probability, and the op is what the word says
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
@@ -221,6 +224,10 @@ class Modules:
         if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
             return None  # known here, as if it had been written
         return expr
+
+    def _has_head(self, step: Step, role: str) -> bool:
+        """Whether any op of a row is a value with attributes."""
+        return any(leaf.node.head is not None for leaf in self.facts.nodes_of(step, role))
 
     def _with_named_width(self, leaf: Leaf, attributes: dict[str, Written]) -> dict[str, Written]:
         """A computed width that is needed again gets a name."""
@@ -394,6 +401,8 @@ class Modules:
         args = self.facts.spec.blocks[cls.block].args
         default = args.get(key)
         if not isinstance(default, str):
+            if isinstance(default, dict) and names_in_written(default) & args.keys():
+                raise CannotWrite(("blocks", cls.block), f"{key} follows from other arguments")
             return self.unit.argument(default)
         known = dict(values)
         for name in names_in_written(default) & args.keys():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Reference, Value, Word
 from archspec.targets.python.tree import (
     Attribute,
     Call,
@@ -105,7 +105,7 @@ def _is_field(key: str) -> bool:
 
 def _is_written(cell: Any) -> bool:
     """Whether a cell is an expression that nobody has worked out."""
-    return isinstance(cell, str) and not isinstance(cell, Reference)
+    return isinstance(cell, str) and not isinstance(cell, Reference | Word)
 
 
 def _distinct(values: Sequence[Value]) -> list[Value]:

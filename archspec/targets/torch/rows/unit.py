@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archspec.expressions import Reference, Value
+from archspec.expressions import Configured, Reference, Value, Word
+from archspec.graph.values import evaluate
 from archspec.language.source import Data
 from archspec.ops import Op
 from archspec.targets.python.arithmetic import free_names, is_whole, substituted
@@ -31,8 +32,9 @@ from archspec.targets.python.tree import (
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
 from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional
-from archspec.targets.torch.rows.arguments import RATES
+from archspec.targets.torch.rows.arguments import RATES, names_in
 from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.heads import Opened
 from archspec.targets.torch.rows.refusal import CannotWrite
 
 if TYPE_CHECKING:
@@ -202,14 +204,36 @@ class Unit:
         """A known value: a number, the name of an op or block, a tuple of such."""
         return self._translator({}, None).known(value)
 
+    def configured(self, value: Mapping[str, Data]) -> Expr:
+        """A written op with attributes: `partial(nn.LeakyReLU, negative_slope=slope)`."""
+        closed = {**self.facts.references, **self.values}
+        if not names_in(value) & self.bound.keys():
+            known = evaluate(value, closed, (), [])
+            if isinstance(known, Reference):
+                return self.known(known)
+        environment = next(iter(self.facts.environments(self.block)), {})
+        worth = evaluate(value, {**closed, **environment}, (), [])
+        if not isinstance(worth, Configured) or self.is_open(self.expr(str(value["op"]))):
+            where = ("blocks", self.block) if self.block else ("vars",)
+            raise CannotWrite(where, f"the attributes of {value['op']} are not known")
+        opened = Opened(str(worth), worth.attributes)
+        opened.opened = {
+            key: self.expr(written)
+            for key, written in value.items()
+            if key != "op" and isinstance(written, str) and self.is_open(self.expr(written))
+        }
+        return self.spell_name(opened)
+
     def table(self, value: Value) -> Expr:
         """A known value, the rows of a table each on a line."""
+        if isinstance(value, Mapping) and "op" in value:
+            return self.configured(value)
         if isinstance(value, Mapping):
             return self.table(cells_of(value))
         if isinstance(value, list | tuple):
             rows = any(isinstance(item, list | tuple) or is_row(item) for item in value)
             return Tuple(tuple(self.table(item) for item in value), spread=rows)
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return self.expr(value)
         return self.known(value)
 
@@ -219,8 +243,10 @@ class Unit:
 
     def argument(self, value: Data) -> Expr:
         """A written value that is handed on."""
-        if isinstance(value, str) and not isinstance(value, Reference):
+        if isinstance(value, str) and not isinstance(value, Reference | Word):
             return self.expr(value)
+        if isinstance(value, Mapping) and "op" in value:
+            return self.configured(value)
         if isinstance(value, Mapping):
             return self.argument(cells_of(value))
         if isinstance(value, list | tuple):
@@ -265,7 +291,9 @@ class Unit:
 
     def _depends(self, op: Op, attribute: str, written: Data) -> bool:
         if isinstance(written, str):
-            return not _is_word(op, attribute, written) and self.is_open(self.expr(written))
+            return not _is_word(op, attribute, written) and self.is_open(
+                self._expr_of(op, attribute, written)
+            )
         if isinstance(written, list | dict):
             parts = written.values() if isinstance(written, dict) else written
             return any(self._depends(op, attribute, part) for part in parts)
@@ -278,7 +306,7 @@ class Unit:
             return [self._attribute(op, attribute, part) for part in written]
         if not isinstance(written, str):
             return self.known(written)
-        expr = self.expr(written)
+        expr = self._expr_of(op, attribute, written)
         whole = attribute not in RATES and _is_integral(getattr(op, attribute, None))
         if whole and not isinstance(expr, Name | Subscript) and not self.is_whole(expr):
             expr = Call(Name("int"), (expr,))
@@ -286,6 +314,16 @@ class Unit:
         if len(flat(expr)) > LONGEST:
             raise TooLong(free_names(expr))
         return expr
+
+    def _expr_of(self, op: Op, attribute: str, written: str) -> Expr:
+        """The expression of an attribute; the words that it takes come before all else."""
+        words = type(op).words.get(attribute)
+        if words is None:
+            return self.expr(written)
+        bound = {name: expr for name, expr in self.bound.items() if name not in words}
+        translator = self._translator(bound, self._hoisted)
+        translator.values = {**self.values, **{word: Word(word) for word in words}}
+        return translator.translate(written)
 
     def named(self, expr: Expr, *bases: str) -> Name:
         """A local name for an expression: the one it has, or the first of `bases` that is free."""
