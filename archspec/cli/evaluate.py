@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archspec.cli.train_options import Device
 from archspec.cli.training import (
     as_json,
     cache_dir,
@@ -16,7 +17,10 @@ from archspec.cli.training import (
 )
 
 if TYPE_CHECKING:
+    from archspec.train.data.dataset import Dataset
     from archspec.train.evaluation import Evaluation
+    from archspec.train.seeing.looking import Looked
+    from archspec.train.trained import TrainedRun
 
 
 class Format(StrEnum):
@@ -48,45 +52,52 @@ class Checkpoint(StrEnum):
     LAST = "last"
 
 
-def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR|demo",
-            show_default="the run's own",
-            help="A folder with one folder of pictures a class.",
-        ),
-    ] = None,
-    split: Annotated[
-        Part | None,
-        typer.Option(
-            show_default="val on the run's own pictures, else all",
-            help="val: only what the run held out; all: every picture.",
-        ),
-    ] = None,
-    crops: Annotated[
-        Crops | None,
-        typer.Option(
-            show_default="the recipe's",
-            help="What is looked at of a picture: the centre, ten crops, or ten at five scales.",
-        ),
-    ] = None,
-    checkpoint: Annotated[Checkpoint, typer.Option(help="Which weights.")] = Checkpoint.BEST,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", show_default="RUN/eval", help="Where the files go."),
-    ] = None,
-    mistakes: Annotated[
-        int, typer.Option(min=0, help="How many pictures named wrong to show at most.")
-    ] = 24,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda.")] = (
-        "auto"
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|demo",
+        show_default="the run's own",
+        help="A folder with one folder of pictures a class.",
     ),
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not keep decoded pictures on disk.")
-    ] = False,
+]
+Split = Annotated[
+    Part | None,
+    typer.Option(
+        show_default="val on the run's own pictures, else all",
+        help="val: only what the run held out; all: every picture.",
+    ),
+]
+CropsOption = Annotated[
+    Crops | None,
+    typer.Option(
+        show_default="the recipe's",
+        help="What is looked at of a picture: the centre, ten crops, or ten at five scales.",
+    ),
+]
+Weights = Annotated[Checkpoint, typer.Option(help="Which weights.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", show_default="RUN/eval", help="Where the files go."),
+]
+Mistakes = Annotated[
+    int, typer.Option(min=0, help="How many pictures named wrong to show at most.")
+]
+Printed = Annotated[Format, typer.Option("--format", help="How to print.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Do not keep decoded pictures on disk.")]
+
+
+def evaluate(
+    run: Run,
+    data: Data = None,
+    split: Split = None,
+    crops: CropsOption = None,
+    checkpoint: Weights = Checkpoint.BEST,
+    out: Out = None,
+    mistakes: Mistakes = 24,
+    format_: Printed = Format.TEXT,
+    device: Device = "auto",
+    no_cache: NoCache = False,
 ) -> None:
     """Measure a trained network: accuracy, loss, precision and recall, and the confusion matrix.
 
@@ -97,31 +108,12 @@ def evaluate(
     are written to --out.
     """
     with told_by_trainer():
-        from archspec.train.data.dataset import load_dataset
-        from archspec.train.data.decode import stored_short_side
-        from archspec.train.device import pick_device
-        from archspec.train.recipe import TestCrops
         from archspec.train.run_files import EVAL
-        from archspec.train.seeing.looking import look
         from archspec.train.seeing.report import write_report
-        from archspec.train.trained import load_run
 
-        chosen = pick_device(device)
-        trained = load_run(run, chosen, checkpoint.value)
-        config = trained.config
-        wanted = config.recipe.test if crops is None else TestCrops(name=crops.value)
-        dataset = load_dataset(
-            data or config.data,
-            config.source.input_shape,
-            short_side=max(
-                config.short_side, stored_short_side(config.source.input_shape, crops=wanted)
-            ),
-            cache_folder=cache_dir(no_cache),
-        )
-        report_pictures(dataset)
-        part = split or (Part.VAL if dataset.source == config.data else Part.ALL)
-        held_out = part is Part.VAL
-        looked = look(trained, dataset, chosen, only_held_out=held_out, crops=wanted)
+        found = _look(run, data, split, crops, checkpoint, device, no_cache=no_cache)
+    trained, dataset, looked, held_out = found
+    config = trained.config
     which = "the pictures held out of" if held_out else "all pictures of"
     head = f"{config.source.name}, {checkpoint} weights (epoch {trained.epoch}), on {which}"
     if format_ is Format.JSON:
@@ -139,6 +131,42 @@ def evaluate(
         )
     if format_ is Format.TEXT:
         print(f"\n{printable(str(files[0].parent))}: {', '.join(path.name for path in files)}")
+
+
+def _look(
+    run: Path,
+    data: str | None,
+    split: Part | None,
+    crops: Crops | None,
+    checkpoint: Checkpoint,
+    device: str,
+    *,
+    no_cache: bool,
+) -> "tuple[TrainedRun, Dataset, Looked, bool]":
+    """What a run's network makes of the pictures, and whether those are what it held out."""
+    from archspec.train.data.dataset import load_dataset
+    from archspec.train.data.decode import stored_short_side
+    from archspec.train.device import pick_device
+    from archspec.train.recipe import TestCrops
+    from archspec.train.seeing.looking import look
+    from archspec.train.trained import load_run
+
+    chosen = pick_device(device)
+    trained = load_run(run, chosen, checkpoint.value)
+    config = trained.config
+    wanted = config.recipe.test if crops is None else TestCrops(name=crops.value)
+    stored = stored_short_side(config.source.input_shape, crops=wanted)
+    dataset = load_dataset(
+        data or config.data,
+        config.source.input_shape,
+        short_side=max(config.short_side, stored),
+        cache_folder=cache_dir(no_cache),
+    )
+    report_pictures(dataset)
+    part = split or (Part.VAL if dataset.source == config.data else Part.ALL)
+    held_out = part is Part.VAL
+    looked = look(trained, dataset, chosen, only_held_out=held_out, crops=wanted)
+    return trained, dataset, looked, held_out
 
 
 def _print_text(result: "Evaluation", classes: tuple[str, ...], head: str, source: str) -> None:

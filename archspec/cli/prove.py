@@ -15,56 +15,61 @@ if TYPE_CHECKING:
     from archspec.proof import Certificate
 
 
+Specs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SPEC",
+        show_default=False,
+        help="Files, or names in specs/; without any: all there are.",
+    ),
+]
+Module = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MODULE.py",
+        show_default=False,
+        help="Put this code on trial instead of the generated: a network edited by hand.",
+    ),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Small inputs where they do; nothing that is slow.")
+]
+Full = Annotated[
+    bool, typer.Option("--full", help="Also what is slow: every field, torch.compile.")
+]
+Side = Annotated[
+    int | None,
+    typer.Option(min=1, show_default="the spec's", help="Height and width of what is computed on."),
+]
+Claims = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CLAIM", show_default=False, help="Prove this claim and no other. Repeatable."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="VAR=VALUE",
+        show_default=False,
+        help="Give a variable of the spec another value.",
+    ),
+]
+Output = Annotated[Literal["text", "json"], typer.Option("--format", help="What to print.")]
+Color = Annotated[Literal["auto", "always", "never"], typer.Option(help="Whether to use colour.")]
+
+
 def prove(
-    specs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SPEC",
-            show_default=False,
-            help="Files, or names in specs/; without any: all there are.",
-        ),
-    ] = None,
-    module: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MODULE.py",
-            show_default=False,
-            help="Put this code on trial instead of the generated: a network edited by hand.",
-        ),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Small inputs where they do; nothing that is slow.")
-    ] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Also what is slow: every field, torch.compile.")
-    ] = False,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            min=1, show_default="the spec's", help="Height and width of what is computed on."
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CLAIM", show_default=False, help="Prove this claim and no other. Repeatable."
-        ),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="VAR=VALUE",
-            show_default=False,
-            help="Give a variable of the spec another value.",
-        ),
-    ] = None,
-    output: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="What to print.")
-    ] = "text",
-    color: Annotated[
-        Literal["auto", "always", "never"], typer.Option(help="Whether to use colour.")
-    ] = "auto",
+    specs: Specs = None,
+    module: Module = None,
+    quick: Quick = False,
+    full: Full = False,
+    size: Side = None,
+    only: Claims = None,
+    assignments: Overrides = None,
+    output: Output = "text",
+    color: Color = "auto",
 ) -> None:
     """Run networks, and certify what they do.
 
@@ -85,13 +90,21 @@ def prove(
         "overrides": read_overrides(assignments or ()),
     }
     run = _Run(names, module, wishes)
+    _print(run, output, color)
+    if run.exit_code:
+        raise typer.Exit(run.exit_code)
+
+
+def _print(run: "_Run", output: str, color: Literal["auto", "always", "never"]) -> None:
+    """The certificates of a run as they come, or as one text of JSON."""
     if output == "json":
         from archspec.report.certificate import write_certificates_json
 
         # Of one spec that cannot be read, nothing is printed.
-        certificates = run.certificates() if len(names) > 1 else list(run.certificates())
+        several = len(run.specs) > 1
+        certificates = run.certificates() if several else list(run.certificates())
         if certificates:
-            write_certificates_json(sys.stdout, certificates, several=len(names) > 1)
+            write_certificates_json(sys.stdout, certificates, several=several)
     else:
         from archspec.report.certificate import write_certificate
         from archspec.report.page import Page
@@ -103,8 +116,6 @@ def prove(
             write_certificate(page, certificate)
             sys.stdout.flush()
     sys.stdout.flush()
-    if run.exit_code:
-        raise typer.Exit(run.exit_code)
 
 
 class _Run:

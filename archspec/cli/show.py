@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec.cli.errors import UserError
-from archspec.cli.evaluate import Checkpoint
+from archspec.cli.evaluate import Checkpoint, Run, Weights
+from archspec.cli.train_options import Device
 from archspec.cli.training import printable, told_by_trainer
 
 if TYPE_CHECKING:
@@ -31,51 +32,55 @@ class What(StrEnum):
     ALL = "all"
 
 
-def show(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            show_default="the last convolution, and all layers are listed",
-            help="A module, by its dotted name.",
-        ),
-    ] = None,
-    what: Annotated[
-        What | None,
-        typer.Option(
-            show_default="gradcam; with --layer all",
-            help="Its feature maps, its kernels, where the class was seen, or what a unit sees.",
-        ),
-    ] = None,
-    class_: Annotated[
-        str | None,
-        typer.Option(
-            "--class",
-            metavar="NAME",
-            show_default="the likeliest",
-            help="The class that Grad-CAM looks for.",
-        ),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="Y,X", show_default="the centre", help="The unit whose field is drawn."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png",
-            show_default="RUN/show/IMAGE-LAYER-WHAT.png",
-            help="Where the picture goes; of several, each with its WHAT in the name.",
-        ),
-    ] = None,
-    checkpoint: Annotated[Checkpoint, typer.Option(help="Which weights.")] = Checkpoint.BEST,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda.")] = (
-        "auto"
+Image = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")]
+LayerName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        show_default="the last convolution, and all layers are listed",
+        help="A module, by its dotted name.",
     ),
+]
+Drawn = Annotated[
+    What | None,
+    typer.Option(
+        show_default="gradcam; with --layer all",
+        help="Its feature maps, its kernels, where the class was seen, or what a unit sees.",
+    ),
+]
+ClassName = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="NAME",
+        show_default="the likeliest",
+        help="The class that Grad-CAM looks for.",
+    ),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(metavar="Y,X", show_default="the centre", help="The unit whose field is drawn."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.png",
+        show_default="RUN/show/IMAGE-LAYER-WHAT.png",
+        help="Where the picture goes; of several, each with its WHAT in the name.",
+    ),
+]
+
+
+def show(
+    run: Run,
+    image: Image,
+    layer: LayerName = None,
+    what: Drawn = None,
+    class_: ClassName = None,
+    unit: Unit = None,
+    out: Out = None,
+    checkpoint: Weights = Checkpoint.BEST,
+    device: Device = "auto",
 ) -> None:
     """Draw what a trained network makes of a picture: a PNG for each thing to be seen.
 

@@ -35,7 +35,8 @@ from archspec.targets.torch.names import (
 )
 from archspec.targets.torch.plain import Plain
 from archspec.targets.torch.rows.annotations import fitted
-from archspec.targets.torch.rows.classes import Classes, Draft, parameters_of
+from archspec.targets.torch.rows.classes import Classes
+from archspec.targets.torch.rows.drafts import Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite

@@ -35,9 +35,11 @@ from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import has_parameters
 from archspec.targets.torch.rows.forward import Apply, Forward
-from archspec.targets.torch.rows.modules import Modules, Piece, channels_name
+from archspec.targets.torch.rows.modules import Modules
+from archspec.targets.torch.rows.single import Piece
 from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 from archspec.targets.torch.rows.unrolled import iterations
+from archspec.targets.torch.rows.uses import channels_name
 from archspec.targets.torch.rows.variables import Item
 
 _MODULE = dotted("nn.Module")

@@ -2,36 +2,28 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
-from typing import Protocol
 
 from archspec.language.model import Body, Control, Step
 from archspec.language.rows import SUGAR
-from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, channels_of
-from archspec.ops.sliding import Sliding
 from archspec.targets.python.arithmetic import (
     free_names,
-    simplify,
     substituted,
-    times_sizes,
 )
 from archspec.targets.python.text import flat
 from archspec.targets.python.tree import (
     Argument as CallArgument,
 )
 from archspec.targets.python.tree import (
-    Binary,
     Call,
-    Compare,
     Conditional,
     Expr,
     For,
     Generator,
     If,
     Keyword,
-    Lambda,
     List,
     Literal,
     Name,
@@ -42,68 +34,20 @@ from archspec.targets.python.tree import (
     names_in,
     walk,
 )
-from archspec.targets.torch.emit import Row, Spelling, Written, spell_step
-from archspec.targets.torch.emit.padding import plan
-from archspec.targets.torch.rows.annotations import fitted
-from archspec.targets.torch.rows.arguments import OUTPUT_WIDTHS
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
-from archspec.targets.torch.rows.facts import Leaf, common
-from archspec.targets.torch.rows.padded import padded_in_numbers
+from archspec.targets.torch.rows.facts import common
 from archspec.targets.torch.rows.passes import Passes
+from archspec.targets.torch.rows.single import Piece
 from archspec.targets.torch.rows.statements import Statements
-from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit, When
-from archspec.targets.torch.signatures import unbound
+from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
+from archspec.targets.torch.rows.uses import BlockClass, Uses
 
 MAX_DEPTH = 3
 """Groups stand in each other so deep; those further inside get a variable, `group1`."""
-MAX_INLINE = 20
-"""A width that is longer, or computed, gets a name where a later step needs it again."""
-GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
-"""Arguments that are always given by name: nobody remembers in which order they come."""
-_IDENTITY = dotted("nn.Identity")
-_PARAMETER = dotted("nn.Parameter")
 _SEQUENTIAL = dotted("nn.Sequential")
 
 
-class BlockClass(Protocol):
-    """What a use of a block has to know of its class."""
-
-    name: str
-    block: str
-    arguments: tuple[Argument, ...]
-    takes_channels: bool
-    also: tuple[str, ...]
-    outs: tuple[Expr | None, ...]
-
-    @property
-    def out(self) -> Expr | None:
-        """The channels of the first value that it gives."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One module: its name in its body (None: its position), how it is made, what it gives on.
-
-    `when` is the condition under which a row carries it along; `others` are the channels of what a
-    block gives beside its first value.
-    """
-
-    name: str | None
-    module: Call | None
-    out: Expr
-    step: Step
-    spelling: Spelling | None = None
-    leaf: Leaf | None = None
-    when: Expr | None = None
-    others: tuple[Expr, ...] = ()
-
-    @property
-    def is_parameter(self) -> bool:
-        """Whether it is a bare parameter, and no module."""
-        return self.module is not None and self.module.function == _PARAMETER
-
-
-class Modules:
+class Modules(Uses):
     """Writes the modules of one class.
 
     `class_of` gives the class of a block, `group_class` that of a group, and what stands for its
@@ -116,17 +60,10 @@ class Modules:
         class_of: Callable[[str], BlockClass],
         group_class: Callable[[Unit, Step], tuple[BlockClass, Mapping[str, Expr]]],
     ) -> None:
-        self.unit = unit
-        self.class_of = class_of
+        super().__init__(unit, class_of)
         self.group_class = group_class
-        self.facts = unit.facts
-        self.beside: Sequence[Expr] = ()  # the channels of what arrives beside the first value
         self.running: set[str] = set()  # variables that hold the channels from step to step
-        self.loops = 0  # how many loops stand around what is written
-        self.looped = False  # whether any is written already
         self.built: set[Expr] = set()  # modules made of a list that statements filled
-
-    # --- rows --------------------------------------------------------------------------------
 
     def pieces(self, step: Step, channels: Expr) -> list[Piece]:
         """The modules of one step: a group, a block, or a row and what it carries along."""
@@ -137,288 +74,13 @@ class Modules:
             module, out = self.group(step, channels)
             return [Piece(step.name, module, out, step)]
         if self.facts.blocks_of(step):
-            return [self._block(step, channels)]
+            return [self.use(step, channels)]
         pieces = [self.row(step, "", channels)]
         for role in SUGAR:
             if self.facts.nodes_of(step, role):
                 piece = self.row(step, role, pieces[-1].out)
                 pieces.append(replace(piece, when=self.carried_when(step, role)))
         return pieces
-
-    def carried_when(self, step: Step, role: str) -> Expr | None:
-        """The condition under which a row carries something along: that its value is not false."""
-        if len(self.facts.nodes_of(step, role)) == len(self.facts.nodes_of(step)):
-            return None
-        written = step.sugar.get(role) or self.facts.spec.defaults.get(step.op or "", {}).get(role)
-        expr = self.unit.expr(written) if isinstance(written, str) else Literal(value=True)
-        self.unit.use(expr)
-        if self.unit.may_be_missing(expr):
-            return Compare((expr, Literal(None)), ("is not",))
-        return expr
-
-    def row(self, step: Step, role: str, channels: Expr) -> Piece:
-        """The module of a row itself, or of what it carries along as `role`."""
-        self.see(channels)
-        leaves = self.facts.nodes_of(step, role)
-        kinds = self.facts.kinds_of(step, role)
-        leaf = min(kinds, key=_padding_order)
-        attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
-        leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
-        row = Row(leaf.shapes, channels, attributes)
-        spelling = self._spelling(leaves, leaf, row)
-        out = self._leaving(kinds, row, spelling)
-        module = spelling.module
-        callee = self._callee(step, role)
-        if callee is not None:
-            module = self._called(callee, kinds, row)
-            spelling = Spelling(module)
-        name = step.name
-        if name is not None and role:
-            name = f"{name}_{role}"
-        self.unit.use(channels)
-        return Piece(name, module, out, step, spelling, leaf)
-
-    def _spelling(self, leaves: Sequence[Leaf], leaf: Leaf, row: Row) -> Spelling:
-        spelling = spell_step(leaf.op, row)
-        owns = spelling.overwrites and all(self.facts.owns_input(leaf) for leaf in leaves)
-        if owns and spelling.module is not None:
-            in_place = Keyword("inplace", Literal(value=True))
-            module = Call(spelling.module.function, (*spelling.module.arguments, in_place))
-            spelling = replace(spelling, module=module)
-        if row.attributes and spelling.module is not None:
-            return replace(spelling, function=None)  # forward cannot see the arguments
-        return spelling
-
-    def _called(self, callee: Expr, leaves: Sequence[Leaf], row: Row) -> Call:
-        """What stands for several ops, called with what all of them are given."""
-        found: list[tuple[CallArgument, ...]] = []
-        for leaf in leaves:
-            module = spell_step(leaf.op, replace(row, shapes=leaf.shapes)).module
-            if module is None:
-                raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
-            head = self.unit.spell_name(leaf.node.head or leaf.op.op_name)
-            if isinstance(head, Lambda) or module.function == _IDENTITY:
-                continue  # it takes whatever it is given
-            arguments = unbound(head, module)
-            if arguments not in found:
-                found.append(arguments)
-        if len(found) > 1:
-            raise CannotWrite(leaves[0].node.at, "the ops it stands for take different arguments")
-        return Call(callee, found[0] if found else ())
-
-    def _callee(self, step: Step, role: str) -> Expr | None:
-        """What stands for the op where the row names it by an expression, else None."""
-        written: Data = step.op
-        if role:
-            written = step.sugar.get(role)
-            if written is None:
-                written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
-        if isinstance(written, dict):
-            written = written.get("op")
-        elif role == "dropout" and not self._has_head(step, role):
-            return None  # a probability, and the op is what the word says
-        if not isinstance(written, str) or written in OPS_BY_NAME:
-            return None
-        expr = self.unit.expr(written)
-        self.unit.use(expr)
-        if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
-            return None  # known here, as if it had been written
-        return expr
-
-    def _has_head(self, step: Step, role: str) -> bool:
-        """Whether any op of a row is a value with attributes."""
-        return any(leaf.node.head is not None for leaf in self.facts.nodes_of(step, role))
-
-    def _with_named_width(self, leaf: Leaf, attributes: dict[str, Written]) -> dict[str, Written]:
-        """A computed width that is needed again gets a name."""
-        for width in OUTPUT_WIDTHS:
-            expr = attributes.get(width)
-            if not isinstance(expr, Expr):
-                continue
-            is_computed = any(isinstance(node, Call | Conditional) for node in walk(expr))
-            grouped = "(" in flat(expr) or is_computed or len(flat(expr)) > MAX_INLINE
-            if grouped and self.facts.is_read_later(leaf):
-                name = self.unit.named(expr, self._width_name(width.removeprefix("out_")))
-                return {**attributes, width: name}
-        return attributes
-
-    def _leaving(self, leaves: Sequence[Leaf], row: Row, spelling: Spelling) -> Expr:
-        """The channels that a row gives on."""
-        if spelling.width is not None:
-            return spelling.width
-        leaf = leaves[0]
-        ratio = common(leaf.op.channel_ratio(leaf.shapes) for leaf in leaves)
-        if leaf.op.channel_ratio(leaf.shapes) is None:
-            width = common(channels_of(leaf.output) for leaf in leaves)
-            if width is None:
-                raise CannotWrite(leaf.node.at, "its width is not the same wherever it is used")
-            return Literal(width)
-        if ratio is None:
-            raise CannotWrite(leaf.node.at, "the map that arrives is not of one size everywhere")
-        expr = times_sizes(row.channels, ratio.factors)
-        if ratio.divisor == 1:
-            return expr
-        return simplify(Binary(expr, "//", Literal(ratio.divisor)))
-
-    # --- blocks ------------------------------------------------------------------------------
-
-    def see(self, channels: Expr) -> None:
-        """Outside blocks, `in_channels` is what arrives at the row."""
-        if not self.unit.block:
-            self.unit.bound["in_channels"] = channels
-
-    def _block(self, step: Step, channels: Expr) -> Piece:
-        self.see(channels)
-        classes = [self.class_of(name) for name in self.facts.blocks_of(step)]
-        head = self._head(step, classes)
-        given = {**step.attributes, **step.sugar}
-        read = {argument.key for cls in classes for argument in cls.arguments}
-        read |= free_names(*(cls.out for cls in classes if cls.out is not None))
-        values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
-        known = {"in_channels": channels, **self._others(step, classes)}
-        items: list[CallArgument] = [*self._channels_taken(classes, known)]
-        positional = True
-        for argument in self._arguments(classes):
-            value = values.get(argument.key)
-            if value is None and argument.default is None:
-                value = values[argument.key] = self._default(classes[0], argument.key, values)
-            if value is not None:
-                value = values[argument.key] = fitted(value, argument.annotation)
-            if value is None or value == argument.default:
-                positional = False
-                continue
-            self.unit.use(value)
-            by_name = argument.is_flag or argument.name in GEOMETRY
-            positional = positional and argument.default is None and not by_name
-            items.append(value if positional else Keyword(argument.name, value))
-        outs = {cls.name: self._block_out(step, cls, cls.out, known, values) for cls in classes}
-        out = _chosen(head, outs)
-        more = [cls.outs[1:] for cls in classes]
-        widths = tuple(
-            self._block_out(step, classes[0], width, known, values, port)
-            for port, width in enumerate(more[0], start=1)
-        )
-        if any(len(widths) != len(found) for found in more):
-            raise CannotWrite(step.at, "it gives several values, and not always as many")
-        if self._deserves_name(out) and out in values.values():
-            self.unit.use(out)
-            name = self.unit.named(out, "width", self._width_name("channels"))
-            items = [_renamed(item, out, name) for item in items]
-            out = name
-        elif self._is_long(out) and self.facts.is_used_behind(step):
-            self.unit.use(out)
-            out = self.unit.named(out, "channels1")
-        return Piece(step.name, Call(head, tuple(items)), out, step, others=widths)
-
-    def _channels_taken(
-        self, classes: Sequence[BlockClass], known: Mapping[str, Expr]
-    ) -> Iterator[Expr]:
-        """The channels of what arrives, those that any of the classes takes."""
-        taken = {name for cls in classes for name in cls.also}
-        taken |= {"in_channels" for cls in classes if cls.takes_channels}
-        for name, width in known.items():
-            if name in taken:
-                self.unit.use(width)
-                yield width
-
-    def _others(self, step: Step, classes: Sequence[BlockClass]) -> dict[str, Expr]:
-        """The channels of what arrives beside the first value, by the names that classes have."""
-        found: dict[str, Expr] = {}
-        for cls in classes:
-            names = [*self.facts.spec.blocks[cls.block].inputs][1:]
-            if len(names) != len(self.beside):
-                raise CannotWrite(step.at, "its inputs are not all given, or stand in a chain")
-            for name, width in zip(names, self.beside, strict=True):
-                found[channels_name(name)] = width
-        return found
-
-    def _width_name(self, kind: str) -> str:
-        """What a computed width is called, by where it stands: `kind` is channels or features."""
-        if self.unit.block:
-            return f"hidden_{kind}"
-        if self.loops:
-            return f"out_{kind}"
-        return f"last_{kind}" if self.looped else f"stem_{kind}"
-
-    def _is_long(self, expr: Expr) -> bool:
-        """Whether a width is too long to be read again and again; loops have their own variable."""
-        return self.loops == 0 and not isinstance(expr, Name) and len(flat(expr)) > MAX_INLINE
-
-    @staticmethod
-    def _deserves_name(expr: Expr) -> bool:
-        """Whether a width is computed in a way that one would not write twice."""
-        return "(" in flat(expr) or isinstance(expr, Conditional)
-
-    def _head(self, step: Step, classes: Sequence[BlockClass]) -> Expr:
-        assert step.op is not None
-        if step.op in self.facts.spec.blocks:
-            return Name(classes[0].name)
-        expr = self.unit.expr(step.op)
-        if len(classes) == 1 and not isinstance(expr, Name):
-            return Name(classes[0].name)  # the other is in no network, and not written
-        self.unit.use(expr)
-        return expr
-
-    def _arguments(self, classes: Sequence[BlockClass]) -> list[Argument]:
-        """The arguments that any of the classes takes, in order."""
-        found: dict[str, Argument] = {}
-        for cls in classes:
-            for argument in cls.arguments:
-                found.setdefault(argument.name, argument)
-        return sorted(found.values(), key=lambda argument: argument.default is not None)
-
-    def _block_out(
-        self,
-        step: Step,
-        cls: BlockClass,
-        out: Expr | None,
-        arriving: Mapping[str, Expr],
-        values: Mapping[str, Expr],
-        port: int = 0,
-    ) -> Expr:
-        """The channels of a value that a block gives on, in the terms of its user."""
-        if out is None:
-            scopes = self.facts.scopes[step.at, "block"]
-            width = common(
-                channels_of(self.facts.shape(inner.network, inner.scope.outputs[port]))
-                for inner in scopes
-            )
-            if width is None:
-                problem = "how many channels leave this block cannot be said with its arguments"
-                raise CannotWrite(step.at, problem)
-            return Literal(width)
-        names = {argument.key: argument.name for argument in cls.arguments}
-        known: dict[str, Expr] = {}
-        for key, default in self.facts.spec.blocks[cls.block].args.items():
-            if key in values:
-                known[names.get(key, key)] = values[key]
-            elif default is not None:
-                known[names.get(key, key)] = self._default(cls, key, values)
-        return substituted(out, {**known, **arriving})
-
-    def _default(self, cls: BlockClass, key: str, values: Mapping[str, Expr]) -> Expr:
-        """The default of an argument, in which others may stand, in the terms of the user."""
-        args = self.facts.spec.blocks[cls.block].args
-        default = args.get(key)
-        if not isinstance(default, str):
-            if isinstance(default, dict) and names_in_written(default) & args.keys():
-                raise CannotWrite(("blocks", cls.block), f"{key} follows from other arguments")
-            return self.unit.argument(default)
-        known = dict(values)
-        for name in names_in_written(default) & args.keys():
-            if name not in known:
-                known[name] = self._default(cls, name, values)
-        return self.unit.expr_with(default, known)
-
-    @contextmanager
-    def standing_for(self, bound: Mapping[str, Expr]) -> Iterator[None]:
-        """Names that stand for something known, while a step is written."""
-        before = dict(self.unit.bound)
-        self.unit.bound.update(bound)
-        try:
-            yield
-        finally:
-            self.unit.bound = before
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -645,11 +307,6 @@ class Modules:
             unit.taken = taken | {name for name in unit.taken if name in unit.widths}
 
 
-def channels_name(name: str) -> str:
-    """What the channels of a block's input are called in its constructor."""
-    return f"{name}_channels"
-
-
 def is_chain(steps: Sequence[Step]) -> bool:
     """Whether every step reads just the one before it."""
     return all(
@@ -658,13 +315,6 @@ def is_chain(steps: Sequence[Step]) -> bool:
         and not (step.op in OPS_BY_NAME and OPS_BY_NAME[step.op or ""].arity == "several")
         for step in steps
     )
-
-
-def _padding_order(leaf: Leaf) -> int:
-    """Nodes whose padding is the hardest to write come first: they decide how it is written."""
-    if not isinstance(leaf.op, Sliding):
-        return 0
-    return ("dynamic", "sides", "native").index(plan(leaf.op, leaf.arriving).kind)
 
 
 def _depth(expr: Expr) -> int:
@@ -685,22 +335,3 @@ def _parts_of(expr: Call) -> Iterator[Expr]:
             yield from (p.items[1] if isinstance(p, Tuple) else p for p in value.items)
         else:
             yield value
-
-
-def _renamed(item: CallArgument, expr: Expr, name: Expr) -> CallArgument:
-    """An argument with a name in place of an expression."""
-    if isinstance(item, Keyword):
-        return Keyword(item.name, name) if item.value == expr else item
-    return name if item == expr else item
-
-
-def _chosen(head: Expr, outs: Mapping[str, Expr]) -> Expr:
-    """One expression for what different classes give on."""
-    distinct = list(dict.fromkeys(outs.values()))
-    if len(distinct) == 1:
-        return distinct[0]
-    *first, (_, last) = outs.items()
-    expr = last
-    for name, out in reversed(first):
-        expr = Conditional(Compare((head, Name(name)), ("is",)), out, expr)
-    return expr

@@ -28,8 +28,8 @@ from archspec.targets.python.tree import (
     walk,
 )
 from archspec.targets.torch.rows.alike import SEQUENTIAL, Alike, Different, Signature
-from archspec.targets.torch.rows.modules import GEOMETRY
 from archspec.targets.torch.rows.unit import Argument
+from archspec.targets.torch.rows.uses import GEOMETRY
 
 FEWEST = 3
 """Two stages are written down."""

@@ -36,7 +36,8 @@ from archspec.targets.torch.rows.records import table_in
 from archspec.targets.torch.rows.zipped import zipped
 
 if TYPE_CHECKING:
-    from archspec.targets.torch.rows.modules import Modules, Piece
+    from archspec.targets.torch.rows.modules import Modules
+    from archspec.targets.torch.rows.single import Piece
 
 _RUNNING = ("channels", "in_channels", "width")
 """What a variable is called that holds the channels from step to step."""
