@@ -292,6 +292,7 @@ class Blocks:
                 fault.help = help_ or "it takes no arguments"
                 self.faults.append(fault)
         values: dict[str, Worth] = {}
+        known: dict[str, Worth] = {}  # what defaults see, where one has to be computed
         for name, default in block.args.items():
             if given.get(name) is not None:
                 where = step.where(name)
@@ -305,7 +306,9 @@ class Blocks:
                 self.bounds.work += weight(default)
                 value = default
                 if type(default) not in PLAIN:
-                    value = evaluate(default, {**self.references, **values}, where, self.faults)
+                    known = known or {**self.references}
+                    known |= values
+                    value = evaluate(default, known, where, self.faults)
             if value is not None:
                 values[name] = value
         return values
