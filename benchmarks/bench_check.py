@@ -12,8 +12,8 @@ fastest runs, which other programs disturb least. Warm runs are calls of the lib
 a process of its own. Beside what the clock says, chains have the seconds of the processor of their
 fastest call: on a busy machine, these are what to compare. Deep networks are a block inside a
 block, 50 times; a block repeated 10,000 times; and the ResNet of 1202 layers. What is generated for
-them has to be short as well. Beside their check stands that of the same network where every place of
-a block is walked, as if no two were alike, in the same process.
+them has to be short as well. Beside their check stands that of the same network where every place
+of a block is walked, as if no two were alike, in the same process.
 """
 
 import argparse
@@ -242,14 +242,14 @@ def measure_deep(name: str) -> Deep:
     del checked
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(WARM_REPEATS):
-        for anew in seconds:
+        for anew, taken in seconds.items():
             gc.collect()
             with ExitStack() as stack:
                 for method in ("_again", "alike") if anew else ():
                     stack.enter_context(patch.object(Blocks, method, lambda *_: None))
                 start = time.process_time()
                 checked = check_text(text) if text else check(name)
-                seconds[anew].append(time.process_time() - start)
+                taken.append(time.process_time() - start)
                 del checked
     return Deep(name, nodes, min(seconds[False]), min(seconds[True]), generate_s, lines, grown)
 
