@@ -301,7 +301,7 @@ def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
     result: Value = _evaluate(expression.tree, names)
     if result is None:
         raise ExpressionError("this is empty (`~`)")
-    if isinstance(result, list | Mapping):
+    if isinstance(result, list | dict | tuple):
         items, depth = extent(result)
         if items > MAX_ITEMS:
             raise ExpressionError(
@@ -318,6 +318,9 @@ def evaluate_tree(tree: ast.expr, names: Mapping[str, Value]) -> Value:
     return result
 
 
+_HOLDING = frozenset({list, tuple, dict})
+
+
 def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> tuple[int, int]:
     """How many items a list or mapping holds, those of its lists included, and how deep.
 
@@ -332,7 +335,7 @@ def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> t
             if items > most:
                 break
             values: Iterable[Any] = held.values() if isinstance(held, Mapping) else held
-            inner += [item for item in values if isinstance(item, list | tuple | Mapping)]
+            inner += [item for item in values if type(item) in _HOLDING]
     return items, depth
 
 
@@ -359,7 +362,7 @@ def _number(node: ast.expr, names: Mapping[str, Value]) -> Any:
 
 def _brief(value: Any, node: ast.expr) -> Any:
     """A value that every item of is looked at: a row may be there fifty thousand times."""
-    if isinstance(value, list | Mapping) and extent(value, MAX_COMPARED)[0] > MAX_COMPARED:
+    if type(value) in _HOLDING and extent(value, MAX_COMPARED)[0] > MAX_COMPARED:
         _fail(f"lists of more than {MAX_COMPARED} items cannot be computed with", node)
     return value
 

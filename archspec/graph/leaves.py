@@ -19,7 +19,7 @@ from archspec.diagnostics.wording import describe
 from archspec.expressions import Configured, Reference
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import seen
-from archspec.graph.frame import Frame, Given
+from archspec.graph.frame import Frame
 from archspec.graph.inherited import inherited
 from archspec.graph.init import bind, check_row, parameters_of
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
@@ -33,6 +33,8 @@ from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, show
 from archspec.ops.fields import spell
 
 MAX_ELEMENTS = 10**15
+MAX_INPUTS = 200
+"""A sum of more would be an expression too deep for Python, and a line that nobody reads."""
 
 Merged = tuple[dict[str, Data], dict[str, SpecPath]]
 
@@ -132,6 +134,10 @@ class Leaves:
         elif cls is not None and cls.arity == "several" and _is_alone(step):
             help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
             self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
+        elif cls is not None and len(inputs) > MAX_INPUTS:
+            problem = f"a row reads at most {MAX_INPUTS} steps, not {len(inputs)}"
+            where = step.where("from" if step.inputs else "branches")
+            self.faults.append(InvalidValue(where, problem=problem))
         elif cls is not None:
             key = (step.at, cls, "" if head is None else repr(head))
             written, places = self._attributes(step, key, head, frame)
@@ -340,22 +346,21 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        names: dict[Value | None, str] = dict.fromkeys(node.inputs, "")
-        for name, given in frame.lookup.outputs.items():
-            value = given.value if isinstance(given, Given) else given
-            if names.get(value) == "":
-                names[value] = name
         sides = []
         for value in node.inputs:
-            if value in frame.sources:
-                name = "the input"
-            elif names[value]:
-                name = names[value]
-            else:
-                name = self.nodes[value.node].path.removeprefix(f"{frame.path}.")
+            name = "the input" if value in frame.sources else self._called(value, frame)
             verb = "is" if value in frame.sources else "gives"
             sides.append(f"{name} {verb} {show(self.flow(value) or ())}")
         return ", ".join(sides)
+
+    def _called(self, value: Value, frame: Frame) -> str:
+        """What rows of a body call the value of a node: its row, the group it ends, or its path."""
+        node, around = self.nodes[value.node], frame.lookup
+        first, *_ = node.path.removeprefix(f"{around.path}.").split(".")
+        for name in (node.step.name if node.step is not None else None, first):
+            if name is not None and around.value_of(name) == value:
+                return name
+        return node.path.removeprefix(f"{frame.path}.")
 
 
 def give(

@@ -45,6 +45,7 @@ class Resolver:
     def __init__(self, leaves: Leaves, faults: list[Diagnostic]) -> None:
         self.leaves = leaves
         self.faults = faults
+        self.steps: dict[SpecPath, frozenset[str | None]] = {}  # by body, where one is missed
         self.branching = False
         """Whether any step reads another one than the one before it."""
 
@@ -238,11 +239,10 @@ class Resolver:
             return frame.previous
         if name in known.outputs:
             return known.outputs[name]
-        steps = body.steps if body is not None else ()
         problem = f"there is no step `{shorten(name)}` before this one in its body"
         if name == step.name:
             problem, help_ = f"`{shorten(name)}` cannot read its own output", ""
-        elif any(other.name == name for other in steps):
+        elif body is not None and name in self._steps_of(body):
             problem = f"`{name}` comes later: a step reads those before it, so there are no cycles"
             help_ = f"move `{name}` before this row"
         elif name == INPUT_NAME:
@@ -251,6 +251,11 @@ class Resolver:
         else:
             help_ = as_step(name) or suggest(name, self._names_in(known))
         raise _Missing(UnknownStep(where, problem=problem, help=help_))
+
+    def _steps_of(self, body: Body) -> frozenset[str | None]:
+        if body.at not in self.steps:
+            self.steps[body.at] = frozenset([step.name for step in body.steps])
+        return self.steps[body.at]
 
     def _names_in(self, frame: Frame) -> Iterator[str]:
         if not frame.inputs:
