@@ -119,8 +119,8 @@ def _says_little(failure: Failure) -> bool:
 
 
 _STRUCTURE = (
-    *("from", "when", "repeat", "each", "branches", "layers", "norm", "activation", "dropout"),
-    "init",
+    *("from", "when", "repeat", "each", "beside", "else", "branches", "layers"),
+    *("norm", "activation", "dropout", "init"),
 )
 _TELLING = frozenset(
     {"add", "mul", "concat", "layer_scale", "flatten", "linear", "rbf", "batch_norm", "group_norm"}

@@ -58,6 +58,7 @@ class Tally:
         yield from self.coverage.table()
         yield ""
         yield from (f"{name:40} {self.coverage.constructs[name]:8}" for name in CONSTRUCTS)
+        yield f"\nconstructs under {AN_HOUR} an hour: {', '.join(self._rare(minutes)) or 'none'}"
         rare, (rarest, least) = self.coverage.rare(minutes), self.coverage.rarest()
         op, attribute, kind = rarest
         yield f"\nleast in an hour: {60 * least / minutes:.0f}, {op}.{attribute} as {kind}"
@@ -68,6 +69,11 @@ class Tally:
         for signature, count in self.signatures.most_common():
             yield f"{count:6} × {signature}"
         yield self.line()
+
+    def _rare(self, minutes: float) -> list[str]:
+        """The constructs that occurred less often than they have to in that time."""
+        least = AN_HOUR * minutes / 60
+        return [name for name in CONSTRUCTS if self.coverage.constructs[name] < least]
 
     def write_to(self, folder: Path) -> None:
         """The smallest example of each group as a file, called after the spec's number."""
