@@ -241,7 +241,7 @@ def table(draft: Draft) -> bool:
     return draft.propose(change)
 
 
-def by_columns(draft: Draft) -> bool:
+def all_by_columns(draft: Draft) -> bool:
     """Tables in rows are written by their columns: lists of equal length."""
 
     def change() -> None:

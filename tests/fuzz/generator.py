@@ -120,7 +120,7 @@ def make(seed: int, number: int) -> Made:
         plant(draft, aim)
     _grow(draft, rng.choice((0, 3, 8, 15, 30)))
     if rng.random() < 0.3:
-        features.by_columns(draft)
+        features.all_by_columns(draft)
     if rng.random() < 0.1:
         features.table(draft)
     return Made(draft.text(), draft.data, draft.proposed, draft.accepted)
