@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,12 +13,14 @@ from archspec.analysis.findings import find
 from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
+from archspec.diagnostics.language import TooManySteps
+from archspec.graph.bounds import MAX_STEPS, MAX_WORK
 from archspec.graph.build import build as build_network
 from archspec.graph.fitting import advise
 from archspec.graph.network import Memory, Network
 from archspec.graph.unused import unused
 from archspec.language import loader
-from archspec.language.model import Spec
+from archspec.language.model import Spec, Variant
 from archspec.language.source import Document
 
 if TYPE_CHECKING:
@@ -86,9 +89,15 @@ def position(document: Document, diagnostic: Diagnostic) -> Position:
     line, column = document.locate(diagnostic.where, on_key=diagnostic.on_key)
     if diagnostic.offset == 0:
         return Position(line, column)
-    row = document.text.split("\n")[line - 1]
+    row = _lines(document.text)[line - 1]
     quoted = row[column - 1 : column] in ("'", '"')
     return Position(line, column + diagnostic.offset + quoted)
+
+
+@lru_cache(maxsize=1)
+def _lines(text: str) -> list[str]:
+    """The lines of the text that was asked for last: most faults of a check are of one text."""
+    return text.split("\n")
 
 
 def check(spec: str | Path, overrides: Mapping[str, Any] | None = None) -> Check:
@@ -130,20 +139,32 @@ def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Ch
     if spec is None or not spec.variants or spec.variant is not None:
         checked = _check_one(loaded, stem, overrides, Memory())
         return checked._replace(diagnostics=_with_unused(loaded, checked.diagnostics))
-    memory = Memory()  # most ops are those of several members, and some blocks
-    members = tuple(
-        _check_one(
-            loaded._replace(spec=spec.of(variant), variant=variant.name), stem, overrides, memory
-        )
-        for variant in spec.variants.values()
-    )
+    members, told = _members(loaded, spec.variants.values(), stem, overrides)
     return members[0]._replace(
         name=spec.name,
         variant=None,
         claims=tuple(claim for member in members for claim in member.claims),
-        diagnostics=_with_unused(loaded, _of_the_family(members)),
-        family=members,
+        diagnostics=_with_unused(loaded, [*_of_the_family(members), *told]),
+        family=tuple(members),
     )
+
+
+def _members(
+    loaded: loader.Loaded, variants: Iterable[Variant], stem: str, overrides: Mapping[str, Any]
+) -> tuple[list[Check], list[Diagnostic]]:
+    """The members of a family, as far as all of them together are no more than one may be."""
+    memory = Memory()  # most ops are those of several members, and some blocks
+    members: list[Check] = []
+    steps = 0
+    for variant in variants:
+        if steps > MAX_STEPS or memory.work > MAX_WORK:
+            return members, [TooManySteps(variant.at, on_key=True, limit=MAX_STEPS)]
+        assert loaded.spec is not None
+        chosen = loaded._replace(spec=loaded.spec.of(variant), variant=variant.name)
+        members.append(_check_one(chosen, stem, overrides, memory))
+        network = members[-1].network
+        steps += len(network.nodes) if network is not None else 0
+    return members, []
 
 
 def _with_unused(loaded: loader.Loaded, faults: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:

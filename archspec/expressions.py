@@ -10,7 +10,7 @@ import ast
 import math
 import operator
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NoReturn, Self
@@ -19,6 +19,8 @@ MAX_LENGTH = 300
 MAX_DEPTH = 40
 MAX_MAGNITUDE = 1e15
 MAX_ITEMS = 1000
+MAX_NESTED = 32
+MAX_COMPARED = 64
 MAX_EXPONENT = 64
 
 Value = int | float | bool | Sequence[Any] | Mapping[str, Any]
@@ -299,8 +301,14 @@ def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
     result: Value = _evaluate(expression.tree, names)
     if result is None:
         raise ExpressionError("this is empty (`~`)")
-    if isinstance(result, list) and _is_huge(result):
-        raise ExpressionError(f"a list has at most {MAX_ITEMS} items, those of its lists included")
+    if isinstance(result, list | Mapping):
+        items, depth = extent(result)
+        if items > MAX_ITEMS:
+            raise ExpressionError(
+                f"a list has at most {MAX_ITEMS} items, those of its lists included"
+            )
+        if depth > MAX_NESTED:
+            raise ExpressionError(f"a list nests at most {MAX_NESTED} deep here")
     return result
 
 
@@ -310,15 +318,22 @@ def evaluate_tree(tree: ast.expr, names: Mapping[str, Value]) -> Value:
     return result
 
 
-def _is_huge(items: list[Any]) -> bool:
-    """Whether a list has too many items: `b: [a, a]`, `c: [b, b]`, … doubles with every line."""
-    pending, count = [items], 0
-    while pending and count <= MAX_ITEMS:
-        inner = pending.pop()
-        count += len(inner)
-        if count <= MAX_ITEMS:
-            pending.extend(item for item in inner if isinstance(item, list))
-    return count > MAX_ITEMS
+def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> tuple[int, int]:
+    """How many items a list or mapping holds, those of its lists included, and how deep.
+
+    Counting ends behind `most`: `b: [a, a]`, `c: [{x: b, y: b}]`, … doubles with every line.
+    """
+    items, depth = 0, 0
+    inner: list[Sequence[Any] | Mapping[str, Any]] = [value]
+    while inner and items <= most and depth <= MAX_NESTED:
+        level, inner, depth = inner, [], depth + 1
+        for held in level:
+            items += len(held)
+            if items > most:
+                break
+            values: Iterable[Any] = held.values() if isinstance(held, Mapping) else held
+            inner += [item for item in values if isinstance(item, list | tuple | Mapping)]
+    return items, depth
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Any:
@@ -339,6 +354,13 @@ def _number(node: ast.expr, names: Mapping[str, Value]) -> Any:
     value = _evaluate(node, names)
     if not isinstance(value, int | float):
         _fail("arithmetic needs numbers", node)
+    return value
+
+
+def _brief(value: Any, node: ast.expr) -> Any:
+    """A value that every item of is looked at: a row may be there fifty thousand times."""
+    if isinstance(value, list | Mapping) and extent(value, MAX_COMPARED)[0] > MAX_COMPARED:
+        _fail(f"lists of more than {MAX_COMPARED} items cannot be computed with", node)
     return value
 
 
@@ -419,9 +441,9 @@ def _boolean(node: Any, names: Mapping[str, Value]) -> Any:
 
 
 def _compare(node: Any, names: Mapping[str, Value]) -> bool:
-    left = _evaluate(node.left, names)
+    left = _brief(_evaluate(node.left, names), node.left)
     for kind, operand in zip(node.ops, node.comparators, strict=True):
-        right = _evaluate(operand, names)
+        right = _brief(_evaluate(operand, names), operand)
         try:
             holds = _COMPARE[type(kind)](left, right)
         except TypeError:
@@ -439,6 +461,8 @@ def _conditional(node: Any, names: Mapping[str, Value]) -> Any:
 def _call(node: Any, names: Mapping[str, Value]) -> Any:
     function = FUNCTIONS[node.func.id][0]
     arguments = [_evaluate(argument, names) for argument in node.args]
+    if function is not len:
+        arguments = [_brief(*pair) for pair in zip(arguments, node.args, strict=True)]
     try:
         return _bounded(function(*arguments), node)
     except ExpressionError:
@@ -452,6 +476,8 @@ def _subscript(node: Any, names: Mapping[str, Value]) -> Any:
     if isinstance(items, int | float | str | Mapping):
         _fail("only a list can be indexed", node)
     if isinstance(node.slice, ast.Slice):
+        if len(items) > MAX_ITEMS:
+            _fail(f"of a list of more than {MAX_ITEMS} items no part can be taken", node)
         return items[_slice(node.slice, names)]
     index = _evaluate(node.slice, names)
     if not isinstance(index, int) or not -len(items) <= index < len(items):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from archspec.analysis.macs import CONVENTIONS, weigh
 from archspec.analysis.receptive_field import Field, ReceptiveField
 from archspec.analysis.results import Results
+from archspec.analysis.sums import Sums
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.claims import (
     ClaimFails,
@@ -16,11 +17,11 @@ from archspec.diagnostics.claims import (
 )
 from archspec.diagnostics.language import InvalidValue
 from archspec.diagnostics.wording import suggest
-from archspec.graph.network import INPUT, Network, Node, Value
+from archspec.graph.network import INPUT, Network, Node, Scope, Value
 from archspec.graph.values import evaluate
 from archspec.language.model import Claim, Spec
 from archspec.language.rows import MAX_FAULTS
-from archspec.ops import Op, Shapes, show, thousands
+from archspec.ops import Counts, Op, Shapes, show, thousands
 from archspec.ops.fields import spell
 from archspec.ops.shape import read_shape
 
@@ -45,14 +46,27 @@ class ClaimResult(NamedTuple):
 
 
 class _Subject(NamedTuple):
-    """What a claim is about: one node, or all nodes of a scope, and where its output comes from."""
+    """What a claim is about: a node or a scope, and where its output comes from.
+
+    With `in_evaluation` it is what evaluation runs of it.
+    """
 
     network: Network
     results: Results
-    nodes: tuple[Node, ...]
-    path: str
-    single: bool
+    sums: Sums
+    item: Scope | Node
     output: Value
+    in_evaluation: bool = False
+
+    @property
+    def path(self) -> str:
+        """The item's; "" for the network."""
+        return self.item.path
+
+    @property
+    def counts(self) -> Counts | None:
+        """Its operations."""
+        return self.sums.counts(self.item, in_evaluation=self.in_evaluation)
 
 
 def _output(subject: _Subject, _: str) -> Figure | None:
@@ -87,17 +101,19 @@ def _bounded(subject: _Subject, metric: str) -> str | None:
 
 
 def _macs(subject: _Subject, convention: str) -> Figure | None:
-    counts = subject.results.counts(subject.nodes)
+    counts = subject.counts
     return None if counts is None else weigh(counts, convention)
 
 
 def _total(field: str) -> Callable[[_Subject, str], Figure | None]:
     def compute(subject: _Subject, _: str) -> Figure | None:
-        results, all_nodes = subject.results, subject.network.nodes
-        whole = subject.nodes is all_nodes
-        total: int | None = getattr(
-            results.whole if whole else results.totals(subject.nodes), field
+        whole = subject.item is subject.network.root and not subject.in_evaluation
+        totals = (
+            subject.results.whole
+            if whole
+            else subject.sums.totals(subject.item, in_evaluation=subject.in_evaluation)
         )
+        total: int | None = getattr(totals, field)
         return total
 
     return compute
@@ -138,13 +154,11 @@ def verify(network: Network, results: Results) -> tuple[tuple[ClaimResult, ...],
 
 
 def _claims(network: Network, results: Results) -> Iterator[tuple[_Subject, Claim]]:
+    sums = Sums(network, results)
     for item in network.root.walk() if _are_in_rows(network.spec) else (network.root,):
         if item.claims:
-            single = isinstance(item, Node)
-            nodes = (item,) if isinstance(item, Node) else tuple(item.nodes())
-            nodes = network.nodes if item is network.root else nodes
             output = network.output if item is network.root else item.output
-            subject = _Subject(network, results, nodes, item.path, single, output)
+            subject = _Subject(network, results, sums, item, output)
             for claim in item.claims:
                 yield (_in_scope(subject, claim), claim)
 
@@ -158,7 +172,7 @@ def _in_scope(subject: _Subject, claim: Claim) -> _Subject:
     """The subject without what evaluation leaves out, where the claim is about evaluation."""
     if not _about_evaluation(claim) or subject.results.evaluated is None:
         return subject
-    return subject._replace(nodes=tuple(subject.results.in_evaluation(subject.nodes)))
+    return subject._replace(in_evaluation=True)
 
 
 def _about_evaluation(claim: Claim) -> bool:
@@ -190,7 +204,8 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
         return None
-    is_there = bool(subject.nodes) and subject.output.node != INPUT
+    has_nodes = subject.sums.has_nodes(subject.item, in_evaluation=subject.in_evaluation)
+    is_there = has_nodes and subject.output.node != INPUT
     computed = METRICS[claim.metric](subject, convention) if is_there else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
     if computed is None:
@@ -282,13 +297,13 @@ def _failure(
     subject: _Subject, claim: Claim, claimed: Figure | None, computed: Figure
 ) -> Diagnostic:
     derived, mend = "", ""
-    node = subject.nodes[-1]
-    arriving = subject.network.arriving(node)
-    alone = subject.single and len(node.inputs) == 1
-    if alone and node.op is not None and arriving is not None:
-        derived = _derivation(node.op, claim.metric, arriving)
-        if claim.metric == "output" and isinstance(claimed, list):
-            mend = node.op.mend(arriving, tuple(int(size) for size in claimed))
+    node = subject.item
+    if isinstance(node, Node) and len(node.inputs) == 1:
+        arriving = subject.network.arriving(node)
+        if node.op is not None and arriving is not None:
+            derived = _derivation(node.op, claim.metric, arriving)
+            if claim.metric == "output" and isinstance(claimed, list):
+                mend = node.op.mend(arriving, tuple(int(size) for size in claimed))
     help_ = _other_reading(subject, claim, claimed, computed) or _channels_first(
         claim, claimed, computed
     )
@@ -317,7 +332,7 @@ def _other_reading(
     if not isinstance(claimed, int | float) or not isinstance(computed, int | float):
         return ""
     if claim.metric == "macs":
-        counts = subject.results.counts(subject.nodes)
+        counts = subject.counts
         for name, (whose, _) in CONVENTIONS.items():
             if counts is not None and weigh(counts, name) == claimed:
                 return f"that is the count of {whose}; write `convention: {name}`"

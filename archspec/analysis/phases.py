@@ -235,8 +235,9 @@ def loosened(axis: Axis) -> Axis:
     seen = [(k, span) for k, span in enumerate(axis.spans) if span is not None]
     if not seen:
         return Axis(slope, (None,), bound=True)
-    first = min(floor(span[0] - k * slope) for k, span in seen)
-    last = max(ceil(span[1] - k * slope) for k, span in seen)
+    rise, run = slope.numerator, slope.denominator  # in whole numbers: fractions are slow
+    first = min((span[0] * run - k * rise) // run for k, span in seen)
+    last = max(-((k * rise - span[1] * run) // run) for k, span in seen)
     return Axis(slope, ((first, last),), bound=True)
 
 

@@ -154,7 +154,11 @@ class PaddingReadAsBeforeAfter(Diagnostic):
 
 
 class TooManySteps(Diagnostic):
-    """The spec unfolds to more steps than are analysed, those included that `when` leaves out."""
+    """The spec unfolds to more steps than are analysed.
+
+    Those included that `when` leaves out, and with all variants of a family together; a row of long
+    expressions counts as several.
+    """
 
     code = "AS216"
     name = "too-many-steps"

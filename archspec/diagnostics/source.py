@@ -83,3 +83,12 @@ class KeyNotText(Diagnostic):
     name = "key-not-text"
     template = "a key has to be a plain word, not a {found}"
     advice = "check the brackets before the colon"
+
+
+class TooManyValues(Diagnostic):
+    """The text holds more keys, values and brackets than are read."""
+
+    code = "AS109"
+    name = "too-many-values"
+    template = "more than {limit} keys, values and brackets stand before this"
+    advice = "rows that are alike are one row with `repeat` or `each`"

@@ -12,8 +12,8 @@ from archspec.language.model import Spec, Step
 from archspec.language.rows import MAX_FAULTS
 from archspec.language.source import Data
 
-MAX_STEPS = 500_000
-MAX_WORK = 10_000_000
+MAX_STEPS = 50_000
+MAX_WORK = 1_000_000
 """How much may be evaluated on the way, in items of the text: what is dropped costs, too."""
 MAX_NESTED = 64
 MAX_ROUNDS = 4

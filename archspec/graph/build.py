@@ -34,6 +34,8 @@ from archspec.ops.shape import read_shape
 MOST_COLOURS = 4
 """Channels of a picture: one, or three colours, and how opaque it is."""
 LEAST_SIDE = 16
+WORK_AROUND = 200
+"""What a network takes beside its rows."""
 
 
 def build(
@@ -49,6 +51,7 @@ def build(
     memory = memory or Memory()
     walker = Walker(spec, names, shape, faults, memory)
     root = walker.root()
+    memory.work += WORK_AROUND + len(spec.vars) + walker.bounds.work
     if spec.body.steps and not walker.leaves.nodes and not walker.faults:
         help_ = "its conditions leave out every row"
         faults.append(EmptyBody(spec.body.at, owner="the network", help=help_))

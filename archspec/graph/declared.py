@@ -30,8 +30,9 @@ _KNOWN: Mapping[str, Value] = {**_WORDS, **{name: Reference(name) for name in OP
 def check(spec: Spec) -> Iterator[Diagnostic]:
     """The faults of what is declared, used or not."""
     yield from _defaults(spec)
+    known = references(spec)
     for block in spec.blocks.values():
-        yield from _block(spec, block)
+        yield from _block(block, known)
     for output in spec.outputs:
         unusable = iskeyword(output.name) or output.name.startswith("_")
         if unusable or not _is_identifier(output.name):
@@ -76,7 +77,7 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
                 yield fault
 
 
-def _block(spec: Spec, block: Block) -> Iterator[Diagnostic]:
+def _block(block: Block, known: dict[str, Value]) -> Iterator[Diagnostic]:
     reason = problem_with(block.name, makes_module=False)
     if block.name.isdigit():
         reason = "it becomes the name of a class"
@@ -84,7 +85,7 @@ def _block(spec: Spec, block: Block) -> Iterator[Diagnostic]:
         reason = "there is an op of that name"
     if reason:
         yield InvalidName(block.at, on_key=True, what="a block", name=block.name, reason=reason)
-    names = references(spec)
+    names = {**known} if block.args else {}
     for name in block.args:
         yield from _default(block, name, names)
     for kind, what in (("args", "an argument"), ("vars", "a variable")):

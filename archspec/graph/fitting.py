@@ -15,7 +15,7 @@ from archspec.ops.transposed import ConvTranspose2d
 
 FARTHEST = 64
 """By so many pixels an input may be larger or smaller that is named as one that fits."""
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 """Nodes of all the networks that are tried."""
 MOST_MERGES = 8
 

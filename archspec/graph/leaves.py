@@ -340,13 +340,16 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        given = reversed(frame.lookup.outputs.items())
-        names = {v.value if isinstance(v, Given) else v: name for name, v in given}
+        names: dict[Value | None, str] = dict.fromkeys(node.inputs, "")
+        for name, given in frame.lookup.outputs.items():
+            value = given.value if isinstance(given, Given) else given
+            if names.get(value) == "":
+                names[value] = name
         sides = []
         for value in node.inputs:
             if value in frame.sources:
                 name = "the input"
-            elif value in names:
+            elif names[value]:
                 name = names[value]
             else:
                 name = self.nodes[value.node].path.removeprefix(f"{frame.path}.")

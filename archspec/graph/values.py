@@ -29,6 +29,7 @@ from archspec.expressions import (
     Reference,
     Value,
     Word,
+    extent,
 )
 from archspec.graph.arriving import seen
 from archspec.graph.inherited import Inherited, Row
@@ -38,6 +39,9 @@ from archspec.ops import OPS_BY_NAME, Op, Shape, channels_of
 from archspec.ops.fields import spell
 from archspec.ops.linear import Linear
 from archspec.ops.shape import kind_of
+
+MAX_HELD = 10_000
+"""So many items a written value holds beside those that are written: names stand for lists."""
 
 
 def evaluate(
@@ -52,14 +56,36 @@ def evaluate(
         if type(known) is int and value.isidentifier() and value not in expressions.CONSTANTS:
             return known  # the name of a number: most are no more than that
         return _computed(value, names, where, faults)
+    if type(value) not in (list, dict):
+        return value
+    held: list[int] = []
+    filled = _filled(value, names, where, faults, held)
+    if sum(held) > MAX_HELD:
+        problem = f"the names in a list stand for at most {MAX_HELD} items all together"
+        faults.append(InvalidValue(where, problem=problem))
+        return None
+    return filled
+
+
+def _filled(
+    value: Data,
+    names: Mapping[str, Value],
+    where: SpecPath,
+    faults: list[Diagnostic],
+    held: list[int],
+) -> Any:
+    """A list or mapping with its expressions computed; `held` is how much these stand for."""
     if type(value) is list:
-        return [evaluate(item, names, (*where, i), faults) for i, item in enumerate(value)]
+        return [_filled(item, names, (*where, i), faults, held) for i, item in enumerate(value)]
     if type(value) is dict:
         if "op" in value:
             return _configured(value, names, where, faults)
         items = value.items()
-        return {key: evaluate(item, names, (*where, key), faults) for key, item in items}
-    return value
+        return {key: _filled(item, names, (*where, key), faults, held) for key, item in items}
+    found = evaluate(value, names, where, faults) if type(value) is str else value
+    if type(found) in (list, dict):
+        held.append(extent(found)[0])
+    return found
 
 
 def as_rows(table: Any) -> Any:

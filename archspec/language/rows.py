@@ -1,5 +1,6 @@
 """The rows of a spec's bodies: steps, groups, branches, and what is claimed of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
@@ -100,7 +101,7 @@ class RowParser:
     def known(
         self, data: Mapping[str, Data], keys: Iterable[str], at: SpecPath, owner: str
     ) -> None:
-        keys = list(keys)
+        keys = dict.fromkeys(keys)
         unknown = (key for key in data if key not in keys)
         for key in islice(unknown, MAX_FAULTS):
             where, help_ = (*at, key), suggest(key, keys)
@@ -134,14 +135,18 @@ class RowParser:
             return outer
         for i, cell in enumerate(value):
             where = (*at, "columns", i)
+            if len(self.faults) >= MAX_FAULTS:
+                break
             if self.typed(cell, str, where, "a column's name") and not self.is_column(
                 _COLUMNS.get(str(cell), str(cell))
             ):
                 help_ = suggest(cell, sorted(known_columns() | self.columns_too))
                 self.fault(UnknownKey, where, owner="a row", key=cell, help=help_)
-        repeated = {c for c in value if isinstance(c, str) and value.count(c) > 1}
-        for column in sorted(repeated):
-            at_column = (*at, "columns", len(value) - 1 - value[::-1].index(column))
+        last = {c: i for i, c in enumerate(value) if isinstance(c, str)}
+        named = Counter(c for c in value if isinstance(c, str))
+        repeated = sorted(c for c, count in named.items() if count > 1)
+        for column in repeated[:MAX_FAULTS]:
+            at_column = (*at, "columns", last[column])
             self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
         return tuple(_COLUMNS.get(str(cell), str(cell)) for cell in value)
 

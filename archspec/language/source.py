@@ -21,11 +21,14 @@ from archspec.diagnostics.source import (
     Tag,
     TooDeep,
     TooLarge,
+    TooManyValues,
     YamlSyntax,
 )
 
 MAX_DEPTH = 120
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 8 * 2**20
+MAX_VALUES = 500_000
+"""Keys, values and brackets: what reading costs, whatever a text's length."""
 MAX_FAULTS = 100
 _COLUMNS = 2**20  # a position is one integer, line·2²⁰ + column, to keep a row's positions small
 
@@ -116,7 +119,8 @@ def read(text: str, file: str = "<text>") -> Document:
         problem = f"the character {_character(error)} is not allowed"
         reader.faults.append(YamlSyntax((), at=at, problem=problem))
     complete = not any(
-        isinstance(fault, YamlSyntax | TooDeep | KeyNotText) for fault in reader.faults
+        isinstance(fault, YamlSyntax | TooDeep | TooManyValues | KeyNotText)
+        for fault in reader.faults
     )
     return Document(
         text, file, reader.root if complete else None, reader.marks, tuple(reader.faults)
@@ -193,7 +197,10 @@ class _Reader:
 
     def run(self, text: str) -> None:
         try:
-            for event in yaml.parse(text, Loader=_LOADER):
+            for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+                if count > MAX_VALUES:
+                    self.fault(TooManyValues, event, limit=MAX_VALUES)
+                    return
                 handler = _HANDLERS.get(type(event))
                 if handler:
                     handler(self, event)

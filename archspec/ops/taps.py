@@ -1,5 +1,6 @@
 """Which elements of its input one output element reads along an axis."""
 
+from functools import lru_cache
 from math import gcd
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -130,6 +131,7 @@ def laid_out(factor: int) -> Reading:
     return nearest(1, factor)
 
 
+@lru_cache(maxsize=256)
 def as_reach(reading: Reading) -> Reach:
     """The tightest bound that has one slope for all phases."""
     if isinstance(reading, Reach):

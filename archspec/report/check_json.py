@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from archspec.analysis.claims import ClaimResult
 from archspec.analysis.receptive_field import Field, as_numbers
+from archspec.analysis.sums import Sums
 from archspec.diagnostics import Diagnostic
 from archspec.expressions import Value
 from archspec.graph.network import Network, Node, Scope
 from archspec.report.places import Places
-from archspec.report.rows import in_training_only
 
 if TYPE_CHECKING:
     from archspec.api import Check
@@ -67,7 +67,9 @@ def _parts(check: "Check") -> Iterator[str]:
     yield from _list("layers", (_layer(check, node) for node in nodes))
     yield ",\n"
     scopes = (item for item in network.root.walk() if isinstance(item, Scope)) if network else ()
-    yield from _list("scopes", (_scope(check, scope) for scope in scopes if scope.path))
+    sums = Sums(network, check.results) if network and check.results else None
+    told = (_scope(check, sums, scope) for scope in scopes if scope.path and sums)
+    yield from _list("scopes", told)
     yield ",\n"
     yield from _list("claims", (_claim(check, claim) for claim in check.claims))
     yield ",\n"
@@ -109,17 +111,14 @@ def _layer(check: "Check", node: Node) -> dict[str, Any]:
         "macs": counts and counts.macs,
         "receptive_field": _field(results.fields[node.index]),
         "receptive_field_without_gates": _field(results.ungated_fields[node.index]),
-        "training_only": in_training_only(network, node),
+        "training_only": bool(network.training_only) and not network.is_evaluated(node),
         "line": check.document.locate(node.at).line,
     }
 
 
-def _scope(check: "Check", scope: Scope) -> dict[str, Any]:
-    network, results = check.network, check.results
-    assert network is not None
-    assert results is not None
-    nodes = list(scope.nodes())
-    counts = results.counts(nodes)
+def _scope(check: "Check", sums: Sums, scope: Scope) -> dict[str, Any]:
+    network = sums.network
+    counts = sums.counts(scope)
     return {
         "path": scope.path,
         "kind": scope.kind,
@@ -129,7 +128,7 @@ def _scope(check: "Check", scope: Scope) -> dict[str, Any]:
         "output": network.name_of(scope.output),
         "input_shape": network.shape_of(scope.sources[0]),
         "output_shape": network.shape_of(scope.output),
-        "num_params": results.totals(nodes).num_params,
+        "num_params": sums.totals(scope).num_params,
         "macs": counts and counts.macs,
         "line": check.document.locate(scope.step.at if scope.step else scope.at).line,
     }

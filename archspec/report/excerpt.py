@@ -14,6 +14,9 @@ _LONGEST = 140
 _LEAD = 40
 """Columns before the marked place that are kept of a line too long to show."""
 
+_NEAR = 2000
+"""Characters before and after the marked place that are looked at."""
+
 
 class Excerpt(NamedTuple):
     """A line as it is shown, and the columns (from 0) at which the mark begins and ends."""
@@ -40,14 +43,17 @@ def excerpt(page: Page, line: str, column: int, *, single: bool, room: int | Non
     where `single`.
     """
     start = min(max(column - 1, 0), len(line))
+    cut = max(start - _NEAR, 0)  # a spec may be one line of megabytes
+    rest = len(line) > start + _NEAR
+    line, start = line[cut : start + _NEAR], start - cut
     end = _word_end(line, start) if single else _value_end(line, start)
     room = room or _LONGEST
     if columns(line) <= room and "\t" not in line:
         left, right = 0, len(line)
     else:
         left, right = _window(page, line, start, room)
-    before = page.ellipsis if left else ""
-    after = page.ellipsis if right < len(line) else ""
+    before = page.ellipsis if left or cut else ""
+    after = page.ellipsis if right < len(line) or rest else ""
     glyphs = page.glyphs(line[left:right])
     shown_end = max(min(end, right), start + 1)
     mark_start = columns(before + "".join(glyphs[: start - left]))

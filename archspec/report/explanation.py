@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from archspec.analysis.results import Results
+from archspec.analysis.sums import Sums
 from archspec.diagnostics import Fault
 from archspec.graph.network import Network, Node, Scope
 from archspec.ops import Shape, Text
@@ -15,6 +16,8 @@ from archspec.report.reads import Reading, inputs_of
 from archspec.report.rows import fields_at
 from archspec.report.scopes import explain_scope
 
+MOST_EXPLAINED = 2000
+"""So many layers, groups and blocks are explained at most."""
 _LABEL = 13
 Item = Scope | Node
 
@@ -55,33 +58,37 @@ def write_explanations(
     page: Page, network: Network, results: Results, layers: Iterable[str]
 ) -> None:
     """Write for everything in `layers` what gives its output, parameters, MACs and field."""
-    first = True
+    left = MOST_EXPLAINED
+    sums = Sums(network, results)
     reading = Reading(page, network)
     bodies = {id(c): body for body in _scopes(network) for c in body.children}
     for layer in layers:
         items = select(network, layer)
         if not items:
             page.write(page.paint(page.clean(f"no layer `{layer}` here"), "dim"))
-        for item in items:
-            if not first:
+        for item in items[:left]:
+            if left < MOST_EXPLAINED:
                 page.write()
-            first = False
+            left -= 1
             names = reading.names(inputs_of(item), bodies[id(item)])
-            _write_item(page, network, results, item, names)
+            _write_item(page, sums, item, names)
+        if len(items) > left == 0:
+            told = f"the first {MOST_EXPLAINED} are explained; name the layer that is wanted"
+            page.write(page.paint(told, "dim"))
+            return
 
 
 def _scopes(network: Network) -> Iterator[Scope]:
     return (item for item in network.root.walk() if isinstance(item, Scope))
 
 
-def _write_item(
-    page: Page, network: Network, results: Results, item: Item, names: Sequence[str]
-) -> None:
+def _write_item(page: Page, sums: Sums, item: Item, names: Sequence[str]) -> None:
+    network, results = sums.network, sums.results
     path = page.paint(page.clean(item.path), "bold")
     if isinstance(item, Node):
         what, texts = item.op_name, explain(network, results, item, names)
     else:
-        what, texts = label(item), explain_scope(network, results, item)
+        what, texts = label(item), explain_scope(sums, item)
     arriving = [figures.shape(network.shape_of(index)) for index in inputs_of(item)]
     flow = f"{', '.join(arriving)} {page.arrow} {figures.shape(network.shape_of(item.output))}"
     page.write("  ".join(part for part in (path, page.clean(what), flow) if part))

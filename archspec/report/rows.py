@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from archspec.analysis.receptive_field import Field, ReceptiveField
 from archspec.analysis.results import Results
+from archspec.analysis.sums import Sums
 from archspec.graph.network import INPUT, Network, Node, Scope, Value
 from archspec.ops import Op, Shape
 from archspec.ops.sliding import Sliding
@@ -73,12 +74,13 @@ class _Place(NamedTuple):
     training: bool
 
 
-def rows(page: Page, network: Network, results: Results, folding: Folding) -> Iterator[Row]:
+def rows(page: Page, sums: Sums, folding: Folding) -> Iterator[Row]:
     """Every group and node that is not folded as a row, made anew each time.
 
     So no table is ever in memory. The texts are safe to print: what the spec gives goes through
     `page.clean`.
     """
+    network, results = sums.network, sums.results
     reading = Reading(page, network)
     pending = _places(network.root, 0, 1, training=False)
     while pending:
@@ -89,7 +91,7 @@ def rows(page: Page, network: Network, results: Results, folding: Folding) -> It
         levels = min(place.indent, _DEEPEST)
         indent = "  " * levels
         note = reading.note(item, place.body, place.before)
-        training = place.training or in_training_only(network, item)
+        training = place.training or sums.is_training_only(item)
         marks = _Marks(note, training and not place.training)
         if isinstance(item, Node):
             short = CARRIED if item.role and item.named else name
@@ -101,7 +103,7 @@ def rows(page: Page, network: Network, results: Results, folding: Folding) -> It
             inside = folding.inside(item, place.depth)
             pending += _places(item, place.indent + 1, inside, training=training)
         names = (path, indent + name, indent + name, " " * levels + name)
-        cells = sums(network, results, item, names)
+        cells = cells_of(sums, item, names)
         what = page.clean(label(item) if is_open else label(item) or contents(item))
         cells = cells._replace(op=marks.on(what), short_op=marks.on(what, short=True))
         if not is_open:
@@ -131,28 +133,18 @@ class _Marks(NamedTuple):
         return " ".join(part for part in (op, training, self.note) if part)
 
 
-def in_training_only(network: Network, item: Scope | Node) -> bool:
-    """Whether all of an item leads to nothing but outputs that evaluation leaves out."""
-    if not network.training_only:
-        return False  # what is not evaluated is not used at all, which is told as a warning
-    if isinstance(item, Node):
-        return not network.is_evaluated(item)
-    nodes = list(item.nodes())
-    return bool(nodes) and not any(map(network.is_evaluated, nodes))
-
-
-def sums(network: Network, results: Results, scope: Scope, names: Names) -> Cells:
+def cells_of(sums: Sums, scope: Scope, names: Names) -> Cells:
     """A group's cells behind its names: what goes in and comes out, and the sums of its nodes.
 
     Operations are those of evaluation, unless it leaves out all of the group.
     """
-    nodes = tuple(scope.nodes())
-    if not nodes:
+    network, results = sums.network, sums.results
+    if not sums.has_nodes(scope):
         return Cells(*names)
-    totals = results.totals(nodes)
+    totals = results.whole if scope is network.root else sums.totals(scope)
     macs = totals.macs
-    if in_training_only(network, scope):
-        counts = results.counts(nodes)
+    if sums.is_training_only(scope):
+        counts = sums.counts(scope)
         macs = None if counts is None else counts.macs
     output = network.output if scope is network.root else scope.output
     seen, ungated = fields_at(results, output)

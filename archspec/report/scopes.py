@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from archspec.analysis.results import Results
-from archspec.graph.network import Network, Node, Scope
+from archspec.analysis.sums import Item, Sums
+from archspec.graph.network import Scope
 from archspec.ops import Text, thousands
 from archspec.report import figures
 from archspec.report.rows import fields_at
@@ -18,24 +18,26 @@ class _Term(NamedTuple):
     figure: int | None
 
 
-def explain_scope(network: Network, results: Results, scope: Scope) -> Iterator[Text]:
+def explain_scope(sums: Sums, scope: Scope) -> Iterator[Text]:
     """A block's arguments, and what parameters, operations and field are put together of."""
     if scope.arguments:
         given = (f"{name} = {spell(value)}" for name, value in scope.arguments.items())
         yield Text("arguments", ", ".join(given))
 
-    def params(nodes: list[Node]) -> int | None:
-        return results.totals(nodes).num_params
+    network, results = sums.network, sums.results
 
-    def macs(nodes: list[Node]) -> int | None:
-        counts = results.counts(nodes)
+    def params(item: Item) -> int | None:
+        return sums.totals(item).num_params
+
+    def macs(item: Item) -> int | None:
+        counts = sums.counts(item)
         return None if counts is None else counts.macs
 
     yield Text("parameters", _sum(scope, params))
     yield Text("MACs", _sum(scope, macs))
     seen, ungated = fields_at(results, scope.output)
     yield Text("field", figures.field(seen, ungated))
-    if network.training_only and not all(map(network.is_evaluated, scope.nodes())):
+    if network.training_only and len(sums.evaluated(scope)) < len(sums.nodes(scope)):
         yield Text("", "some of it only in training: the network's MACs leave that out")
 
 
@@ -50,12 +52,9 @@ def spell(value: object) -> str:
     return str(value)
 
 
-def _sum(scope: Scope, figure: Callable[[list[Node]], int | None]) -> str:
+def _sum(scope: Scope, figure: Callable[[Item], int | None]) -> str:
     """`75 008 (0) + 2·70 400 (1 to 2) = 215 808`; what is 0 is no term."""
-    terms = []
-    for child in scope.children:
-        nodes = [child] if isinstance(child, Node) else list(child.nodes())
-        terms.append(_Term(child.name, figure(nodes)))
+    terms = [_Term(child.name, figure(child)) for child in scope.children]
     if any(term.figure is None for term in terms):
         unknown = [term.name for term in terms if term.figure is None]
         return f"? (unknown of {', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})"

@@ -5,9 +5,11 @@ no more memory than ten.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from archspec.analysis.results import Results
+from archspec.analysis.sums import Sums
 from archspec.graph.network import Network
 from archspec.report import figures
 from archspec.report.folding import Folding
@@ -19,9 +21,12 @@ from archspec.report.rows import (
     TRAINING_SIGN,
     Cells,
     Row,
+    cells_of,
     rows,
-    sums,
 )
+
+MOST_ROWS = 10_000
+"""A table that is longer shows its beginning: nobody reads on, and every row takes its time."""
 
 
 class Column(NamedTuple):
@@ -117,15 +122,17 @@ def write_table(page: Page, network: Network, results: Results, depth: int | Non
     Rows deeper than `depth` are folded into one; without it, the blocks of a large network are.
     """
     folding = Folding.of(network, depth)
-    total = sums(network, results, network.root, ("total",) * 4)
+    sums = Sums(network, results)
+    total = cells_of(sums, network.root, ("total",) * 4)
     total = total._replace(arriving="")  # a sum reads nothing
     widths, spilling = [0] * len(Cells._fields), [0] * len(Cells._fields)
     signs: dict[str, None] = {}
-    shown = 0
-    for row in rows(page, network, results, folding):
+    shown = count = 0
+    for row in _first(rows(page, sums, folding)):
         _measure(page, row.cells, widths, spilling)
         signs |= _signs(page, row.cells)
         shown += not row.is_group
+        count += 1
     _measure(page, total, widths, spilling)
     needs = zip(Cells._fields, zip(widths, spilling, strict=True), strict=True)
     layout, fitted = _fit(page, dict(needs))
@@ -137,13 +144,21 @@ def write_table(page: Page, network: Network, results: Results, depth: int | Non
     rule = page.paint("─" * (sum(fitted) + _gaps(page, layout)), "dim")
     page.write(page.paint(_line(page, Row(titles), plan), "bold"))
     page.write(rule)
-    for row in rows(page, network, results, folding):
+    for row in _first(rows(page, sums, folding)):
         page.write(_line(page, row, plan))
     page.write(rule)
     page.write(page.paint(_line(page, Row(total), plan), "bold"))
-    for remark in _remarks(page, layout, signs, len(network.nodes) - shown):
+    hidden = len(network.nodes) - shown
+    more = f"and {figures.counted(hidden, 'more layer')}; --format json has them all"
+    folded = f"folded: {figures.counted(hidden, 'layer')}; --depth all shows them"
+    last = (more if count == MOST_ROWS else folded) if hidden else ""
+    for remark in _remarks(page, layout, signs, last):
         for line in page.wrap(remark, 0, 2):
             page.write(page.paint(line, "dim"))
+
+
+def _first(listed: Iterator[Row]) -> Iterator[Row]:
+    return islice(listed, MOST_ROWS)
 
 
 def _measure(page: Page, cells: Cells, widths: list[int], spilling: list[int]) -> None:
@@ -276,9 +291,9 @@ def _signs(page: Page, cells: Cells) -> dict[str, None]:
 
 
 def _remarks(
-    page: Page, layout: tuple[Column, ...], signs: Iterable[str], folded: int
+    page: Page, layout: tuple[Column, ...], signs: Iterable[str], hidden: str
 ) -> Iterator[str]:
-    """What the short titles and the signs mean, what is folded, which columns found no room."""
+    """What the short titles and the signs mean, what is hidden, which columns found no room."""
     titles = {column.cell: column.title for column in layout}
     meanings = {"k": "kernel", "s": "stride", "p": "padding"} if titles.get("stride") == "s" else {}
     if "short_op" in titles:
@@ -295,8 +310,8 @@ def _remarks(
     if titles.keys() & {"field", "short_field"} and BOUND in signs:
         legend.append(f"{BOUND}: at most, units may see less")
     yield from _packed(page, legend)
-    if folded:
-        yield f"folded: {figures.counted(folded, 'layer')}; --depth all shows them"
+    if hidden:
+        yield hidden
     shown = {_SAME.get(cell, cell) for cell in titles}
     gone = [title for cell, title in _TITLES.items() if cell not in shown]
     if gone:

@@ -15,6 +15,7 @@ BY_PROGRAM = {
     "nested-too-deep": "test_source.py",
     "file-too-large": "test_source.py",
     "too-many-steps": "test_source.py",
+    "too-many-values": "test_limits.py",
     "nested-too-deeply": "test_source.py",
     "module-too-long": "targets/test_length.py",
     "code-not-equal": "targets/test_length.py",

@@ -14,16 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from archspec import expressions
 from archspec.analysis.claims import METRICS
 from archspec.analysis.macs import CONVENTIONS
 from archspec.api import Check, check_text
-from archspec.expressions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH
-from archspec.graph.bounds import MAX_NESTED, MAX_STEPS
+from archspec.expressions import FUNCTIONS, MAX_COMPARED, MAX_ITEMS, MAX_LENGTH
+from archspec.graph.bounds import MAX_NESTED, MAX_STEPS, MAX_WORK
 from archspec.graph.network import Value
+from archspec.graph.values import MAX_HELD
 from archspec.language.init import SCHEMES
-from archspec.language.rows import ROW_KEYS
-from archspec.language.source import MAX_BYTES, MAX_DEPTH
+from archspec.language.rows import MAX_FAULTS, ROW_KEYS
+from archspec.language.source import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 from archspec.ops import OPS
+from archspec.report.explanation import MOST_EXPLAINED
+from archspec.report.table import MOST_ROWS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("language.md", "ops.md")
@@ -103,6 +107,10 @@ def test_an_example_means_what_the_page_says(shown: Example) -> None:
             assert advice[1] in said
 
 
+def _spelt(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
 def test_the_page_has_examples_with_results() -> None:
     text = "".join("\n".join(found.lines) for page in PAGES for found in read_page(page))
     assert text.count("# →") > 40
@@ -116,8 +124,10 @@ def test_the_page_has_examples_with_results() -> None:
         [f"`{convention}`" for convention in CONVENTIONS],
         [f"`{function}" for function in FUNCTIONS],
         [f"{MAX_LENGTH} characters", f"{MAX_ITEMS} items"],
-        [f"{MAX_BYTES // 2**20} MiB", f"{MAX_DEPTH} deep"],
-        [f"{MAX_NESTED} deep", f"{MAX_STEPS:,}".replace(",", " ")],
+        [f"{MAX_BYTES // 2**20} MiB", f"{MAX_DEPTH} deep", _spelt(MAX_VALUES)],
+        [f"{MAX_NESTED} deep", _spelt(MAX_STEPS), _spelt(MAX_WORK)],
+        [f"{MAX_COMPARED} items", f"{expressions.MAX_NESTED} deep", _spelt(MAX_HELD)],
+        [f"{_spelt(MOST_ROWS)} rows", f"{MOST_EXPLAINED} layers", f"{MAX_FAULTS} are"],
         [f"`{key}`" for key in ROW_KEYS],
         [f"`{name}`" for scheme in SCHEMES for name in (scheme, *SCHEMES[scheme])],
         [
@@ -135,6 +145,8 @@ def test_the_page_has_examples_with_results() -> None:
         "expressions",
         "files",
         "networks",
+        "lists",
+        "pages",
         "rows",
         "schemes",
         "words",

@@ -29,6 +29,7 @@ OVERRIDES: Mapping[str, Mapping[str, Any]] = {
 LIMITS: Mapping[str, tuple[Any, str, int]] = {
     "file-too-large": (source, "MAX_BYTES", 64),
     "too-many-steps": (bounds, "MAX_STEPS", 2),
+    "too-many-values": (source, "MAX_VALUES", 20),
     "nested-too-deeply": (bounds, "MAX_NESTED", 2),
     "module-too-long": (length, "MAX_LINES", 2),
     "code-not-equal": (machine, "MAX_STEPS", 0),

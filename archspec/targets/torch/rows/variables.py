@@ -25,7 +25,8 @@ class Item:
     """One step of the data flow: it reads values and gives one; value 0 is the body's input.
 
     A block may give several, `values`, of which `value` is the first; `outputs` are their names.
-    Where `when` leaves it out, `passes` is what goes on in its place.
+    Where `when` leaves it out, `passes` is what goes on in its place. `place` is the list of
+    modules that it is in.
     """
 
     step: Step
@@ -37,6 +38,7 @@ class Item:
     passes: int = 0
     values: tuple[int, ...] = ()
     outputs: tuple[str, ...] = ()
+    place: str = ""
 
 
 class Variables:
@@ -181,7 +183,9 @@ class Variables:
         current = item
         if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
             return item.step.name
-        while not self.is_merge(current) and len(names) < FARTHEST:
+        for _ in range(FARTHEST):
+            if self.is_merge(current):
+                break
             if current.step.name is not None:
                 names.append(_COUNTED.sub("", current.step.name))
             readers = self._readers(current)

@@ -1,0 +1,210 @@
+"""What a spec may ask for: whatever it says, the answer comes soon, and says what is too much."""
+
+from pathlib import Path
+
+import pytest
+
+from archspec.api import Check, check_text
+from archspec.graph import bounds
+from archspec.graph.build import build
+from archspec.language import loader, source
+from archspec.report.excerpt import excerpt
+from archspec.report.explanation import write_explanations
+from archspec.report.page import Page
+from archspec.report.table import write_table
+from tests.report.conftest import Sheet
+
+HEAD = "archspec: 1\nname: Net\ninput: [3, 32, 32]\n"
+RELU = "layers: [{op: relu}]\n"
+
+
+def codes(result: Check) -> list[str]:
+    return [fault.code for fault in result.diagnostics]
+
+
+def messages(result: Check) -> list[str]:
+    return [fault.message for fault in result.diagnostics]
+
+
+DOUBLED = {
+    "lists": "[a{0}, a{0}]",
+    "mappings": "[{{x: a{0}, y: a{0}}}]",
+    "mappings in mappings": "[{{x: [{{y: a{0}}}], y: a{0}}}]",
+}
+USES = {
+    "compared": "layers: [{op: relu, when: a31 == b31}]\n",
+    "a table": "layers: [{op: relu, each: a31}]\n",
+    "an argument": "blocks: {B: {args: {t: ~}, layers: [{op: relu}]}}\nlayers: [{op: B, t: a31}]\n",
+    "a column": "layers: [{op: relu, each: [{t: a31}]}]\n",
+    "an attribute": "layers: [{op: conv2d, out_channels: 3, kernel_size: a31}]\n",
+    "an input": "layers: [{op: relu, from: ['{a31}']}]\n",
+}
+
+
+def chain(name: str, form: str, depth: int) -> str:
+    """Variables, each of which names the one before it."""
+    return f"  {name}0: [1]\n" + "".join(
+        f"  {name}{i}: {form.replace('a{0}', name + '{0}').format(i - 1)}\n"
+        for i in range(1, depth)
+    )
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("form", DOUBLED.values(), ids=DOUBLED)
+def test_what_doubles_with_every_line_is_refused_where_it_is_too_much(form: str, use: str) -> None:
+    result = check_text(f"{HEAD}vars:\n{chain('a', form, 32)}{chain('b', form, 32)}{use}")
+    first = result.diagnostics[0]
+    assert "at most 1000 items, those of its lists included" in first.message
+    assert first.where[0] == "vars"
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_lists_in_lists_are_refused_where_they_are_too_deep(use: str) -> None:
+    names = chain("a", "[a{0}]", 1000) + chain("b", "[a{0}]", 1000)
+    result = check_text(f"{HEAD}vars:\n{names}{use}")
+    first = result.diagnostics[0]
+    assert (first.name, first.where[:2]) == ("invalid-expression", ("vars", "a33"))
+    assert "at most 32 deep" in first.message
+
+
+def test_names_in_a_list_stand_for_so_much_at_most() -> None:
+    table = ", ".join(["{t: a}"] * 200)
+    names = f"vars: {{a: [{', '.join(['1'] * 100)}]}}\n"
+    rows = f"layers: [{{op: relu, each: [{table}], when: len(t) > 0}}]\n"
+    result = check_text(HEAD + names + rows)
+    assert messages(result) == ["the names in a list stand for at most 10000 items all together"]
+    fits = rows.replace(table, ", ".join(["{t: a}"] * 100))
+    assert check_text(HEAD + names + fits).ok
+
+
+@pytest.mark.parametrize("expression", ["a == a", "3 in a", "sum(a) > 1", "max(a) > 1"])
+def test_long_lists_are_indexed_and_not_searched(expression: str) -> None:
+    def checked(count: int) -> list[str]:
+        numbers = ", ".join(map(str, range(count)))
+        row = f"{{op: relu, repeat: 3, when: '{expression} and a[i] == i and len(a) > i'}}"
+        return messages(check_text(f"{HEAD}vars: {{a: [{numbers}]}}\nlayers: [{row}]\n"))
+
+    assert checked(64) == []
+    (message,) = checked(65)
+    assert "lists of more than 64 items cannot be computed with" in message
+
+
+@pytest.mark.parametrize("values", ["1, ", "[], ", "{a: 1}, "])
+def test_more_values_than_are_read(values: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MAX_VALUES", 1000)
+    result = check_text(f"{HEAD}{RELU}description: [{values * 1000}]\n")
+    assert codes(result)[0] == "AS109"
+    assert result.network is None
+    assert check_text(f"{HEAD}{RELU}").ok
+
+
+FAMILY = "vars: {n: ~}\nvariants: {a: {n: 4}, b: {n: 5}, c: {n: 6}, d: {n: 7}}\n"
+
+
+def test_the_steps_of_a_family_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{HEAD}{FAMILY}layers: [{{op: relu, repeat: n}}]\n"
+    assert check_text(text).ok
+    monkeypatch.setattr("archspec.api.MAX_STEPS", 12)
+    result = check_text(text)
+    assert codes(result) == ["AS216"]
+    assert result.diagnostics[0].where == ("variants", "d")
+    assert [member.variant for member in result.family] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["{op: relu, repeat: 3000, when: n < 0}", "{op: B, each: [{k: 1}], repeat: 100, n: i}"],
+    ids=["rows left out", "blocks"],
+)
+def test_the_work_of_a_family_is_counted_together(
+    rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = (
+        "blocks: {B: {args: {n: 1}, layers: [{op: relu}, {op: relu, repeat: 30, when: n < 0}]}}\n"
+    )
+    monkeypatch.setattr("archspec.api.MAX_WORK", 20_000)
+    result = check_text(f"{HEAD}{FAMILY}{blocks}layers: [{{op: relu}}, {rows}]\n")
+    assert "AS216" in codes(result)
+    assert len(result.family) < 4
+
+
+def test_a_network_that_is_built_again_is_not_counted_with_those_before() -> None:
+    checked = check_text(f"{HEAD}layers: [{{op: relu, repeat: 20_000}}]\n")
+    network = checked.network
+    assert network is not None
+    for _ in range(3):
+        again, faults = build(network.spec, {}, network.memory)
+        assert (len(again.nodes), faults) == (20_000, [])
+
+
+def test_the_largest_networks_are_checked_as_a_whole() -> None:
+    result = check_text(f"{HEAD}layers: [{{op: relu, repeat: {bounds.MAX_STEPS - 1}}}]\n")
+    assert result.ok
+    assert len(result.network.nodes if result.network else ()) == bounds.MAX_STEPS - 1
+
+
+def test_a_long_table_shows_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archspec.report.table.MOST_ROWS", 5)
+    checked = check_text(f"{HEAD}layers: [{{op: relu, repeat: 20}}]\n")
+    assert checked.network is not None
+    assert checked.results is not None
+    page = Sheet(None)
+    write_table(page, checked.network, checked.results, depth=9)
+    assert page.text.count("relu") == 5
+    assert "and 15 more layers; --format json has them all" in page.text
+
+
+def test_so_many_layers_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archspec.report.explanation.MOST_EXPLAINED", 5)
+    checked = check_text(f"{HEAD}layers: [{{op: relu, repeat: 20}}]\n")
+    assert checked.network is not None
+    assert checked.results is not None
+    page = Sheet(None)
+    write_explanations(page, checked.network, checked.results, ["3", "", "19"])
+    assert page.text.count("relu") == 5
+    assert page.text.endswith("the first 5 are explained; name the layer that is wanted\n")
+
+
+def test_of_a_line_of_megabytes_what_is_near_the_place_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = Sheet(80)
+    seen: list[int] = []
+    glyphs = Page.glyphs
+
+    def counted(self: Page, text: str) -> list[str]:
+        seen.append(len(text))
+        return glyphs(self, text)
+
+    monkeypatch.setattr(Page, "glyphs", counted)
+    line = "{op: relu}, " * 100_000 + "{op: relo}, " + "{op: relu}, " * 100_000
+    shown = excerpt(page, line, 12 * 100_000 + 6, single=False, room=60)
+    assert shown.text[shown.start : shown.end] == "relo"
+    assert shown.text.startswith("…")
+    assert shown.text.endswith("…")
+    assert max(seen) < 10_000
+
+
+def test_names_are_compared_with_some_of_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from difflib import SequenceMatcher
+
+    compared: list[None] = []
+    ratio = SequenceMatcher.real_quick_ratio
+
+    def counted(self: "SequenceMatcher[str]") -> float:
+        compared.append(None)
+        return ratio(self)
+
+    monkeypatch.setattr(SequenceMatcher, "real_quick_ratio", counted)
+    columns = ", ".join(f"c{i}" for i in range(20_000))
+    result = check_text(f"{HEAD}columns: [{columns}]\nlayers:\n  - [relu]\n")
+    assert 500 <= len(result.diagnostics) < 600
+    assert len(compared) < 500 * 201
+
+
+def test_a_listing_reads_no_file_that_is_too_large(tmp_path: Path) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text("variants:\n  a: {}\n" + "#" * source.MAX_BYTES, encoding="utf-8")
+    assert len(loader.read_text(file)) == source.MAX_BYTES + 1
