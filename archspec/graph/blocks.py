@@ -27,7 +27,7 @@ from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.ops import Shape, channels_of
 
-OPTIONAL = "optional"
+OPTIONAL_INPUT = "optional"
 """What `inputs` say of one that need not be given."""
 
 Arriving = dict[str, Source | tuple[Value, ...]]
@@ -108,6 +108,7 @@ class Blocks:
             arguments=given,
             sources=sources,
             outputs=outputs,
+            given=_given(arriving) if block.inputs else (),
         )
 
     # --- bounds ------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class Blocks:
         if len(self.faults) > before:
             return None
         for key, value in found.items():
-            if value is None and block.inputs.get(key) != OPTIONAL:
+            if value is None and block.inputs.get(key) != OPTIONAL_INPUT:
                 what = f"the input `{key}` of {block.name}" if key else f"`{name}`"
                 problem = f"{what} reads what is left out and stands for nothing"
                 self.faults.append(NothingArrives(where, problem=problem))
@@ -181,7 +182,7 @@ class Blocks:
         """How many values each input that is a list has."""
         lengths = {}
         for name, kind in block.inputs.items():
-            if kind is None or kind == OPTIONAL:
+            if kind is None or kind == OPTIONAL_INPUT:
                 continue
             where = (*block.at, "inputs", name)
             count = evaluate(kind, {**self.references, **arguments}, where, self.faults)
@@ -198,7 +199,7 @@ class Blocks:
         self, step: Step, block: Block, inputs: Sequence[Source], lengths: Mapping[str, int]
     ) -> Arriving:
         """The values of a list behind `from`, in the order in which the block names its inputs."""
-        optional = sum(kind == OPTIONAL for kind in block.inputs.values())
+        optional = sum(kind == OPTIONAL_INPUT for kind in block.inputs.values())
         needed = len(block.inputs) - optional - len(lengths) + sum(lengths.values())
         spare = len(inputs) - needed
         if not 0 <= spare <= optional:
@@ -218,10 +219,10 @@ class Blocks:
                 found[name] = self._listed(
                     step, block, name, [next(rest) for _ in range(lengths[name])]
                 )
-            elif kind == OPTIONAL and spare == 0:
+            elif kind == OPTIONAL_INPUT and spare == 0:
                 found[name] = None
             else:
-                spare -= kind == OPTIONAL
+                spare -= kind == OPTIONAL_INPUT
                 found[name] = next(rest)
         return found
 
@@ -248,7 +249,7 @@ class Blocks:
         for name, kind in block.inputs.items():
             values = given.get(name, [])
             count = lengths.get(name, 1)
-            if not values and kind == OPTIONAL:
+            if not values and kind == OPTIONAL_INPUT:
                 found[name] = None
             elif len(values) != count:
                 where = (*step.where("from"), name) if values else step.where("from")
@@ -433,6 +434,17 @@ def _values(arriving: Arriving) -> tuple[Value, ...]:
         elif value is not None:
             found += value
     return tuple(found)
+
+
+def _given(arriving: Arriving) -> tuple[str, ...]:
+    """The name of the input that each of the values is for."""
+    names: list[str] = []
+    for name, value in arriving.items():
+        if isinstance(value, Value):
+            names.append(name)
+        elif value is not None:
+            names += [name] * len(value)
+    return tuple(names)
 
 
 def _key(

@@ -5,6 +5,7 @@ from functools import partial
 from types import MappingProxyType
 
 from archspec.expressions import Reference, Value, Word
+from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Block, Step
 from archspec.language.source import Data
 from archspec.ops import channels_of
@@ -13,6 +14,7 @@ from archspec.targets.python.tree import (
     Expr,
     Literal,
     Name,
+    Subscript,
     Tuple,
     names_in,
 )
@@ -77,7 +79,13 @@ class Classes(Writer):
                 unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
-        others = [channels_name(name) for name in [*block.inputs][1:]]
+        inputs = dict.fromkeys(self.facts.inputs_of(block.name)[1:] if block.inputs else ())
+        others = {
+            channels_name(name): INTEGER
+            if block.inputs[name] in (None, OPTIONAL_INPUT)
+            else Subscript(Name("Sequence"), INTEGER)
+            for name in inputs
+        }
         for name in others:
             unit.bound[name] = Name(name)
             unit.whole.add(name)
@@ -90,7 +98,7 @@ class Classes(Writer):
         keep_all = block.name in self.as_values
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in draft.read
-        draft.also = tuple(name for name in others if keep_all or name in draft.read)
+        draft.also = {n: kind for n, kind in others.items() if keep_all or n in draft.read}
         read = frozenset(own.values()) if keep_all else draft.read
         draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name

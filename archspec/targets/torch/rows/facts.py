@@ -21,6 +21,10 @@ from archspec.ops.norm import BatchNorm
 from archspec.targets.python.arithmetic import Unknown, value_of
 from archspec.targets.python.tree import Expr, Name
 from archspec.targets.torch.rows.kinds import Kinds
+from archspec.targets.torch.rows.refusal import CannotWrite
+
+KINDS = ("group", "block", "repeat")
+"""The scopes that a row may stand for."""
 
 
 class Member(NamedTuple):
@@ -146,22 +150,37 @@ class Facts:
 
     def is_there(self, step: Step) -> bool:
         """Whether any network has the step, and does anything in it."""
-        kinds = ("group", "block", "repeat")
-        scopes = (inner.scope for kind in kinds for inner in self.scopes.get((step.at, kind), ()))
+        scopes = (inner.scope for kind in KINDS for inner in self.scopes.get((step.at, kind), ()))
         return bool(self.nodes_of(step)) or any(any(scope.nodes()) for scope in scopes)
+
+    def is_always_there(self, step: Step, block: str) -> bool:
+        """Whether a row is there in every object of a class."""
+        found = [*self.leaves.get((step.at, ""), ())]
+        found += [i for kind in KINDS for i in self.scopes.get((step.at, kind), ())]
+        owners = {(id(item.network), item.owner.path) for item in found}
+        return owners >= {(id(unit.network), unit.scope.path) for unit in self.units[block]}
 
     def is_in(self, step: Step, network: Network) -> bool:
         """Whether one network has the step, and does anything in it."""
         if any(leaf.network is network for leaf in self.nodes_of(step)):
             return True
-        kinds = ("group", "block", "repeat")
-        inner = (i for kind in kinds for i in self.scopes.get((step.at, kind), ()))
+        inner = (i for kind in KINDS for i in self.scopes.get((step.at, kind), ()))
         return any(i.network is network and any(i.scope.nodes()) for i in inner)
 
     def blocks_of(self, step: Step) -> list[str]:
         """The names of the blocks that a row stands for, in the order in which they appear."""
         found = self.scopes.get((step.at, "block"), [])
         return list(dict.fromkeys(self.block_name(i.scope) for i in found))
+
+    def given_to(self, step: Step) -> tuple[str, ...]:
+        """The inputs of a block that a row gives it, each as often as it has values."""
+        found = {inner.scope.given for inner in self.scopes.get((step.at, "block"), ())}
+        return _the_same(found, step.at)
+
+    def inputs_of(self, block: str) -> tuple[str, ...]:
+        """The inputs that a block is given, by all that use it, each as often as it has values."""
+        found = {inner.scope.given for inner in self.units[block]}
+        return _the_same(found, ("blocks", block))
 
     def arguments_of(self, block: str, name: str) -> list[Value]:
         """The values that an argument of a block is given, in any network."""
@@ -305,7 +324,7 @@ class Facts:
 
     def holds_names(self, step: Step) -> bool:
         """Whether the name of a step stands before any other name, or before parameters."""
-        for kind in ("group", "block", "repeat"):
+        for kind in KINDS:
             for inner in self.scopes.get((step.at, kind), []):
                 for node in inner.scope.nodes():
                     if node.named or node.module.tensors:
@@ -317,11 +336,17 @@ class Facts:
         for leaf in self.nodes_of(step):
             if leaf.network.is_evaluated(leaf.node):
                 return True
-        for kind in ("group", "block", "repeat"):
+        for kind in KINDS:
             for inner in self.scopes.get((step.at, kind), []):
                 if any(inner.network.is_evaluated(node) for node in inner.scope.nodes()):
                     return True
         return False
+
+
+def _the_same(found: set[tuple[str, ...]], at: SpecPath) -> tuple[str, ...]:
+    if len(found) != 1:
+        raise CannotWrite(at, "it is not given the same inputs everywhere")
+    return next(iter(found))
 
 
 def _needs_channels(owner: Scope, after: int) -> bool:

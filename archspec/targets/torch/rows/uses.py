@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Step
 from archspec.ops import channels_of
 from archspec.targets.python.arithmetic import (
@@ -20,8 +21,12 @@ from archspec.targets.python.tree import (
     Conditional,
     Expr,
     Keyword,
+    List,
     Literal,
     Name,
+    Node,
+    Subscript,
+    rebuild,
 )
 from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
@@ -40,7 +45,7 @@ class BlockClass(Protocol):
     block: str
     arguments: tuple[Argument, ...]
     takes_channels: bool
-    also: tuple[str, ...]
+    also: Mapping[str, Expr]
     outs: tuple[Expr | None, ...]
 
     @property
@@ -114,12 +119,19 @@ class Uses(Rows):
     def _others(self, step: Step, classes: Sequence[BlockClass]) -> dict[str, Expr]:
         """The channels of what arrives beside the first value, by the names that classes have."""
         found: dict[str, Expr] = {}
+        lists: dict[str, list[Expr]] = {}
         for cls in classes:
-            names = [*self.facts.spec.blocks[cls.block].inputs][1:]
+            names = self.facts.given_to(step)[1:]
             if len(names) != len(self.beside):
-                raise CannotWrite(step.at, "its inputs are not all given, or stand in a chain")
+                raise CannotWrite(step.at, "what it reads stands in a chain")
+            inputs = self.facts.spec.blocks[cls.block].inputs
+            lists.clear()
             for name, width in zip(names, self.beside, strict=True):
-                found[channels_name(name)] = width
+                if inputs[name] in (None, OPTIONAL_INPUT):
+                    found[channels_name(name)] = width
+                else:
+                    lists.setdefault(channels_name(name), []).append(width)
+            found |= {name: List(tuple(widths)) for name, widths in lists.items()}
         return found
 
     def _is_long(self, expr: Expr) -> bool:
@@ -176,7 +188,7 @@ class Uses(Rows):
                 known[names.get(key, key)] = values[key]
             elif default is not None:
                 known[names.get(key, key)] = self._default(cls, key, values)
-        return substituted(out, {**known, **arriving})
+        return _picked(substituted(out, {**known, **arriving}))
 
     def _default(self, cls: BlockClass, key: str, values: Mapping[str, Expr]) -> Expr:
         """The default of an argument, in which others may stand, in the terms of the user."""
@@ -206,6 +218,18 @@ class Uses(Rows):
 def channels_name(name: str) -> str:
     """What the channels of a block's input are called in its constructor."""
     return f"{name}_channels"
+
+
+def _picked(expr: Expr) -> Expr:
+    """`a` for `[a, b][0]`."""
+
+    def pick(node: Node) -> Node | None:
+        match node:
+            case Subscript(value=List(items=items), index=Literal(value=int(index))):
+                return items[index]
+        return None
+
+    return rebuild(expr, pick)  # type: ignore[return-value]  # an expression stays one
 
 
 def _renamed(item: CallArgument, expr: Expr, name: Expr) -> CallArgument:

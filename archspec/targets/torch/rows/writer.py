@@ -115,7 +115,7 @@ class Writer(ABC):
                 raise CannotWrite(body.at, "its steps have numbers, and it is no chain")
             return self._sequential(unit, modules, steps, name, channels)
         graph = Graph(unit, modules)
-        end = graph.read_body(body, {} if block is None else block.inputs)
+        end = graph.read_body(body, block)
         outputs = self._outputs(unit, graph, end, block)
         graph.write(channels, [value for _, value, _ in outputs])
         widths = tuple(graph.channels[value] for _, value, _ in outputs)
