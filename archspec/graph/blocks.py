@@ -16,6 +16,7 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.wording import suggest
 from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
+from archspec.graph.arriving import CHANNELS, SIZES, seen
 from archspec.graph.bounds import MAX_NESTED, Bounds, weight
 from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
@@ -24,10 +25,11 @@ from archspec.graph.leaves import Leaves
 from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
+from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.ops import Shape, channels_of
 
-OPTIONAL = "optional"
+OPTIONAL_INPUT = "optional"
 """What `inputs` say of one that need not be given."""
 
 Arriving = dict[str, Source | tuple[Value, ...]]
@@ -52,8 +54,10 @@ class Blocks:
         self.walk = walk
         self.references = references(leaves.spec)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
-        # The blocks so far that nothing was wrong with.
-        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr(leaves.init), {})
+        self.sized: dict[str, bool] = {}
+        # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
+        seen = repr((leaves.init, leaves.read_by_defaults()))
+        self.walked: dict[Any, Walked] = memory.blocks.setdefault(seen, {})
 
     def use(
         self,
@@ -87,7 +91,7 @@ class Blocks:
         lists = sum([extent(v)[0] for v in arguments.values() if isinstance(v, list | dict)])
         self.bounds.work += 10 + len(block.vars) + len(self.references) // 16 + len(sources)
         self.bounds.work += lists // ITEMS_AT_ONCE
-        given = {**arguments, "in_channels": channels_of(shapes[0] or ())}
+        given = {**arguments, **self._seen(block, shapes[0] or ())}
         inner = self._frame(block, name, frame, sources, given, arriving)
         key = _key(block, given, arriving, shapes)
         # What it comes to where it stands in itself, it comes to again.
@@ -110,7 +114,14 @@ class Blocks:
             arguments=given,
             sources=sources,
             outputs=outputs,
+            given=_given(arriving) if block.inputs else (),
         )
+
+    def _seen(self, block: Block, shape: Shape) -> dict[str, Worth]:
+        """What a block sees of what arrives: height and width only if it ever speaks of them."""
+        if block.name not in self.sized:
+            self.sized[block.name] = not words_in(block).isdisjoint(SIZES)
+        return seen(shape) if self.sized[block.name] else {CHANNELS: channels_of(shape)}
 
     # --- bounds ------------------------------------------------------------------------------
 
@@ -172,7 +183,7 @@ class Blocks:
         if len(self.faults) > before:
             return None
         for key, value in found.items():
-            if value is None and block.inputs.get(key) != OPTIONAL:
+            if value is None and block.inputs.get(key) != OPTIONAL_INPUT:
                 what = f"the input `{key}` of {block.name}" if key else f"`{name}`"
                 problem = f"{what} reads what is left out and stands for nothing"
                 self.faults.append(NothingArrives(where, problem=problem))
@@ -183,7 +194,7 @@ class Blocks:
         """How many values each input that is a list has."""
         lengths = {}
         for name, kind in block.inputs.items():
-            if kind is None or kind == OPTIONAL:
+            if kind is None or kind == OPTIONAL_INPUT:
                 continue
             where = (*block.at, "inputs", name)
             count = evaluate(kind, {**self.references, **arguments}, where, self.faults)
@@ -200,7 +211,7 @@ class Blocks:
         self, step: Step, block: Block, inputs: Sequence[Source], lengths: Mapping[str, int]
     ) -> Arriving:
         """The values of a list behind `from`, in the order in which the block names its inputs."""
-        optional = sum(kind == OPTIONAL for kind in block.inputs.values())
+        optional = sum(kind == OPTIONAL_INPUT for kind in block.inputs.values())
         needed = len(block.inputs) - optional - len(lengths) + sum(lengths.values())
         spare = len(inputs) - needed
         if not 0 <= spare <= optional:
@@ -220,10 +231,10 @@ class Blocks:
                 found[name] = self._listed(
                     step, block, name, [next(rest) for _ in range(lengths[name])]
                 )
-            elif kind == OPTIONAL and spare == 0:
+            elif kind == OPTIONAL_INPUT and spare == 0:
                 found[name] = None
             else:
-                spare -= kind == OPTIONAL
+                spare -= kind == OPTIONAL_INPUT
                 found[name] = next(rest)
         return found
 
@@ -250,7 +261,7 @@ class Blocks:
         for name, kind in block.inputs.items():
             values = given.get(name, [])
             count = lengths.get(name, 1)
-            if not values and kind == OPTIONAL:
+            if not values and kind == OPTIONAL_INPUT:
                 found[name] = None
             elif len(values) != count:
                 where = (*step.where("from"), name) if values else step.where("from")
@@ -435,14 +446,14 @@ class Blocks:
             return None
         parts = place.children, place.path, place.sources, place.outputs
         walked = Walked(*parts, leaves.nodes, leaves.shapes, start=start, work=work)
-        return Alike(place, walked, repr({**place.arguments, "in_channels": None}))
+        return Alike(place, walked, _given_to(place.block, place.arguments))
 
     def is_given(self, alike: Alike, step: Step, frame: Frame) -> bool:
         """Whether a row hands on what it handed to the places before."""
         block = alike.place.block
         assert block is not None
         arguments = self._arguments(step, block, frame, self.leaves.flow(alike.place.sources[0]))
-        return repr({**arguments, "in_channels": None}) == alike.arguments
+        return _given_to(block, arguments) == alike.arguments
 
     def once_more(self, alike: Alike, frame: Frame) -> Value | None:
         """Add a place behind the last one, and what it gives; None where it would be too much."""
@@ -492,6 +503,17 @@ def _values(arriving: Arriving) -> tuple[Value, ...]:
     return tuple(found)
 
 
+def _given(arriving: Arriving) -> tuple[str, ...]:
+    """The name of the input that each of the values is for."""
+    names: list[str] = []
+    for name, value in arriving.items():
+        if isinstance(value, Value):
+            names.append(name)
+        elif value is not None:
+            names += [name] * len(value)
+    return tuple(names)
+
+
 def _key(
     block: Block, given: Mapping[str, Worth], arriving: Arriving, shapes: Sequence[Shape | None]
 ) -> Any:
@@ -504,6 +526,11 @@ def _key(
     which = tuple([first.setdefault(value, i) for i, value in enumerate(sources)])
     there = tuple(name for name, value in arriving.items() if value is not None)
     return (block.name, repr(given), *shapes, *kinds, which, there)
+
+
+def _given_to(block: Block, values: Mapping[str, Worth]) -> str:
+    """What a block is given, beside what it sees of the shape that arrives."""
+    return repr([values.get(name) for name in block.args])
 
 
 def _arrive(count: int) -> str:

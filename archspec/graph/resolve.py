@@ -15,7 +15,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import UNKNOWN
+from archspec.graph.arriving import seen
 from archspec.graph.frame import NOTHING, Frame, Given, Source
 from archspec.graph.leaves import Leaves
 from archspec.graph.names import problem_with
@@ -24,7 +24,7 @@ from archspec.graph.values import evaluate, shorten
 from archspec.graph.words import words_in
 from archspec.language.model import Body, Step
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops import OPS_BY_NAME
 from archspec.ops.fields import spell
 
 MAX_WRITTEN = 200
@@ -105,7 +105,7 @@ class Resolver:
     # --- what a row's own expressions see ----------------------------------------------------
 
     def see_channels(self, frame: Frame, step: Step) -> None:
-        """Outside blocks, `in_channels` is what arrives at the row."""
+        """Outside blocks, `in_channels` and the sizes are those of what arrives at the row."""
         if frame.fixed:
             return
         source: Source = frame.previous
@@ -119,7 +119,7 @@ class Resolver:
             elif name != PREVIOUS and not name.isidentifier():
                 source = self._first(step, frame) or source
         arriving = None if source is None else self.leaves.flow(source)
-        frame.names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
+        frame.names.update(seen(arriving))
 
     def _first(self, step: Step, frame: Frame) -> Source:
         """The first value that a step reads, where that is known; nothing is told."""

@@ -122,13 +122,14 @@ def _columns(every: Sequence[Step]) -> Iterator[Diagnostic]:
     """Columns of a table that stands in its row; a variable's may be there for other rows."""
     for step in every:
         rows = None if step.control is None else step.control.each
-        if step.control is None or not isinstance(rows, list) or not rows:
+        if step.control is None or not isinstance(rows, list | Mapping) or not rows:
             continue
-        if not isinstance(rows[0], Mapping):
+        columns, *place = (rows,) if isinstance(rows, Mapping) else (rows[0], 0)
+        if not isinstance(columns, Mapping):
             continue
         once = step._replace(control=step.control._replace(each=None))
         read = _read(Body(step.at, (once,)))
-        for column in rows[0]:
+        for column in columns:
             if column not in read:
-                where = (*step.where("each"), 0, column)
+                where = (*step.where("each"), *place, column)
                 yield Unused(where, on_key=True, what="column", name=column, of="")

@@ -45,7 +45,7 @@ class Walker:
         faults += declared.check(spec)
         faults += readings.check(spec)
         schemes = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
-        self.leaves = Leaves(spec, shape, faults, memory, schemes)
+        self.leaves = Leaves(spec, shape, faults, memory, schemes, names)
         self.resolver = Resolver(self.leaves, faults)
         self.bounds = Bounds(spec, self.leaves.nodes, faults)
         self.conditions = Conditions(self.resolver, self.bounds, faults)
@@ -427,7 +427,7 @@ class Walker:
             cls = OPS_BY_NAME.get(step.op)
             if cls is None:
                 self.resolver.see_channels(frame, step)
-                op = self.leaves.referred(step.op, step.where("op"), frame)
+                op = self.leaves.referred(step.op, step.where("op"), frame.names)
                 if isinstance(op, str):
                     head = op if isinstance(op, Configured) else None
                     cls, block = OPS_BY_NAME.get(str(op)), self.spec.blocks.get(str(op))

@@ -114,6 +114,9 @@ def _columns(data: Mapping[str, Any], at: tuple[Any, ...]) -> set[str]:
         here = here[key]
         if isinstance(here, dict) and "each" in here:
             table = here["each"]
+            if isinstance(table, dict):
+                found.update(table)
+                continue
             if isinstance(table, str):
                 table = _table(data, at, table)
             found.update(name for row in table if isinstance(row, dict) for name in row)

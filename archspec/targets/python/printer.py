@@ -58,6 +58,8 @@ def _statement(statement: Statement, indent: int) -> Iterator[str]:
             yield from lines(f"{flat(bound)} {op}= ", value, indent)
         case Evaluate(value=value):
             yield from lines("", value, indent)
+        case Return(value=Tuple(items=(_, _, *_)) as several) if _fits(several, indent):
+            yield f"{' ' * indent}return {', '.join(map(flat, several.items))}"
         case Return(value=value):
             yield from lines("return ", value, indent)
         case For(target=bound, iterable=iterable, body=body):
@@ -65,6 +67,11 @@ def _statement(statement: Statement, indent: int) -> Iterator[str]:
             yield from statements(body, indent + INDENT)
         case If():
             yield from _conditions(statement, indent)
+
+
+def _fits(several: Tuple, indent: int) -> bool:
+    """Whether values fit on the line that gives them back, without parentheses around them."""
+    return indent + len("return ") + len(", ".join(map(flat, several.items))) <= WIDTH
 
 
 def _conditions(statement: If, indent: int) -> Iterator[str]:

@@ -92,10 +92,11 @@ def _helpers(names: frozenset[str]) -> list[str]:
 
 def _imports(names: frozenset[str], helpers: Sequence[str]) -> list[list[str]]:
     """Import statements in two groups: the standard library's and torch's."""
+    abstract = [name for name in ("Callable", "Sequence") if name in names]
     standard = [
         *(["import math"] if "math" in names else []),
         *(["from collections import OrderedDict"] if "OrderedDict" in names else []),
-        *(["from collections.abc import Callable"] if "Callable" in names else []),
+        *([f"from collections.abc import {', '.join(abstract)}"] if abstract else []),
         *(["from functools import partial"] if "partial" in names else []),
         *(["from typing import NamedTuple"] if "NamedTuple" in names else []),
     ]

@@ -5,6 +5,8 @@ from functools import partial
 from types import MappingProxyType
 
 from archspec.expressions import Reference, Value, Word
+from archspec.graph.arriving import SIZES
+from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Block, Step
 from archspec.language.source import Data
 from archspec.ops import channels_of
@@ -13,6 +15,7 @@ from archspec.targets.python.tree import (
     Expr,
     Literal,
     Name,
+    Subscript,
     Tuple,
     names_in,
 )
@@ -77,7 +80,17 @@ class Classes(Writer):
                 unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
-        others = [channels_name(name) for name in [*block.inputs][1:]]
+        for name in SIZES:
+            unit.bound[name] = Name(name)
+            unit.whole.add(name)
+        unit.taken |= {*SIZES}
+        inputs = dict.fromkeys(self.facts.inputs_of(block.name)[1:] if block.inputs else ())
+        others = {
+            channels_name(name): INTEGER
+            if block.inputs[name] in (None, OPTIONAL_INPUT)
+            else Subscript(Name("Sequence"), INTEGER)
+            for name in inputs
+        }
         for name in others:
             unit.bound[name] = Name(name)
             unit.whole.add(name)
@@ -90,8 +103,8 @@ class Classes(Writer):
         keep_all = block.name in self.as_values
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in draft.read
-        draft.also = tuple(name for name in others if keep_all or name in draft.read)
-        read = frozenset(own.values()) if keep_all else draft.read
+        draft.also = {n: kind for n, kind in others.items() if keep_all or n in draft.read}
+        read = frozenset({*draft.read, *own.values()}) if keep_all else draft.read
         draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name
         draft.docstring = block.description or ""
@@ -111,7 +124,8 @@ class Classes(Writer):
                 required.append(Argument(own[name], annotation, key=name))
             else:
                 optional.append(Argument(own[name], annotation, expr, key=name))
-        return [*required, *optional]
+        sizes = [Argument(name, INTEGER, key=name) for name in SIZES if name in read]
+        return [*sizes, *required, *optional]
 
     def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
         """What an argument is in any network, and what it may be, though no use leaves it so."""
@@ -159,6 +173,8 @@ class Classes(Writer):
                     unit.whole.add(argument)
                 if outer.may_be_missing(given[own]):
                     unit.optional.add(argument)
+            seen = (own for own, expr in outer.of_spec.items() if given.get(own) == expr)
+            unit.of_spec = {own: unit.bound[own] for own in seen}
             unit.bound["in_channels"] = Name("in_channels")
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
@@ -184,6 +200,8 @@ class Classes(Writer):
     def _kind(self, outer: Unit, name: str) -> Expr:
         """The annotation of a name that a group sees."""
         values = [e[name] for e in self.facts.environments(outer.block) if name in e]
+        if not values:  # a loop's own
+            return INTEGER if outer.is_whole(outer.bound[name]) else Name("float")
         return annotation_of(_distinct(values), self.heads.spell)
 
     # --- the network -------------------------------------------------------------------------
@@ -234,6 +252,7 @@ class Classes(Writer):
             else:
                 unit.taken.add(own)
         self.define(unit, derived)
+        unit.of_spec = {name: expr for name, expr in unit.bound.items() if name in facts.spec.vars}
         self._records(unit, varying)
         widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
         channels: Expr = Literal(next(iter(widths)))

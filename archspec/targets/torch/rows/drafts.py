@@ -1,6 +1,6 @@
 """A class before it is one: what its constructor is given, and the statements of its methods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archspec.targets.python.tree import (
@@ -34,10 +34,10 @@ class Draft:
     """A class before it is one: its constructor's arguments, and the statements of its methods.
 
     `outs` are the channels of what it gives on in terms of its arguments, None where they cannot be
-    said; `inputs` the names of what its forward takes, `also` those of the channels that it takes
-    beside the first; `outputs` the names of what it gives back, and whether that may be None;
-    `records` the classes of the rows that it is given in tables, `methods` what its constructor
-    calls.
+    said. `inputs` are the names of what its forward takes, with their annotations, `also` those of
+    the channels that it takes beside the first. `outputs` are the names of what it gives back, and
+    whether that may be None; `records` the classes of the rows that it is given in tables,
+    `methods` what its constructor calls.
     """
 
     name: str
@@ -54,8 +54,8 @@ class Draft:
     block: str = ""
     records: tuple[Record, ...] = ()
     methods: tuple[Function, ...] = ()
-    inputs: tuple[str, ...] = ("x",)
-    also: tuple[str, ...] = ()
+    inputs: Mapping[str, Expr] = field(default_factory=lambda: {"x": TENSOR})
+    also: Mapping[str, Expr] = field(default_factory=dict)
 
     @property
     def out(self) -> Expr | None:
@@ -79,7 +79,7 @@ class Draft:
             methods.append(Function("__init__", parameters, Literal(None), body))
         methods += self.methods
         if self.forward:
-            parameters = (Parameter("self"), *(Parameter(name, TENSOR) for name in self.inputs))
+            parameters = (Parameter("self"), *(Parameter(*named) for named in self.inputs.items()))
             methods.append(Function("forward", parameters, self.returns, tuple(self.forward)))
         own = Class(self.name, self.base, self.docstring, methods=tuple(methods))
         before = [record.definition for record in self.records]
@@ -88,7 +88,7 @@ class Draft:
     def all_arguments(self) -> list[Argument]:
         """The arguments of its constructor, the channels that arrive among them."""
         first = [Argument("in_channels", INTEGER)] if self.takes_channels else []
-        return [*first, *(Argument(name, INTEGER) for name in self.also), *self.arguments]
+        return [*first, *(Argument(*named) for named in self.also.items()), *self.arguments]
 
     def _outputs_class(self) -> Class:
         fields = tuple(

@@ -10,9 +10,11 @@ from archspec.analysis.results import Results
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
 from archspec.graph.declared import references
+from archspec.graph.inherited import Inherited
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.network import Value as Source
-from archspec.graph.values import evaluate
+from archspec.graph.values import as_rows, evaluate
+from archspec.graph.words import words_in
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import Op, Shape, Tensor
@@ -21,6 +23,10 @@ from archspec.ops.norm import BatchNorm
 from archspec.targets.python.arithmetic import Unknown, value_of
 from archspec.targets.python.tree import Expr, Name
 from archspec.targets.torch.rows.kinds import Kinds
+from archspec.targets.torch.rows.refusal import CannotWrite
+
+KINDS = ("group", "block", "repeat")
+"""The scopes that a row may stand for."""
 
 
 class Member(NamedTuple):
@@ -146,22 +152,37 @@ class Facts:
 
     def is_there(self, step: Step) -> bool:
         """Whether any network has the step, and does anything in it."""
-        kinds = ("group", "block", "repeat")
-        scopes = (inner.scope for kind in kinds for inner in self.scopes.get((step.at, kind), ()))
+        scopes = (inner.scope for kind in KINDS for inner in self.scopes.get((step.at, kind), ()))
         return bool(self.nodes_of(step)) or any(any(scope.nodes()) for scope in scopes)
+
+    def is_always_there(self, step: Step, block: str) -> bool:
+        """Whether a row is there in every object of a class."""
+        found = [*self.leaves.get((step.at, ""), ())]
+        found += [i for kind in KINDS for i in self.scopes.get((step.at, kind), ())]
+        owners = {(id(item.network), item.owner.path) for item in found}
+        return owners >= {(id(unit.network), unit.scope.path) for unit in self.units[block]}
 
     def is_in(self, step: Step, network: Network) -> bool:
         """Whether one network has the step, and does anything in it."""
         if any(leaf.network is network for leaf in self.nodes_of(step)):
             return True
-        kinds = ("group", "block", "repeat")
-        inner = (i for kind in kinds for i in self.scopes.get((step.at, kind), ()))
+        inner = (i for kind in KINDS for i in self.scopes.get((step.at, kind), ()))
         return any(i.network is network and any(i.scope.nodes()) for i in inner)
 
     def blocks_of(self, step: Step) -> list[str]:
         """The names of the blocks that a row stands for, in the order in which they appear."""
         found = self.scopes.get((step.at, "block"), [])
         return list(dict.fromkeys(self.block_name(i.scope) for i in found))
+
+    def given_to(self, step: Step) -> tuple[str, ...]:
+        """The inputs of a block that a row gives it, each as often as it has values."""
+        found = {inner.scope.given for inner in self.scopes.get((step.at, "block"), ())}
+        return _the_same(found, step.at)
+
+    def inputs_of(self, block: str) -> tuple[str, ...]:
+        """The inputs that a block is given, by all that use it, each as often as it has values."""
+        found = {inner.scope.given for inner in self.units[block]}
+        return _the_same(found, ("blocks", block))
 
     def arguments_of(self, block: str, name: str) -> list[Value]:
         """The values that an argument of a block is given, in any network."""
@@ -243,7 +264,7 @@ class Facts:
         assert step.control is not None
         for environment in self.environments(block):
             names = {**self.references, **environment}
-            rows = evaluate(step.control.each, names, (), [])
+            rows = as_rows(evaluate(step.control.each, names, (), []))
             if isinstance(rows, list) and rows:
                 return rows
         return []
@@ -255,6 +276,20 @@ class Facts:
     def shape(self, network: Network, source: Source) -> Shape:
         """The shape of a node's output or of the input."""
         return shape_at(network, source)
+
+    def arriving_at(self, step: Step) -> list[Shape]:
+        """The shapes that arrive first at the blocks that a row stands for."""
+        scopes = self.scopes.get((step.at, "block"), [])
+        found = (self.shape(i.network, i.scope.sources[0]) for i in scopes if i.scope.sources)
+        return list(dict.fromkeys(found))
+
+    def common_of(self, name: str) -> Value:
+        """The value of a variable in all networks; where it differs there is no form."""
+        found = _distinct(member.network.vars[name] for member in self.members)
+        if len(found) > 1:
+            raise CannotWrite(("vars", name), "a default follows from what is no argument here")
+        value: Value = found[0]
+        return value
 
     @cached_property
     def varying(self) -> frozenset[str]:
@@ -305,7 +340,7 @@ class Facts:
 
     def holds_names(self, step: Step) -> bool:
         """Whether the name of a step stands before any other name, or before parameters."""
-        for kind in ("group", "block", "repeat"):
+        for kind in KINDS:
             for inner in self.scopes.get((step.at, kind), []):
                 for node in inner.scope.nodes():
                     if node.named or node.module.tensors:
@@ -317,11 +352,17 @@ class Facts:
         for leaf in self.nodes_of(step):
             if leaf.network.is_evaluated(leaf.node):
                 return True
-        for kind in ("group", "block", "repeat"):
+        for kind in KINDS:
             for inner in self.scopes.get((step.at, kind), []):
                 if any(inner.network.is_evaluated(node) for node in inner.scope.nodes()):
                     return True
         return False
+
+
+def _the_same(found: set[tuple[str, ...]], at: SpecPath) -> tuple[str, ...]:
+    if len(found) != 1:
+        raise CannotWrite(at, "it is not given the same inputs everywhere")
+    return next(iter(found))
 
 
 def _needs_channels(owner: Scope, after: int) -> bool:
@@ -329,7 +370,8 @@ def _needs_channels(owner: Scope, after: int) -> bool:
         if node.index <= after or node.op is None:
             continue
         if node.module.tensors or any(
-            isinstance(value, str) and "in_channels" in value for value in node.written.values()
+            "in_channels" in words_in(value.written if isinstance(value, Inherited) else value)
+            for value in node.written.values()
         ):
             return True
     return False

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TypeAlias
 
+from archspec.graph.inherited import Inherited
 from archspec.ops.channels import Chunk
 from archspec.ops.merge import Add
 from archspec.ops.reshape import Flatten
@@ -30,7 +31,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import is_overwritable
-from archspec.targets.torch.rows.unit import Unit
+from archspec.targets.torch.rows.unit import CannotWrite, Unit
 from archspec.targets.torch.rows.variables import Item, Variables, snake
 
 MAX_NESTED = 60
@@ -53,6 +54,7 @@ class Forward(Variables):
         self.flags: dict[int, Expr] = {}
         self.joined: dict[int, int] = {}
         self.optional: set[int] = set()
+        self.terms: set[int] = set()  # those of the optional values that a sum adds
         self.told: set[str] = set()  # the variables of which a type checker knows what they are
 
     def write_forward(
@@ -68,7 +70,7 @@ class Forward(Variables):
         for value in outputs:
             self.left[value] = self.left.get(value, 0) + 1
         for item, following in zip_longest(ordered, ordered[1:]):
-            if not self._write_parts(item):
+            if not self._write_parts(item) and not self._write_terms(item):
                 self._write_item(item, following, applied[item.value])
 
     @property
@@ -177,15 +179,42 @@ class Forward(Variables):
         self._add(Assign(Name(name), expr), item)
         self.exprs[item.value] = Name(name)
 
+    def _write_terms(self, item: Item) -> bool:
+        """A sum, the last terms of which are added where they are there."""
+        if self.terms.isdisjoint(item.inputs):
+            return False
+        sure = [value for value in item.inputs if value not in self.terms]
+        terms = item.inputs[len(sure) :]
+        adds = all(isinstance(leaf.op, Add) and leaf.op.alpha == 1 for leaf in self.leaves_of(item))
+        if not sure or not adds or item.when is not True or not self.terms.issuperset(terms):
+            raise CannotWrite(item.step.at, "a term that may be missing is not the last of a sum")
+        expr = self.exprs[sure[0]]
+        for value in sure[1:]:
+            expr = Binary(expr, "+", self.exprs[value])
+        for value in sure:
+            self.left[value] -= 1
+        name = self.variable(item)
+        if expr != Name(name):
+            self._add(Assign(Name(name), expr), item)
+        for value in terms:
+            more = Assign(Name(name), Binary(Name(name), "+", self.exprs[value]))
+            self._add(If(self.flags[value], (more,)), item)
+            self.left[value] -= 1
+        self.exprs[item.value] = Name(name)
+        return True
+
     def _write_several(self, item: Item, expr: Expr) -> None:
         """`x, prev = self.cell(x, prev)`: a block that gives several values."""
         names: list[str] = []
-        assert item.step.name is not None
-        for value, output in zip(item.values, item.outputs, strict=True):
+        base = item.step.name or item.place or item.step.op or "part"
+        chains = len(item.inputs) == len(item.values)
+        for i, (value, output) in enumerate(zip(item.values, item.outputs, strict=True)):
             taken = {*names, *self._waiting()}
-            own = snake(f"{item.step.name}_{output}")
-            options = (snake(output), own, *(f"{own}{i}" for i in range(2, len(taken) + 3)))
-            name = next(n for n in options if n not in taken and usable_argument(n))
+            read = self.exprs[item.inputs[i]] if chains else None
+            before = read.id if isinstance(read, Name) else "x" if i == 0 else ""
+            own = snake(f"{base}_{output}")
+            options = (before, snake(output), own, *(f"{own}{i}" for i in range(2, len(taken) + 3)))
+            name = next(n for n in options if n and n not in taken and usable_argument(n))
             names.append(name)
             self.exprs[value] = Name(name)
             self.named.add(name)
@@ -226,12 +255,17 @@ class Forward(Variables):
         leaves = self.leaves_of(item)
         other = leaves[0].op if leaves else None
         same = isinstance(other, Chunk) and other.chunks == op.chunks and item.when is True
-        closed = leaves and not any(isinstance(v, str) for v in leaves[0].node.written.values())
+        closed = leaves and not any(
+            isinstance(v, str | Inherited) for v in leaves[0].node.written.values()
+        )
         named = item.step.name is not None and item.step.name.isidentifier()
         return other if same and closed and named and isinstance(other, Chunk) else None
 
     def _write_condition(self, item: Item, flag: Expr, expr: Expr) -> None:
         """A value that is computed only under a condition."""
+        if item.value in self.terms:
+            self.exprs[item.value] = expr  # it waits for the sum
+            return
         if item.value in self.optional:
             name = snake(item.step.name or "aux")
             self._add(Assign(Name(name), Conditional(flag, expr, Literal(None))), item)

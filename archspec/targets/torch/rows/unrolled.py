@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 from archspec.expressions import Value
 from archspec.graph.resolve import HOLE, holds_everywhere
+from archspec.graph.values import as_rows
 from archspec.language.model import Step
 from archspec.language.rows import SUGAR
 from archspec.targets.python.tree import Expr
-from archspec.targets.torch.rows.facts import Facts
+from archspec.targets.torch.rows.facts import KINDS, Facts
 from archspec.targets.torch.rows.unit import CannotWrite, Unit
 
 MOST = 200
 """A row that is repeated more often is not written down so many times."""
-_KINDS = ("group", "block", "repeat")
 
 
 class Iteration(NamedTuple):
@@ -24,7 +24,21 @@ class Iteration(NamedTuple):
     bound: Mapping[str, Expr]
 
 
-def iterations(unit: Unit, step: Step) -> list[Iteration]:
+def beside_each_other(unit: Unit, step: Step) -> list[Iteration]:
+    """The branches that a row stands for, each of which reads what it says."""
+    assert step.control is not None
+    beside = step.control.beside
+    is_table = isinstance(beside, list)
+    if not is_table and not all(
+        isinstance(unit.facts.value_of(beside, names), int | float)
+        for names in unit.facts.environments(unit.block)
+    ):
+        is_table = True
+    control = step.control._replace(beside=None, **{"each" if is_table else "repeat": beside})
+    return iterations(unit, step._replace(control=control), everywhere=True)
+
+
+def iterations(unit: Unit, step: Step, *, everywhere: bool | None = None) -> list[Iteration]:
     """The repetitions of a row that is repeated equally often in every object of the class.
 
     Each is a step at a place of its own, so that what its nodes have in common is known of it.
@@ -32,11 +46,13 @@ def iterations(unit: Unit, step: Step) -> list[Iteration]:
     facts = unit.facts
     kept: list[tuple[Step, dict[str, Value]]] = []
     turns = _turns(unit, step)
-    everywhere = holds_everywhere(step, turns[0] if turns else ())
+    if everywhere is None:
+        everywhere = holds_everywhere(step, turns[0] if turns else ())
     for number, names in enumerate(turns):
         if not _holds(unit, step, names):
             continue
-        name = None if step.name is None else _filled(unit, step.name, names)
+        grouped = step.name is None or "{" not in step.name
+        name = None if step.name is None or grouped else _filled(unit, step.name, names)
         read = step.inputs and tuple(_filled(unit, text, names) for text in step.inputs)
         once = step._replace(at=(*step.at, f"#{number}"), name=name, control=None, inputs=read)
         if kept and not everywhere:
@@ -62,7 +78,7 @@ def _turns(unit: Unit, step: Step) -> list[dict[str, Value]]:
 def _turns_in(facts: Facts, step: Step, names: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
     control = step.control
     assert control is not None
-    rows: Any = [{}] if control.each is None else facts.value_of(control.each, names)
+    rows: Any = [{}] if control.each is None else as_rows(facts.value_of(control.each, names))
     position = 0
     for index, row in enumerate(rows or ()):
         times = 1
@@ -111,7 +127,8 @@ def _divide(facts: Facts, step: Step, steps: list[Step]) -> None:
         leaves = _by_object(facts.leaves.get((step.at, role), ()))
         for number, once in enumerate(_each(step, steps, leaves)):
             facts.leaves[once.at, role] = [found[number] for found in leaves]
-    for kind in _KINDS:
+    in_body = step.name is None or "{" in step.name
+    for kind in KINDS if in_body else ("group", "block"):
         scopes = _by_object(facts.scopes.get((step.at, kind), ()))
         for number, once in enumerate(_each(step, steps, scopes)):
             facts.scopes[once.at, kind] = [found[number] for found in scopes]

@@ -1,11 +1,13 @@
 """Uses of blocks as modules: the calls of their classes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from archspec.graph.arriving import SIZES, sizes_of
+from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Step
-from archspec.ops import channels_of
+from archspec.ops import Shape, channels_of
 from archspec.targets.python.arithmetic import (
     free_names,
     substituted,
@@ -20,8 +22,12 @@ from archspec.targets.python.tree import (
     Conditional,
     Expr,
     Keyword,
+    List,
     Literal,
     Name,
+    Node,
+    Subscript,
+    rebuild,
 )
 from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
@@ -29,7 +35,7 @@ from archspec.targets.torch.rows.facts import common
 from archspec.targets.torch.rows.single import MAX_INLINE, Piece, Rows
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit
 
-GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
+GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups", *SIZES})
 """Arguments that are always given by name: nobody remembers in which order they come."""
 
 
@@ -40,7 +46,7 @@ class BlockClass(Protocol):
     block: str
     arguments: tuple[Argument, ...]
     takes_channels: bool
-    also: tuple[str, ...]
+    also: Mapping[str, Expr]
     outs: tuple[Expr | None, ...]
 
     @property
@@ -60,11 +66,14 @@ class Uses(Rows):
         """The module of a row that stands for a block."""
         self.see(channels)
         classes = [self.class_of(name) for name in self.facts.blocks_of(step)]
+        shapes = self.facts.arriving_at(step)
+        self.see_sizes(shapes)
         head = self._head(step, classes)
         given = {**step.attributes, **step.sugar}
         read = {argument.key for cls in classes for argument in cls.arguments}
         read |= free_names(*(cls.out for cls in classes if cls.out is not None))
         values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
+        values.update({name: self._size(step, name, shapes) for name in SIZES if name in read})
         known = {"in_channels": channels, **self._others(step, classes)}
         items: list[CallArgument] = [*self._channels_taken(classes, known)]
         positional = True
@@ -100,6 +109,14 @@ class Uses(Rows):
             out = self.unit.named(out, "channels1")
         return Piece(step.name, Call(head, tuple(items)), out, step, others=widths)
 
+    @staticmethod
+    def _size(step: Step, name: str, shapes: Iterable[Shape]) -> Expr:
+        """The height or width that arrives at a block, where that is one wherever it is used."""
+        size = common(sizes_of(shape)[name] for shape in shapes)
+        if type(size) is not int:
+            raise CannotWrite(step.at, f"{name} is not the same wherever the block is used")
+        return Literal(size)
+
     def _channels_taken(
         self, classes: Sequence[BlockClass], known: Mapping[str, Expr]
     ) -> Iterator[Expr]:
@@ -114,12 +131,19 @@ class Uses(Rows):
     def _others(self, step: Step, classes: Sequence[BlockClass]) -> dict[str, Expr]:
         """The channels of what arrives beside the first value, by the names that classes have."""
         found: dict[str, Expr] = {}
+        lists: dict[str, list[Expr]] = {}
         for cls in classes:
-            names = [*self.facts.spec.blocks[cls.block].inputs][1:]
+            names = self.facts.given_to(step)[1:]
             if len(names) != len(self.beside):
-                raise CannotWrite(step.at, "its inputs are not all given, or stand in a chain")
+                raise CannotWrite(step.at, "what it reads stands in a chain")
+            inputs = self.facts.spec.blocks[cls.block].inputs
+            lists.clear()
             for name, width in zip(names, self.beside, strict=True):
-                found[channels_name(name)] = width
+                if inputs[name] in (None, OPTIONAL_INPUT):
+                    found[channels_name(name)] = width
+                else:
+                    lists.setdefault(channels_name(name), []).append(width)
+            found |= {name: List(tuple(widths)) for name, widths in lists.items()}
         return found
 
     def _is_long(self, expr: Expr) -> bool:
@@ -176,7 +200,7 @@ class Uses(Rows):
                 known[names.get(key, key)] = values[key]
             elif default is not None:
                 known[names.get(key, key)] = self._default(cls, key, values)
-        return substituted(out, {**known, **arriving})
+        return _picked(substituted(out, {**known, **arriving}))
 
     def _default(self, cls: BlockClass, key: str, values: Mapping[str, Expr]) -> Expr:
         """The default of an argument, in which others may stand, in the terms of the user."""
@@ -206,6 +230,18 @@ class Uses(Rows):
 def channels_name(name: str) -> str:
     """What the channels of a block's input are called in its constructor."""
     return f"{name}_channels"
+
+
+def _picked(expr: Expr) -> Expr:
+    """`a` for `[a, b][0]`."""
+
+    def pick(node: Node) -> Node | None:
+        match node:
+            case Subscript(value=List(items=items), index=Literal(value=int(index))):
+                return items[index]
+        return None
+
+    return rebuild(expr, pick)  # type: ignore[return-value]  # an expression stays one
 
 
 def _renamed(item: CallArgument, expr: Expr, name: Expr) -> CallArgument:

@@ -25,7 +25,8 @@ class Item:
     """One step of the data flow: it reads values and gives one; value 0 is the body's input.
 
     A block may give several, `values`, of which `value` is the first; `outputs` are their names.
-    Where `when` leaves it out, `passes` is what goes on in its place.
+    Where `when` leaves it out, `passes` is what goes on in its place. `place` is the list of
+    modules that it is in.
     """
 
     step: Step
@@ -37,6 +38,7 @@ class Item:
     passes: int = 0
     values: tuple[int, ...] = ()
     outputs: tuple[str, ...] = ()
+    place: str = ""
 
 
 class Variables:

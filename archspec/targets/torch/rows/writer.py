@@ -73,7 +73,8 @@ class Writer(ABC):
         """A place where the names of ops and blocks are known."""
         unit = Unit(self.facts, block, self.heads.spell)
         unit.values.update(references(self.facts.spec))
-        unit.class_names = frozenset(self.names.values()) | self.taken
+        functions = {member.name for member in self.facts.members}  # which no class calls
+        unit.class_names = frozenset(self.names.values()) | (self.taken - functions)
         unit.taken |= {"in_channels"} if block else set()
         return unit
 
@@ -114,7 +115,7 @@ class Writer(ABC):
                 raise CannotWrite(body.at, "its steps have numbers, and it is no chain")
             return self._sequential(unit, modules, steps, name, channels)
         graph = Graph(unit, modules)
-        end = graph.read_body(body, {} if block is None else block.inputs)
+        end = graph.read_body(body, block)
         outputs = self._outputs(unit, graph, end, block)
         graph.write(channels, [value for _, value, _ in outputs])
         widths = tuple(graph.channels[value] for _, value, _ in outputs)
