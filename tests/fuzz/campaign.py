@@ -50,6 +50,7 @@ class Report(NamedTuple):
     examples: tuple[Example, ...] = ()
     attributes: frozenset[Occurrence] = frozenset()
     constructs: frozenset[str] = frozenset()
+    plain: str = ""
 
 
 class Campaign:
@@ -88,6 +89,7 @@ class Campaign:
         return report._replace(
             attributes=frozenset(attributes_in(made.data, outcome.check)),
             constructs=frozenset(constructs(made.data, outcome.check)),
+            plain=outcome.plain,
         )
 
     def _example(self, failure: Failure, data: dict[str, Any], number: int) -> Example | None:
@@ -119,8 +121,8 @@ def _says_little(failure: Failure) -> bool:
 
 
 _STRUCTURE = (
-    *("from", "when", "repeat", "each", "branches", "layers", "norm", "activation", "dropout"),
-    "init",
+    *("from", "when", "repeat", "each", "beside", "else", "branches", "layers"),
+    *("norm", "activation", "dropout", "init"),
 )
 _TELLING = frozenset(
     {"add", "mul", "concat", "layer_scale", "flatten", "linear", "rbf", "batch_norm", "group_norm"}

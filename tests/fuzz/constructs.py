@@ -12,6 +12,7 @@ from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts
 from tests.fuzz.coverage import kinds_of
 from tests.fuzz.draft import SUGAR, sites
+from tests.fuzz.references import REFERENCES, references
 
 CONSTRUCTS = (
     *("input: vector", "input: map", "channels last"),
@@ -36,6 +37,7 @@ CONSTRUCTS = (
     *("op with attributes: column", "op with attributes: given"),
     *("input: variable", "description or source"),
     *("family", "family: other inputs", "family: ~ in vars", "rows in a table"),
+    *REFERENCES,
 )
 
 
@@ -60,6 +62,7 @@ def constructs(data: Mapping[str, Any], check: Check) -> set[str]:
     for block in blocks.values():
         found.update(_of_block(block, blocks))
     found.update(_of_spec(data))
+    found.update(references(data, check))
     networks = [m.network for m in check.family or (check,) if m.network is not None]
     if any(_turns(network) for network in networks):
         found.add("channels last")
@@ -84,12 +87,7 @@ def _of_row(row: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[str]:
     yield from _repeating(row)
     if "init" in row:
         yield "init: of a row"
-    if any(
-        _is_made(cell)
-        for line in row.get("each") or ()
-        if isinstance(line, dict)
-        for cell in line.values()
-    ):
+    if any(map(_is_made, _cells(row.get("each")))):
         yield "op with attributes: column"
     if row.get("op") in blocks:
         yield "block"
@@ -97,6 +95,16 @@ def _of_row(row: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[str]:
             yield "op with attributes: given"
     else:
         yield from _carrying(row)
+
+
+def _cells(table: Any) -> Iterator[Any]:
+    """What stands in a table, whichever way it is written."""
+    if isinstance(table, dict):
+        for column in table.values():
+            yield from column if isinstance(column, list) else ()
+    elif isinstance(table, list):
+        for line in table:
+            yield from line.values() if isinstance(line, dict) else ()
 
 
 def _is_made(value: Any) -> bool:
@@ -147,7 +155,7 @@ def _repeating(row: Mapping[str, Any]) -> Iterator[str]:
         yield "each: variable"
     elif isinstance(table, dict):
         yield "each: columns"
-    elif table is not None:
+    elif isinstance(table, list):
         yield (
             "each: empty"
             if not table

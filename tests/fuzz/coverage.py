@@ -112,14 +112,13 @@ def _columns(data: Mapping[str, Any], at: tuple[Any, ...]) -> set[str]:
     found: set[str] = set()
     for key in at:
         here = here[key]
-        if isinstance(here, dict) and "each" in here:
-            table = here["each"]
+        tables = [here.get("each"), here.get("beside")] if isinstance(here, dict) else []
+        for written in tables:
+            table = _table(data, at, written) if isinstance(written, str) else written
             if isinstance(table, dict):
                 found.update(table)
-                continue
-            if isinstance(table, str):
-                table = _table(data, at, table)
-            found.update(name for row in table if isinstance(row, dict) for name in row)
+            elif isinstance(table, list):
+                found.update(name for row in table if isinstance(row, dict) for name in row)
     return found
 
 

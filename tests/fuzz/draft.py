@@ -15,7 +15,8 @@ from tests.fuzz.text import to_yaml
 Row = dict[str, Any]
 MOST_NODES = 60
 STRUCTURE = frozenset(
-    {"op", "name", "from", "branches", "when", "repeat", "each", "layers", "columns", "init"}
+    {"op", "name", "from", "branches", "when", "repeat", "each", "beside", "else"}
+    | {"layers", "columns", "init"}
 )
 SUGAR = ("norm", "activation", "dropout")
 
@@ -58,7 +59,7 @@ class Site(NamedTuple):
 
 def is_loop(row: Row) -> bool:
     """Whether a row may be there several times."""
-    return "repeat" in row or "each" in row
+    return "repeat" in row or "each" in row or "beside" in row
 
 
 def places(data: Mapping[str, Any]) -> Iterator[Place]:
@@ -178,6 +179,10 @@ class Draft:
         """What all rows of an op have that do not say otherwise; in a change."""
         defaults = self.data.get("defaults", {})
         self.data["defaults"] = {**defaults, op: {**defaults.get(op, {}), **attributes}}
+
+    def root_place(self) -> Place:
+        """The network's own rows."""
+        return next(place for place in places(self.data) if place.kind == "network")
 
     def place_now(self, place: Place) -> Place:
         """The same place in the data as they are now."""

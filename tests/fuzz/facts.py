@@ -31,6 +31,11 @@ def merges(op: str) -> bool:
     return OPS_BY_NAME[op].arity == "several"
 
 
+def is_merge(op: Any) -> bool:
+    """Whether what a row says behind `op` is the name of such an op."""
+    return op in OPS_BY_NAME and merges(op)
+
+
 def output_of(op: Op, shapes: Sequence[Shape]) -> Shape:
     """The shape of an op's output; raises `Fault`."""
     return op.infer(shapes)[0]

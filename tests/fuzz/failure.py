@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 KINDS = (
     "crash in check",
+    "crash in a report",
     "crash in gen",
     "refused",
+    "no reason",
     "not the same twice",
     "does not parse",
     "does not import",

@@ -239,3 +239,16 @@ def table(draft: Draft) -> bool:
         return True
 
     return draft.propose(change)
+
+
+def all_by_columns(draft: Draft) -> bool:
+    """Tables in rows are written by their columns: lists of equal length."""
+
+    def change() -> None:
+        for site in sites(draft.data):
+            for key in ("each", "beside"):
+                lines = site.row.get(key)
+                if isinstance(lines, list) and lines and lines[0]:
+                    site.row[key] = {name: [line[name] for line in lines] for name in lines[0]}
+
+    return draft.propose(change)

@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.fuzz import declarations, facts, features, growth, handing, lifting, paths, wrapping
+from tests.fuzz import (
+    beside,
+    declarations,
+    facts,
+    features,
+    growth,
+    handing,
+    lifting,
+    paths,
+    ports,
+    reading,
+    wrapping,
+)
 from tests.fuzz.draft import Draft, Row, sites
 from tests.fuzz.samples import ATTRIBUTES
 from tests.fuzz.sampling import instance, sample
@@ -75,6 +87,19 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (declarations.derived, 1),
     (declarations.variables, 2),
     (features.named, 3),
+    (reading.shortcut, 4),
+    (reading.otherwise, 2),
+    (reading.chosen, 3),
+    (reading.pyramid, 4),
+    (reading.again, 2),
+    (beside.branches, 4),
+    (beside.wider, 2),
+    (ports.up, 3),
+    (ports.fusion, 3),
+    (ports.cell, 3),
+    (ports.tree, 2),
+    (ports.ported, 5),
+    (ports.optional, 2),
 )
 
 
@@ -94,6 +119,8 @@ def make(seed: int, number: int) -> Made:
             paths.join(draft) if rng.random() < 0.4 else growth.append(draft)
         plant(draft, aim)
     _grow(draft, rng.choice((0, 3, 8, 15, 30)))
+    if rng.random() < 0.3:
+        features.all_by_columns(draft)
     if rng.random() < 0.1:
         features.table(draft)
     return Made(draft.text(), draft.data, draft.proposed, draft.accepted)

@@ -95,17 +95,17 @@ def residual(draft: Draft) -> bool:
     rng, shape = draft.rng, draft.output_shape()
     rows: list[Row] = [{"name": draft.fresh(*NAMES), **(row_of(rng, shape, "identity") or {})}]
     for _ in range(rng.choice((1, 2, 2, 3))):
-        row = _same(rng, shape)
+        row = alike(rng, shape)
         rows.append({"name": draft.fresh(*NAMES), **row})
     if rng.random() < 0.4:
-        rows[0] = {"name": rows[0]["name"], **_same(rng, shape)}
+        rows[0] = {"name": rows[0]["name"], **alike(rng, shape)}
     ends = [rng.choice(rows[:-1])["name"], rows[-1]["name"]]
     rng.shuffle(ends)
     rows.append({"op": rng.choice(("add", "add", "mul", "concat")), "from": ends})
     return draft.propose(lambda: draft.data["layers"].extend(rows))
 
 
-def _same(rng: Random, shape: Shape) -> Row:
+def alike(rng: Random, shape: Shape) -> Row:
     """A row that leaves the shape as it is."""
     channels = facts.channels(shape)
     if len(shape) == 1 or facts.is_last(shape):

@@ -176,7 +176,7 @@ def add_argument(draft: Draft, block_name: str, name: str, form: Form) -> None:
     rng, block = draft.rng, draft.data["blocks"][block_name]
     is_required = rng.random() < 0.4
     block["args"] = {**block.get("args", {}), name: None if is_required else form.value}
-    block_keys = ("description", "args", "vars", "columns", "layers")
+    block_keys = ("description", "inputs", "args", "vars", "columns", "layers", "outputs")
     draft.data["blocks"][block_name] = {key: block[key] for key in block_keys if key in block}
     for use in uses(draft.data, block_name):
         if is_required or rng.random() < 0.5:
@@ -189,26 +189,35 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     form = form_of(rng, name, here.value)
     here.holder[here.key] = form.text
     around = [row for row in site.place.around if "layers" in row or "repeat" in row]
-    tables = [row for row in (site.row, *around) if isinstance(row.get("each"), list)]
+    tables = [row for row in (site.row, *around) if _table_of(row) is not None]
     row = rng.choice([*tables, site.row] if tables else [site.row, *around[-1:]])
-    if isinstance(row.get("each"), dict):
+    key = "beside" if "beside" in row else "each"
+    if isinstance(row.get(key), dict):
         return False
-    if row.get("each") is None:
-        row["each"] = [{}] * rng.choice((1, 1, 2, 3))
+    if key not in row:
+        row[key] = [{}] * rng.choice((1, 1, 2, 3))
         call_loop(draft, row)
-    if isinstance(row["each"], str):
-        return _extend_table(draft, site, row["each"], name, form)
-    row["each"] = [{**line, name: form.value} for line in row["each"]]
-    if not row["each"]:
+    if isinstance(row[key], str):
+        return _extend_table(draft, site, row[key], name, form)
+    if isinstance(row[key], int):
+        row[key] = [{} for _ in range(row[key])]
+    row[key] = [{**line, name: form.value} for line in row[key]]
+    if not row[key]:
         return False
-    for line in row["each"][1:]:
+    for line in row[key][1:]:
         if rng.random() < 0.5:
             line[name] = vary(rng, form.value)
     if rng.random() < 0.2:
         table = draft.fresh("stages", "table", "rows")
-        draft.declare(site.place.block, {table: row["each"]})
-        row["each"] = table
+        draft.declare(site.place.block, {table: row[key]})
+        row[key] = table
     return True
+
+
+def _table_of(row: Row) -> list[Row] | None:
+    """The table of a row's places, as it is written there."""
+    tables = (row.get("each"), row.get("beside"))
+    return next((table for table in tables if isinstance(table, list)), None)
 
 
 def call_loop(draft: Draft, row: Row) -> None:

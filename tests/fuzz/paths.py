@@ -1,9 +1,9 @@
 """Paths through a spec: rows that read others than the one before them, and where paths meet."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from archspec.graph.network import Node, Scope
+from archspec.graph.network import Network, Node, Scope
 from archspec.ops import Shape
 from tests.fuzz import facts
 from tests.fuzz.draft import Draft, Place, places, sites
@@ -32,11 +32,28 @@ def steps_of(draft: Draft, place: Place) -> list[Step]:
         else:
             last = child.name
             found[last] = facts.leaving(network, child)
+            if draft.rng.random() < 0.5:
+                found.update(_inside(network, child, last))
     steps = [Step(name, shape) for name, shape in found.items() if shape is not None]
     steps += _dropped(place, found)
     if draft.rng.random() < 0.9:  # few people read a step by its number
         return [step for step in steps if not step.name.isdigit()]
     return steps
+
+
+def _inside(network: Network, scope: Scope, path: str) -> Iterator[tuple[str, Shape | None]]:
+    """What can be read in a group, at the places of a repetition, and of a block with outputs."""
+    if scope.block is not None:
+        for output, value in zip(scope.block.outputs, scope.outputs, strict=False):
+            yield f"{path}.{output.name}", network.shape_of(value)
+        return
+    for child in scope.children:
+        inner = f"{path}.{child.name}"
+        if isinstance(child, Scope):
+            yield inner, facts.leaving(network, child)
+            yield from _inside(network, child, inner)
+        elif not child.role:
+            yield inner, facts.given(network, child)
 
 
 def _dropped(place: Place, found: Container[str]) -> list[Step]:
@@ -70,7 +87,7 @@ def join(draft: Draft, op: str | None = None, wanted: str | None = None) -> bool
     given = [first, *(rng.choice(chosen) for _ in range(count - 1))]
     rng.shuffle(given)
     attributes = (first.shape and sample(rng, op, first.shape, wanted)) or {}
-    row = called(draft, {"op": op, "from": [_spelt(s.name) for s in given], **attributes})
+    row = called(draft, {"op": op, "from": [spelt(s.name) for s in given], **attributes})
     return draft.propose(lambda: draft.place_now(place).rows.append(row))
 
 
@@ -84,7 +101,8 @@ def _fit(op: str, shape: Shape, other: Shape) -> bool:
     return shape == other or (len(shape) == len(other) and shape[1:] == (1,) * (len(shape) - 1))
 
 
-def _spelt(name: str) -> str | int:
+def spelt(name: str) -> str | int:
+    """A step's name as `from` has it: a number where it is one."""
     return int(name) if name.isdigit() else name
 
 
@@ -101,7 +119,7 @@ def reroute(draft: Draft) -> bool:
         return False
     if rng.random() < 0.25:
         row = {"layers": [row]}
-    name = _spelt(source.name)
+    name = spelt(source.name)
     row["from"] = rng.choice((name, [name]))
     row = called(draft, row)
     index = rng.randint(1, len(place.rows)) if place.rows else 0
@@ -115,7 +133,7 @@ def reread(draft: Draft) -> bool:
     steps = steps_of(draft, site.place)
     if not steps or "from" in site.row:
         return False
-    name = _spelt(rng.choice(["input", rng.choice(steps).name]))
+    name = spelt(rng.choice(["input", rng.choice(steps).name]))
 
     def change() -> None:
         draft.site_now(site).row["from"] = rng.choice((name, [name]))

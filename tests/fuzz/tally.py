@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.fuzz.campaign import Example, Report
 from tests.fuzz.constructs import CONSTRUCTS
 from tests.fuzz.coverage import AN_HOUR, Coverage
-from tests.fuzz.failure import KINDS
+from tests.fuzz.failure import KINDS, normalised
 
 
 class Tally:
@@ -20,6 +20,7 @@ class Tally:
         self.valid = 0
         self.faulty = 0
         self.signatures: Counter[str] = Counter()
+        self.plain: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         self.examples: dict[tuple[str, str], Example] = {}
         self.began = time.monotonic()
@@ -29,6 +30,7 @@ class Tally:
         self.specs += 1
         self.valid += report.is_valid
         self.faulty += bool(report.failures)
+        self.plain.update([normalised(report.plain)] if report.plain else [])
         self.coverage.add(report.attributes, report.constructs)
         self.signatures.update(failure.signature for failure in report.failures)
         self.kinds.update(failure.kind for failure in report.failures)
@@ -58,6 +60,7 @@ class Tally:
         yield from self.coverage.table()
         yield ""
         yield from (f"{name:40} {self.coverage.constructs[name]:8}" for name in CONSTRUCTS)
+        yield f"\nconstructs under {AN_HOUR} an hour: {', '.join(self._rare(minutes)) or 'none'}"
         rare, (rarest, least) = self.coverage.rare(minutes), self.coverage.rarest()
         op, attribute, kind = rarest
         yield f"\nleast in an hour: {60 * least / minutes:.0f}, {op}.{attribute} as {kind}"
@@ -65,9 +68,18 @@ class Tally:
         for (op, attribute, kind), count in rare:
             yield f"  {count:3} {op}.{attribute} as {kind}"
         yield ""
+        share = self.plain.total() / max(self.valid, 1)
+        yield f"in the plain form: {share:.0%} of the specs, because"
+        yield from (f"{count:6} × {reason}" for reason, count in self.plain.most_common(12))
+        yield ""
         for signature, count in self.signatures.most_common():
             yield f"{count:6} × {signature}"
         yield self.line()
+
+    def _rare(self, minutes: float) -> list[str]:
+        """The constructs that occurred less often than they have to in that time."""
+        least = AN_HOUR * minutes / 60
+        return [name for name in CONSTRUCTS if self.coverage.constructs[name] < least]
 
     def write_to(self, folder: Path) -> None:
         """The smallest example of each group as a file, called after the spec's number."""

@@ -67,7 +67,7 @@ class Net(nn.Module):
 
 def failures_of(source: str, text: str = NETWORK) -> list[Failure]:
     """What the guard says of a module for a spec."""
-    return list(examine(text, writer=lambda _: source).failures)
+    return list(examine(text, writer=lambda _: (source, "")).failures)
 
 
 def broken(*changes: tuple[str, str]) -> str:
@@ -190,15 +190,15 @@ def test_a_function_that_is_missing_is_seen() -> None:
 
 def test_text_that_is_another_the_second_time_is_seen() -> None:
     texts = iter((SOURCE, SOURCE + "# again"))
-    outcome = examine(NETWORK, writer=lambda _: next(texts))
+    outcome = examine(NETWORK, writer=lambda _: (next(texts), ""))
     assert [failure.kind for failure in outcome.failures] == ["not the same twice"]
 
 
 def test_what_gen_refuses_or_does_not_survive_is_seen() -> None:
-    def refusing(check: Check) -> str:
+    def refusing(check: Check) -> tuple[str, str]:
         raise SpecError(check.document, (ModuleTooLong((), limit=0, form=""),))
 
-    def crashing(check: Check) -> str:
+    def crashing(check: Check) -> tuple[str, str]:
         raise KeyError(check.name)
 
     kinds = [examine(NETWORK, writer=writer).failures[0].kind for writer in (refusing, crashing)]

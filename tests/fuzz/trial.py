@@ -17,10 +17,11 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-from archspec.api import Check, SpecError, check_text, write
+from archspec.api import Check, SpecError, check_text, emit
 from tests.fuzz import numbers
 from tests.fuzz.failure import Failure, told
 from tests.fuzz.fields import compare_fields
+from tests.fuzz.reports import report
 from tests.fuzz.structure import compare_beginnings, compare_macs, compare_state
 
 SLOW = 3.0
@@ -28,19 +29,35 @@ SLOW = 3.0
 
 
 class Outcome(NamedTuple):
-    """What a trial found: the check of a spec that is accepted, and what is wrong with it then."""
+    """What a trial found: the check of a spec that is accepted, and what is wrong with it then.
+
+    `plain` is why its module is written in the plain form, where it is.
+    """
 
     failures: tuple[Failure, ...]
     check: Check | None = None
     source: str = ""
+    plain: str = ""
 
 
 Fields = Literal["none", "all"]
 """Which receptive fields are compared."""
-Writer = Callable[[Check], str]
+Writer = Callable[[Check], tuple[str, str]]
+"""A module's text, and why it is plain."""
+PLAIN = "written in its plain form: "
+CRASHED = "no rule has a form for it"
+"""The reason that is given where the rules did not say no, but went wrong."""
 
 
-def examine(text: str, *, fields: Fields = "all", writer: Writer = write) -> Outcome:
+def written(check: Check) -> tuple[str, str]:
+    """What `gen` writes; raises `SpecError`."""
+    emission = emit(check)
+    notes = [note for note in emission.notes if note.startswith(PLAIN)]
+    text = next(iter(emission.files.values())).decode()
+    return text, notes[0].removeprefix(PLAIN) if notes else ""
+
+
+def examine(text: str, *, fields: Fields = "all", writer: Writer = written) -> Outcome:
     """Everything that is wrong with a spec; nothing is raised."""
     start = time.process_time()
     try:
@@ -52,7 +69,8 @@ def examine(text: str, *, fields: Fields = "all", writer: Writer = write) -> Out
     failures = [Failure("slow", "check")] if time.process_time() - start > SLOW else []
     start = time.process_time()
     try:
-        source, again = writer(check), writer(check_text(text))
+        source, plain = writer(check)
+        again, _ = writer(check_text(text))
     except SpecError as error:
         return Outcome((*failures, Failure("refused", _without_place(error))), check)
     except Exception as error:  # noqa: BLE001 - a crash is what is looked for
@@ -61,8 +79,11 @@ def examine(text: str, *, fields: Fields = "all", writer: Writer = write) -> Out
         failures.append(Failure("slow", "gen"))
     if source != again:
         failures.append(Failure("not the same twice", "gen"))
+    if plain.startswith(CRASHED):
+        failures.append(Failure("no reason", plain))
+    failures += report(check)
     failures += _of_source(text, check, source, fields=fields)
-    return Outcome(tuple(dict.fromkeys(failures)), check, source)
+    return Outcome(tuple(dict.fromkeys(failures)), check, source, plain)
 
 
 def _without_place(error: SpecError) -> str:

@@ -6,7 +6,7 @@ from tests.fuzz.draft import Draft, Place, Row, places, uses
 from tests.fuzz.growth import BY_ROLE, MERGES, NAMES, called, row_of
 
 
-def _run(draft: Draft, *kinds: str) -> tuple[Place, int, int] | None:
+def run_of(draft: Draft, *kinds: str) -> tuple[Place, int, int] | None:
     """Some rows of a place: where they begin, and where they end."""
     rng = draft.rng
     found = [p for p in places(draft.data) if p.kind != "single" and p.rows]
@@ -20,7 +20,7 @@ def _run(draft: Draft, *kinds: str) -> tuple[Place, int, int] | None:
 
 def group(draft: Draft) -> bool:
     """A run of rows becomes a group, with a name or without one, repeated perhaps."""
-    rng, run = draft.rng, _run(draft)
+    rng, run = draft.rng, run_of(draft)
     if run is None:
         return False
     place, begin, end = run
@@ -47,7 +47,7 @@ def _inwards(row: Row) -> Row:
 
 def block(draft: Draft) -> bool:
     """A run of rows becomes a block."""
-    run = _run(draft)
+    run = run_of(draft)
     return run is not None and into_block(draft, *run)
 
 
@@ -89,7 +89,7 @@ def reuse(draft: Draft) -> bool:
 
 def branch(draft: Draft) -> bool:
     """A run of rows becomes a branch; beside it stands what arrives, or other rows."""
-    rng, run = draft.rng, _run(draft)
+    rng, run = draft.rng, run_of(draft)
     if run is None:
         return False
     place, begin, end = run

@@ -22,6 +22,8 @@ def test_the_code_is_what_the_table_says(case: dict[str, Any]) -> None:
     assert examine(case["spec"], fields="none").failures == ()
     if "form" in case:
         assert emit(checked).notes == ()
+    if "plain" in case:
+        assert emit(checked).notes == (f"written in its plain form: {case['plain']}",)
     text = write(checked)
     assert [said for said in case.get("says", ()) if said not in text] == []
     module = module_of(checked)

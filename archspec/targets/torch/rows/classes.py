@@ -53,15 +53,20 @@ class Classes(Writer):
     def __init__(self, facts: Facts, taken: frozenset[str]) -> None:
         super().__init__(facts, taken, _block_names(facts, taken))
         self.blocks: dict[str, Draft] = {}
+        self.open: set[str] = set()  # the blocks that are being written
         self.as_values = _blocks_as_values(facts)
         self.groups: dict[str, Draft] = {}
         self.records: dict[str, Record] = {}
 
     def class_of(self, block: str) -> Draft:
         """The class of a block; written at its first use."""
+        if block in self.open:
+            where = self.facts.spec.blocks[block].at
+            raise CannotWrite(where, f"`{block}` stands in itself")
         if block not in self.blocks:
-            written = self.block(self.facts.spec.blocks[block])
-            self.blocks[block] = written
+            self.open.add(block)
+            self.blocks[block] = self.block(self.facts.spec.blocks[block])
+            self.open.discard(block)
         return self.blocks[block]
 
     # --- blocks ------------------------------------------------------------------------------

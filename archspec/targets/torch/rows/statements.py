@@ -31,7 +31,7 @@ from archspec.targets.python.tree import (
     names_in,
 )
 from archspec.targets.torch.names import usable_argument
-from archspec.targets.torch.rows.annotations import is_optional_op
+from archspec.targets.torch.rows.annotations import is_optional_op, of_mixed
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.records import table_in
 from archspec.targets.torch.rows.refusal import CannotWrite
@@ -403,9 +403,13 @@ class _Loop:
         columns = zipped(self.modules.facts, self.unit.block, over)
         if columns is not None and not (single and self.header.name_of("i") in read):
             return columns.loop(shown, body)
-        if isinstance(over, Tuple) and over.spread:
+        mixed = None
+        if isinstance(over, Tuple):
+            rows = self.modules.facts.rows_of(self.step, self.unit.block)
+            mixed = of_mixed([rows], self.unit.spell_name)
+        if isinstance(over, Tuple) and (over.spread or mixed is not None):
             name = self.unit.fresh("stages", "table")
-            self.unit.assign(name, over)
+            self.unit.assign(name, over, mixed)
             over = Name(name)
         target: Expr = Tuple(tuple(map(Name, shown)))
         if len(shown) < 2:

@@ -35,7 +35,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
-from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional
+from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional, of_mixed
 from archspec.targets.torch.rows.arguments import RATES, names_in
 from archspec.targets.torch.rows.facts import Facts, Leaf, common
 from archspec.targets.torch.rows.heads import Opened
@@ -100,7 +100,8 @@ class Unit:
     stands for. `locals` define such names, in order, wanted only where they are used; `tables` are
     lists with a name. `whole` are Python names that are certainly integers, `optional` those of
     ops that may be missing, `records` those of tables whose rows have a class. `spell_name` is what
-    ops and blocks are called. `of_spec` are the spec's variables that something stands for here.
+    ops and blocks are called. `of_spec` are the spec's variables that something stands for
+    here; `kinds` annotate tables.
     """
 
     facts: Facts
@@ -120,6 +121,7 @@ class Unit:
     optional: set[str] = field(default_factory=set)
     records: dict[str, "Record"] = field(default_factory=dict)
     of_spec: dict[str, Expr] = field(default_factory=dict)
+    kinds: dict[str, Expr] = field(default_factory=dict)
 
     # --- statements --------------------------------------------------------------------------
 
@@ -210,6 +212,8 @@ class Unit:
         own = f"{name}_" if keyword.iskeyword(name) else name
         if own not in self.tables:
             self.tables[own] = self.fitted(self.table(self.values[name]), self.values[name])
+            mixed = of_mixed([self.values[name]], self.spell_name)
+            self.kinds |= {} if mixed is None else {own: mixed}
             self.taken.add(own)
             if holds_whole_numbers([self.values[name]]):
                 self.whole.add(own)

@@ -201,7 +201,9 @@ class Writer(ABC):
                 kept[name] = value
         own: list[Statement] = [Assign(Name(name), value) for name, value in reversed(kept.items())]
         tables: list[Statement] = [
-            Assign(Name(name), table) for name, table in unit.tables.items() if name in read
+            Assign(Name(name), table, unit.kinds.get(name))
+            for name, table in unit.tables.items()
+            if name in read
         ]
         statements = coalesced([self._with_locals(kept, line) for line in unit.statements])
         body = folded(statements, partial(self._length_of, unit), unit.fresh)
