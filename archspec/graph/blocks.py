@@ -446,14 +446,14 @@ class Blocks:
             return None
         parts = place.children, place.path, place.sources, place.outputs
         walked = Walked(*parts, leaves.nodes, leaves.shapes, start=start, work=work)
-        return Alike(place, walked, repr({**place.arguments, "in_channels": None}))
+        return Alike(place, walked, _given_to(place.block, place.arguments))
 
     def is_given(self, alike: Alike, step: Step, frame: Frame) -> bool:
         """Whether a row hands on what it handed to the places before."""
         block = alike.place.block
         assert block is not None
         arguments = self._arguments(step, block, frame, self.leaves.flow(alike.place.sources[0]))
-        return repr({**arguments, "in_channels": None}) == alike.arguments
+        return _given_to(block, arguments) == alike.arguments
 
     def once_more(self, alike: Alike, frame: Frame) -> Value | None:
         """Add a place behind the last one, and what it gives; None where it would be too much."""
@@ -526,6 +526,11 @@ def _key(
     which = tuple([first.setdefault(value, i) for i, value in enumerate(sources)])
     there = tuple(name for name, value in arriving.items() if value is not None)
     return (block.name, repr(given), *shapes, *kinds, which, there)
+
+
+def _given_to(block: Block, values: Mapping[str, Worth]) -> str:
+    """What a block is given, beside what it sees of the shape that arrives."""
+    return repr([values.get(name) for name in block.args])
 
 
 def _arrive(count: int) -> str:

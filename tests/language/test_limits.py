@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.api import Check, SpecError, check_text, write
+from archspec.api import Check, SpecError, check_text, emit, write
 from archspec.graph import bounds
 from archspec.graph.build import build
 from archspec.graph.leaves import MAX_INPUTS
@@ -235,6 +235,15 @@ def test_rows_that_read_much_are_long_code(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("archspec.targets.torch.length.MAX_LINES", 250)
     with pytest.raises(SpecError, match="longer than 250 lines"):
         write(checked)
+
+
+def test_values_that_wait_are_not_searched_again_and_again() -> None:
+    rows = "".join(f"  - {{name: n{i}, op: relu}}\n" for i in range(400))
+    outputs = "".join(f"  o{i}: n{i}\n" for i in range(400))
+    told = emit(check_text(f"{HEAD}layers:\n{rows}outputs:\n{outputs}"), stem="net").notes
+    assert any("more than 300 values wait to be read" in note for note in told)
+    few = emit(check_text(f"{HEAD}layers:\n{rows}outputs: {{a: n1, b: n399}}\n"), stem="net")
+    assert few.notes == ()
 
 
 def test_arguments_that_are_lists_are_work(monkeypatch: pytest.MonkeyPatch) -> None:
