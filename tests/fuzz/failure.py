@@ -23,6 +23,7 @@ KINDS = (
     "statistics differ",
     "macs differ",
     "field differs",
+    "meaning differs",
     "not interpreted",
     "not proven",
     "slow",

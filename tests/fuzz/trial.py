@@ -15,12 +15,14 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
+import yaml
 from torch import nn
 
 from archspec.api import Check, SpecError, check_text, emit
 from tests.fuzz import numbers
 from tests.fuzz.failure import Failure, told
 from tests.fuzz.fields import compare_fields
+from tests.fuzz.meaning import compare_meaning
 from tests.fuzz.reports import report
 from tests.fuzz.structure import compare_beginnings, compare_macs, compare_state
 
@@ -82,6 +84,7 @@ def examine(text: str, *, fields: Fields = "all", writer: Writer = written) -> O
     if plain.startswith(CRASHED):
         failures.append(Failure("no reason", plain))
     failures += report(check)
+    failures += compare_meaning(yaml.safe_load(text), check)
     failures += _of_source(text, check, source, fields=fields)
     return Outcome(tuple(dict.fromkeys(failures)), check, source, plain)
 
