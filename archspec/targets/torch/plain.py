@@ -20,6 +20,7 @@ from archspec.targets.python.tree import (
     Binary,
     Call,
     Class,
+    Conditional,
     Evaluate,
     Expr,
     Field,
@@ -279,7 +280,7 @@ class _Writer:
         if len(gives) == 1:
             statements.append(Return(body.names[gives[0]]))
         elif gives:
-            values = tuple(body.names[value] for value in gives)
+            values = tuple(self._given_back(value, gives, body) for value in gives)
             statements.append(Return(Tuple(values)))
             returns = _tensors(len(gives))
         methods = self._methods(body, names, statements, returns)
@@ -293,6 +294,14 @@ class _Writer:
         cls = kept
         self.plain.taken.add(cls.name)
         return Part(reads, gives, Call(Name(cls.name)), cls)
+
+    def _given_back(self, value: Value, gives: Sequence[Value], body: Body) -> Expr:
+        """A value that leaves a part; in evaluation another where only training has it."""
+        nodes = self.network.nodes
+        always = [v for v in gives if self.network.is_evaluated(nodes[v.node])]
+        if not always or value in always:
+            return body.names[value]
+        return Conditional(dotted("self.training"), body.names[value], body.names[always[0]])
 
     def _reads(self, scope: Scope, inside: set[int]) -> list[Value]:
         """The values from outside that the running steps of a scope read, in order."""
