@@ -297,7 +297,8 @@ class Reader:
                 ends.append(body.previous)
                 continue
             row = branch if name is None else {"name": name, **branch}
-            ends += self.beside(row, body, source) if "beside" in row else [self.row(row, body).value]
+            is_beside = "beside" in row
+            ends += self.beside(row, body, source) if is_beside else [self.row(row, body).value]
         return ends
 
     def beside(self, row: Row, body: Body, source: Read) -> list[Read]:
@@ -305,8 +306,8 @@ class Reader:
         self.see(row, body)
         written = worth(row["beside"], body.names)
         rows = [{}] * int(written) if isinstance(written, int | float) else table(written, {})
-        name = row.get("name")
-        grouped = name is not None and "{" not in name
+        name = str(row.get("name", "{i}"))
+        grouped = "{" not in name
         inner = body.within(name, source) if grouped else body
         if grouped:
             inner.lookup = body.lookup
@@ -314,7 +315,7 @@ class Reader:
         for index, line in enumerate(rows):
             body.names.update({**line, "i": index, "j": index})
             inner.previous = source
-            own = None if grouped else name
+            own = None if grouped else row.get("name")
             if self.is_wanted(row, inner):
                 ends.append(self.once(row, inner, own).value)
             elif "else" in row:
@@ -338,7 +339,7 @@ class Reader:
         if facts.merges(op) and len(present) == 1 < self.terms(row, inputs):
             body.children += 1
             return Meant(present[0])
-        last = self.node(op, body.inner(own), present)
+        last = self.node(op, body.inner(own), [*present])
         body.children += 1
         for role in SUGAR:
             carried = self.carried(row, op, role, body)
@@ -350,7 +351,10 @@ class Reader:
 
     def terms(self, row: Row, inputs: list[Read]) -> int:
         """How many steps a merge is written to bring together; several where that may differ."""
-        return 2 if ".*" in str(row.get("from")) or "beside" in str(row) else len(inputs)
+        branches = row.get("branches") or ()
+        branches = list(branches.values()) if isinstance(branches, dict) else branches
+        is_beside = any(isinstance(branch, dict) and "beside" in branch for branch in branches)
+        return 2 if ".*" in str(row.get("from")) or is_beside else len(inputs)
 
     def carried(self, row: Row, op: str, role: str, body: Body) -> str | None:
         """The op of the norm, activation or dropout of a row."""
@@ -397,7 +401,8 @@ class Reader:
         inner.known = dict(arriving)
         self.rows(block, inner)
         body.children += 1
-        outputs = {key: self.texts(text, inner)[0] for key, text in block.get("outputs", {}).items()}
+        said = block.get("outputs", {})
+        outputs = {key: self.texts(text, inner)[0] for key, text in said.items()}
         if not outputs:
             return Meant(inner.previous)
         parts = {name: Meant(value) for name, value in outputs.items()}

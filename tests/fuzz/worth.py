@@ -1,4 +1,4 @@
-"""What an expression is worth, found by Python: names of ops are texts, ops with attributes dicts."""
+"""What an expression is worth, found by Python: ops are texts, those with attributes dicts."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,8 +16,16 @@ def _make_divisible(value: float, divisor: int = 8) -> int:
 KNOWN: dict[str, Any] = {
     **{word: word for words in WORDS for word in words},
     **{op: op for op in OPS_BY_NAME},
-    **{"true": True, "false": False, "min": min, "max": max, "sum": sum, "len": len},
-    **{"round": round, "ceil": math.ceil, "floor": math.floor, "make_divisible": _make_divisible},
+    "true": True,
+    "false": False,
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "len": len,
+    "round": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "make_divisible": _make_divisible,
 }
 """What every expression sees."""
 
