@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +12,7 @@ from archspec.analysis.findings import find
 from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
+from archspec.diagnostics.collector import Collector, told_once
 from archspec.diagnostics.language import TooManySteps
 from archspec.graph.bounds import MAX_STEPS, MAX_WORK
 from archspec.graph.build import build as build_network
@@ -131,6 +131,9 @@ def _collector_paused() -> Iterator[None]:
         yield
     finally:
         if running:
+            if not gc.get_freeze_count():  # what was made is old at once, not looked through first
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -176,28 +179,11 @@ def _with_unused(loaded: loader.Loaded, faults: Sequence[Diagnostic]) -> tuple[D
 
 
 def _of_the_family(members: Sequence[Check]) -> list[Diagnostic]:
-    """What the variants say, once for each place, with the variants that it is about."""
-    told: dict[Any, dict[str, Diagnostic]] = {}
+    """What the variants say, each fault once, with the variants that it is about."""
+    collector = Collector()
     for member in members:
-        for fault in member.diagnostics:
-            key = (fault.where, fault.at, fault.offset, fault.code)
-            told.setdefault(key, {}).setdefault(member.variant or "", fault)
-    return [_among(by_variant, len(members)) for by_variant in told.values()]
-
-
-def _among(by_variant: Mapping[str, Diagnostic], variants: int) -> Diagnostic:
-    """A fault with the variants that have it; as it is where they all do, or where it says so."""
-    name, fault = next(iter(by_variant.items()))
-    alike = all(other.message == fault.message for other in by_variant.values())
-    if alike and len(by_variant) == variants:
-        return fault
-    more = len(by_variant) - 1
-    if not more and (name in fault.where[:2] or f"`{name}`" in fault.message):
-        return fault
-    fault = copy(fault)
-    others = f" and {more} more variant{'s' if more > 1 else ''}" if more else ""
-    fault.among = f" (in `{name}`{others})"
-    return fault
+        collector.add(member.diagnostics, member.variant or "")
+    return collector.told(len(members))
 
 
 def _check_one(
@@ -234,13 +220,10 @@ def _set_aside(
     return (), [ClaimsNotVerified(("vars",), on_key=True, own=own)]
 
 
-def _in_order(document: Document, faults: list[Diagnostic]) -> list[Diagnostic]:
-    """Faults by place; what every row (in `defaults`) or place of a block repeats is told once."""
-    placed: dict[Any, Diagnostic] = {}
-    for fault in faults:
-        message = "" if fault.path else fault.message
-        placed.setdefault((position(document, fault), fault.code, message), fault)
-    return [placed[key] for key in sorted(placed)]
+def _in_order(document: Document, faults: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Faults by place, each of them once."""
+    placed = [(position(document, f), f.code, i, f) for i, f in enumerate(told_once(faults))]
+    return [fault for *_, fault in sorted(placed, key=lambda row: row[:3])]
 
 
 def load(spec: str | Path) -> Spec:

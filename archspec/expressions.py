@@ -71,6 +71,12 @@ class Word(str):
     __slots__ = ()
 
 
+class PerAxis(tuple[Any, ...]):
+    """A size of another height than width: what is computed of it is computed by axis."""
+
+    __slots__ = ()
+
+
 class Unknown:
     """What a name stands for whose value could not be computed; why has been told."""
 
@@ -78,6 +84,18 @@ class Unknown:
 
 
 UNKNOWN: Any = Unknown()
+
+
+class Missing:
+    """What a name stands for that has no value here, and why."""
+
+    __slots__ = ("problem",)
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+    def __repr__(self) -> str:
+        return f"<{self.problem}>"
 
 
 class ExpressionError(ValueError):
@@ -283,7 +301,7 @@ def evaluate(expression: Expression, names: Mapping[str, Value]) -> Value:
     result: Value = _evaluate(expression.tree, names)
     if result is None:
         raise ExpressionError("this is empty (`~`)")
-    if isinstance(result, list | Mapping):
+    if isinstance(result, list | dict | tuple):
         items, depth = extent(result)
         if items > MAX_ITEMS:
             raise ExpressionError(
@@ -300,6 +318,9 @@ def evaluate_tree(tree: ast.expr, names: Mapping[str, Value]) -> Value:
     return result
 
 
+_HOLDING = frozenset({list, tuple, dict})
+
+
 def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> tuple[int, int]:
     """How many items a list or mapping holds, those of its lists included, and how deep.
 
@@ -314,7 +335,7 @@ def extent(value: Sequence[Any] | Mapping[str, Any], most: int = MAX_ITEMS) -> t
             if items > most:
                 break
             values: Iterable[Any] = held.values() if isinstance(held, Mapping) else held
-            inner += [item for item in values if isinstance(item, list | tuple | Mapping)]
+            inner += [item for item in values if type(item) in _HOLDING]
     return items, depth
 
 
@@ -341,7 +362,7 @@ def _number(node: ast.expr, names: Mapping[str, Value]) -> Any:
 
 def _brief(value: Any, node: ast.expr) -> Any:
     """A value that every item of is looked at: a row may be there fifty thousand times."""
-    if isinstance(value, list | Mapping) and extent(value, MAX_COMPARED)[0] > MAX_COMPARED:
+    if type(value) in _HOLDING and extent(value, MAX_COMPARED)[0] > MAX_COMPARED:
         _fail(f"lists of more than {MAX_COMPARED} items cannot be computed with", node)
     return value
 
@@ -358,6 +379,8 @@ def _name(node: Any, names: Mapping[str, Value]) -> Any:
     value = names[node.id]
     if value is UNKNOWN:
         raise DependsOnUnknown(node.id)
+    if isinstance(value, Missing):
+        _fail(value.problem, node)
     return value
 
 
@@ -370,14 +393,33 @@ def _hint(name: str, names: Mapping[str, Value]) -> str:
     close = get_close_matches(name, [*islice(names, 200), *FUNCTIONS], n=1)
     if close:
         return f"; did you mean `{close[0]}`?"
-    hidden = (Reference, Word, Unknown)
+    hidden = (Reference, Word, Unknown, Missing)
     numbers = (known for known, value in names.items() if not isinstance(value, hidden))
     known = ", ".join(sorted(islice(numbers, 40)))
     return f" (known: {known})" if known else ""
 
 
 def _binary(node: Any, names: Mapping[str, Value]) -> Any:
-    left, right = _number(node.left, names), _number(node.right, names)
+    left, right = _operand(node.left, names), _operand(node.right, names)
+    if isinstance(left, PerAxis) or isinstance(right, PerAxis):
+        pairs = zip(_axes(left), _axes(right), strict=True)
+        return PerAxis(_computed(node, one, other) for one, other in pairs)
+    return _computed(node, left, right)
+
+
+def _operand(node: ast.expr, names: Mapping[str, Value]) -> Any:
+    value = _evaluate(node, names)
+    if not isinstance(value, int | float | PerAxis):
+        _fail("arithmetic needs numbers", node)
+    return value
+
+
+def _axes(value: Any) -> tuple[Any, ...]:
+    """Height and width; a number is both."""
+    return value if isinstance(value, PerAxis) else (value, value)
+
+
+def _computed(node: Any, left: Any, right: Any) -> Any:
     if right == 0 and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod):
         _fail("division by zero", node.right)
     try:

@@ -70,6 +70,8 @@ class Sums:
     def _range(self, item: Item) -> tuple[int, int]:
         if isinstance(item, Node):
             return item.index, item.index + 1
+        if item is self.network.root:
+            return 0, len(self.network.nodes)
         return self._ranges[id(item)]
 
     @cached_property

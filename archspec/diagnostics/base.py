@@ -1,8 +1,10 @@
 """The shape of a diagnostic: a value that is collected, located when shown, never raised."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 Severity = Literal["error", "warning", "note"]
 SpecPath = tuple[str | int, ...]
 
@@ -26,6 +28,10 @@ class Diagnostic:
     problems met before there is any path (YAML that cannot be parsed). `offset` counts the
     characters from the start of a value to the fault inside it. `among` says which variants of a
     family have the problem, where not all of them do.
+
+    `told_by` are the facts that tell two problems of this kind apart which have one place; without
+    it, the message does, but for its numbers: they may differ from place to place of a repeated
+    row, and from variant to variant.
     """
 
     code: ClassVar[str]
@@ -33,6 +39,7 @@ class Diagnostic:
     severity: ClassVar[Severity] = "error"
     template: ClassVar[str]
     advice: ClassVar[str] = ""
+    told_by: ClassVar[tuple[str, ...] | None] = None
 
     __slots__ = ("among", "at", "facts", "help", "offset", "on_key", "path", "where")
 
@@ -60,6 +67,15 @@ class Diagnostic:
     def message(self) -> str:
         """The problem in one sentence, with its numbers."""
         return self.template.format(**self.facts) + self.among
+
+    @property
+    def subject(self) -> str:
+        """What it is about, beside its place; of a row with several places, the row alone."""
+        if self.path:
+            return ""
+        if self.told_by is None:
+            return _NUMBER.sub("#", self.message)
+        return " ".join(str(self.facts.get(name)) for name in self.told_by)
 
     def __repr__(self) -> str:
         return f"<{self.code} {self.name} at {self.where}: {self.message}>"

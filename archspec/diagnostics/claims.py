@@ -12,6 +12,7 @@ class ClaimFails(Diagnostic):
 
     code = "AS401"
     name = "claim-fails"
+    told_by = ("metric",)
     template = "{metric} is claimed to be {claimed}, but {arithmetic}"
 
 
@@ -31,6 +32,7 @@ class ClaimUnverifiable(Diagnostic):
 
     code = "AS403"
     name = "claim-unverifiable"
+    told_by = ("metric",)
     severity = "note"
     template = "{metric} is claimed to be {claimed}, but it could not be computed"
     advice = "mend the errors above first"

@@ -24,6 +24,7 @@ class MissingKey(Diagnostic):
 
     code = "AS203"
     name = "missing-key"
+    told_by = ("key",)
     template = "{owner} needs `{key}`"
 
 
@@ -103,6 +104,7 @@ class InvalidExpression(Diagnostic):
 
     code = "AS211"
     name = "invalid-expression"
+    told_by = ("text",)
     template = "`{text}`: {problem}"
 
 
@@ -198,6 +200,7 @@ class VariableUnset(Diagnostic):
 
     code = "AS219"
     name = "variable-unset"
+    told_by = ("name",)
     template = "`{name}` has no value: it is `~` in `vars`, and {who}"
     advice = "give it a value in `vars`, in the variant, or with `--set {name}=…`"
 

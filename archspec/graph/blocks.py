@@ -14,16 +14,18 @@ from archspec.diagnostics.language import (
     WrongInputs,
 )
 from archspec.diagnostics.wording import suggest
-from archspec.expressions import UNKNOWN
+from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
+from archspec.graph.arriving import CHANNELS, SIZES, seen
 from archspec.graph.bounds import MAX_NESTED, Bounds, weight
-from archspec.graph.copies import Copy, Walked
+from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
 from archspec.graph.frame import Frame, Given, Source
 from archspec.graph.leaves import Leaves
-from archspec.graph.network import Memory, Scope, Value
+from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
+from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.ops import Shape, channels_of
 
@@ -52,8 +54,10 @@ class Blocks:
         self.walk = walk
         self.references = references(leaves.spec)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
-        # The blocks so far that nothing was wrong with.
-        self.walked: dict[Any, Walked] = memory.blocks.setdefault(repr(leaves.init), {})
+        self.sized: dict[str, bool] = {}
+        # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
+        seen = repr((leaves.init, leaves.read_by_defaults()))
+        self.walked: dict[Any, Walked] = memory.blocks.setdefault(seen, {})
 
     def use(
         self,
@@ -84,8 +88,10 @@ class Blocks:
         shapes = tuple(map(self.leaves.flow, sources))
         if None in shapes:
             return None
+        lists = sum([extent(v)[0] for v in arguments.values() if isinstance(v, list | dict)])
         self.bounds.work += 10 + len(block.vars) + len(self.references) // 16 + len(sources)
-        given = {**arguments, "in_channels": channels_of(shapes[0] or ())}
+        self.bounds.work += lists // ITEMS_AT_ONCE
+        given = {**arguments, **self._seen(block, shapes[0] or ())}
         inner = self._frame(block, name, frame, sources, given, arriving)
         key = _key(block, given, arriving, shapes)
         # What it comes to where it stands in itself, it comes to again.
@@ -110,6 +116,12 @@ class Blocks:
             outputs=outputs,
             given=_given(arriving) if block.inputs else (),
         )
+
+    def _seen(self, block: Block, shape: Shape) -> dict[str, Worth]:
+        """What a block sees of what arrives: height and width only if it ever speaks of them."""
+        if block.name not in self.sized:
+            self.sized[block.name] = not words_in(block).isdisjoint(SIZES)
+        return seen(shape) if self.sized[block.name] else {CHANNELS: channels_of(shape)}
 
     # --- bounds ------------------------------------------------------------------------------
 
@@ -291,6 +303,7 @@ class Blocks:
                 fault.help = help_ or "it takes no arguments"
                 self.faults.append(fault)
         values: dict[str, Worth] = {}
+        known: dict[str, Worth] = {}  # what defaults see, where one has to be computed
         for name, default in block.args.items():
             if given.get(name) is not None:
                 where = step.where(name)
@@ -304,7 +317,9 @@ class Blocks:
                 self.bounds.work += weight(default)
                 value = default
                 if type(default) not in PLAIN:
-                    value = evaluate(default, {**self.references, **values}, where, self.faults)
+                    known = known or {**self.references}
+                    known |= values
+                    value = evaluate(default, known, where, self.faults)
             if value is not None:
                 values[name] = value
         return values
@@ -377,11 +392,10 @@ class Blocks:
             inner.path,
             inner.sources,
             outputs,
-            start,
-            len(self.leaves.nodes),
-            work,
             self.leaves.nodes,
             self.leaves.shapes,
+            start=start,
+            work=work,
         )
 
     def _again(self, key: Any, inner: Frame) -> tuple[Value, ...] | None:
@@ -390,14 +404,9 @@ class Blocks:
         walked, start = self.walked.get(key), len(leaves.nodes)
         if walked is None or self.faults:
             return None
-        if not self.bounds.is_room(walked.stop - walked.start, walked.work):
+        copy = self._copied(walked, inner.path, inner.sources)
+        if copy is None:
             return None  # somewhere in there it is too much
-        self.bounds.work += walked.work
-        copy = Copy(walked, inner.path, inner.sources, start)
-        shapes = walked.shapes[walked.start : walked.stop]
-        leaves.nodes += copy.nodes
-        leaves.shapes += shapes
-        leaves.flows += shapes
         inner.children += copy.children
         if walked.nodes is leaves.nodes:
             leaves.twins += leaves.twins[walked.start : walked.stop]
@@ -408,8 +417,66 @@ class Blocks:
         self._remember(inner, key, start, walked.work, copy.outputs)
         return copy.outputs
 
+    def _copied(self, walked: Walked, path: str, sources: tuple[Value, ...]) -> Copy | None:
+        """A copy among the nodes, None where these would be too many."""
+        leaves = self.leaves
+        if not self.bounds.is_room(walked.stop - walked.start, walked.work):
+            return None
+        self.bounds.work += walked.work
+        copy = Copy(walked, path, sources, len(leaves.nodes))
+        shapes = walked.shapes[walked.start : walked.stop]
+        leaves.nodes += copy.nodes
+        leaves.shapes += shapes
+        leaves.flows += shapes
+        return copy
+
+    # --- places that are alike ---------------------------------------------------------------
+
+    def alike(self, place: Scope | Node, start: int, work: int) -> Alike | None:
+        """What every further place of a repeated block is, if what it is given stays as it is.
+
+        `place` is one that reads the place before it; its nodes begin at `start`.
+        """
+        if not isinstance(place, Scope) or place.block is None or self.faults:
+            return None
+        if place.block.outputs or len(place.sources) != 1:
+            return None
+        leaves = self.leaves
+        if leaves.flow(place.sources[0]) != leaves.flow(place.outputs[0]):
+            return None
+        parts = place.children, place.path, place.sources, place.outputs
+        walked = Walked(*parts, leaves.nodes, leaves.shapes, start=start, work=work)
+        return Alike(place, walked, _given_to(place.block, place.arguments))
+
+    def is_given(self, alike: Alike, step: Step, frame: Frame) -> bool:
+        """Whether a row hands on what it handed to the places before."""
+        block = alike.place.block
+        assert block is not None
+        arguments = self._arguments(step, block, frame, self.leaves.flow(alike.place.sources[0]))
+        return _given_to(block, arguments) == alike.arguments
+
+    def once_more(self, alike: Alike, frame: Frame) -> Value | None:
+        """Add a place behind the last one, and what it gives; None where it would be too much."""
+        name, walked = frame.number, alike.walked
+        path, source = frame.inner(name), (frame.children[-1].output,)
+        copy = None if name in frame.taken else self._copied(walked, path, source)
+        if copy is None:
+            return None
+        self.leaves.twins += self.leaves.twins[walked.start : walked.stop]
+        place = alike.place
+        frame.children.append(
+            place._replace(
+                name=name, path=path, children=copy.children, sources=source, outputs=copy.outputs
+            )
+        )
+        frame.taken.add(name)
+        frame.outputs[name] = frame.previous = copy.outputs[0]
+        return copy.outputs[0]
+
 
 MAX_LIST = 1000
+ITEMS_AT_ONCE = 4
+"""So many items of a list that is handed on are as much work as one that is evaluated."""
 
 
 def _always_used(body: Body, spec: Spec) -> Iterator[str]:
@@ -455,9 +522,15 @@ def _key(
     if len(arriving) == 1:
         return (block.name, repr(given), *shapes, *kinds)
     sources = _values(arriving)
-    which = tuple(sources.index(value) for value in sources)  # which of them are the same
+    first: dict[Value, int] = {}  # which of them are the same
+    which = tuple([first.setdefault(value, i) for i, value in enumerate(sources)])
     there = tuple(name for name, value in arriving.items() if value is not None)
     return (block.name, repr(given), *shapes, *kinds, which, there)
+
+
+def _given_to(block: Block, values: Mapping[str, Worth]) -> str:
+    """What a block is given, beside what it sees of the shape that arrives."""
+    return repr([values.get(name) for name in block.args])
 
 
 def _arrive(count: int) -> str:

@@ -1,9 +1,10 @@
 """The bounds of a walk: how much a spec may come to, and how many faults are looked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.collector import told_once
 from archspec.diagnostics.language import TooDeeplyNested, TooManySteps
 from archspec.graph.frame import Frame
 from archspec.graph.least import Counter, Least
@@ -18,15 +19,6 @@ MAX_WORK = 1_000_000
 MAX_NESTED = 64
 MAX_ROUNDS = 4
 """How often equal faults are struck out, to go on and look for others."""
-
-
-def told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Without what a row says again in each of its places."""
-    kept: dict[Any, Diagnostic] = {}
-    for fault in faults:
-        what = "" if fault.path else fault.message
-        kept.setdefault((fault.where, fault.code, fault.offset, fault.at, what), fault)
-    return list(kept.values())
 
 
 def weight(data: Data) -> int:

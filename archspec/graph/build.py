@@ -5,6 +5,7 @@ from keyword import iskeyword
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics.collector import told_once
 from archspec.diagnostics.foreign import as_step
 from archspec.diagnostics.language import (
     ChannelsLastInput,
@@ -21,7 +22,6 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
-from archspec.graph.bounds import told_once
 from archspec.graph.declared import references, reserved
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
 from archspec.graph.values import depends_on_unknown, evaluate

@@ -11,7 +11,7 @@ from archspec.graph import declared
 from archspec.graph.bounds import MAX_STEPS, Bounds
 from archspec.graph.frame import Frame
 from archspec.graph.resolve import Resolver
-from archspec.graph.values import shorten
+from archspec.graph.values import as_rows, shorten
 from archspec.language.model import Step
 from archspec.language.source import Data
 from archspec.ops.fields import spell
@@ -50,8 +50,10 @@ class Conditions:
         """The rows of `each`, one empty row where there is none."""
         if step.control is None or step.control.each is None:
             return [{}]
-        rows = self.resolver.control(step, "each", step.control.each, frame)
-        return [] if rows is None else self._rows(step, "each", step.control.each, rows)
+        rows = as_rows(self.resolver.control(step, "each", step.control.each, frame))
+        if rows is None or (isinstance(rows, dict) and None in rows.values()):
+            return []  # why has been told
+        return self._rows(step, "each", step.control.each, rows)
 
     def beside(self, step: Step, frame: Frame) -> list[Row]:
         """A row for each of the branches that a step stands for: `beside: 3`, or a table."""
@@ -107,6 +109,10 @@ class Conditions:
 
 def _no_table(key: str, rows: Data, where: SpecPath) -> Diagnostic:
     """The fault of a table that has no rows."""
+    if isinstance(rows, dict) and rows:
+        lengths = {n: len(c) if isinstance(c, list) else "no list" for n, c in rows.items()}
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        return InvalidValue(where, problem=f"columns are lists of equal length; {told[:200]}")
     wanted = "a list of rows, such as `[{width: 64, stride: 1}, {width: 128, stride: 2}]`"
     fault = WrongType(where, what=f"`{key}`", wanted=wanted, found=describe(rows))
     if isinstance(rows, list) and any(isinstance(row, Configured) for row in rows):

@@ -7,7 +7,8 @@ variables, which no block sees.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from archspec.graph.network import Module, Node, Scope, Value
 from archspec.ops import Shape
@@ -16,21 +17,69 @@ Children = Sequence[Scope | Node]
 _new = tuple.__new__  # a third of the time of a named tuple's own constructor
 
 
-class Walked(NamedTuple):
+class _Line(NamedTuple):
+    """What is the same of a node wherever its block stands, and what it reads.
+
+    `read` is the place among the block's nodes of the only value that it reads, or -1 where there
+    are others, the `inputs`. `held` is what its module is beside index and path, `rest` what the
+    node is beside what stands before it.
+    """
+
+    name: str
+    suffix: str
+    module: int
+    held: tuple[Any, ...]
+    op_name: str
+    read: int
+    inputs: tuple[Value, ...]
+    rest: tuple[Any, ...]
+
+
+class Walked:
     """What a block became: its nodes are those from `start` to `stop`; `work` is what it took.
 
     `nodes` and `shapes` are those of the whole network that it was walked in.
     """
 
-    children: tuple[Scope | Node, ...]
-    path: str
-    sources: tuple[Value, ...]
-    outputs: tuple[Value, ...]
-    start: int
-    stop: int
-    work: int
-    nodes: list[Node]
-    shapes: list[tuple[Shape, ...] | None]
+    def __init__(
+        self,
+        children: tuple[Scope | Node, ...],
+        path: str,
+        sources: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+        nodes: list[Node],
+        shapes: list[tuple[Shape, ...] | None],
+        *,
+        start: int,
+        work: int,
+    ) -> None:
+        self.children = children
+        self.path = path
+        self.sources = sources
+        self.outputs = outputs
+        self.nodes = nodes
+        self.shapes = shapes
+        self.start, self.stop = start, len(nodes)
+        self.work = work
+
+    @cached_property
+    def lines(self) -> list[_Line]:
+        """Its nodes, taken apart once for all copies."""
+        return [self._line(node) for node in self.nodes[self.start : self.stop]]
+
+    def _line(self, node: Node) -> _Line:
+        module, inputs = node.module, node.inputs
+        alone = len(inputs) == 1 and inputs[0].port == 0 and inputs[0].node >= self.start
+        return _Line(
+            node.name,
+            module.path[len(self.path) :],
+            module.index,
+            tuple(module[2:]),
+            node.op_name,
+            inputs[0].node - self.start if alone else -1,
+            inputs,
+            tuple(node[5:]),
+        )
 
 
 class Copy:
@@ -41,8 +90,7 @@ class Copy:
         self.path = path
         self.sources = dict(zip(walked.sources, sources, strict=True))
         self.shift = start - walked.start
-        self.skip = len(walked.path)
-        self.nodes = [self._node(node) for node in walked.nodes[walked.start : walked.stop]]
+        self.nodes = self._nodes(start)
         self.children = self._children(walked.children)
         self.outputs = tuple(map(self._value, walked.outputs))
 
@@ -53,12 +101,18 @@ class Copy:
             return self.sources[value]
         return _new(Value, (node + self.shift, port))
 
-    def _node(self, node: Node) -> Node:
-        index, name, module, op_name, inputs = node[:5]
-        shift, path = self.shift, self.path + module.path[self.skip :]
-        moved = _new(Module, (module.index + shift, path, *module[2:]))
-        read = tuple([self._value(value) for value in inputs])
-        return _new(Node, (index + shift, name, moved, op_name, read, *node[5:]))
+    def _nodes(self, start: int) -> list[Node]:
+        shift, path = self.shift, self.path
+        nodes: list[Node] = []
+        for name, suffix, module, held, op_name, read, inputs, rest in self.walked.lines:
+            moved = _new(Module, (module + shift, path + suffix, *held))
+            if read >= 0:
+                values: tuple[Value, ...] = (_new(Value, (start + read, 0)),)
+            else:
+                values = tuple([self._value(value) for value in inputs])
+            index = start + len(nodes)
+            nodes.append(_new(Node, (index, name, moved, op_name, values, *rest)))
+        return nodes
 
     def _children(self, children: Children) -> tuple[Scope | Node, ...]:
         first = self.walked.start
@@ -71,8 +125,16 @@ class Copy:
 
     def _scope(self, scope: Scope) -> Scope:
         return scope._replace(
-            path=self.path + scope.path[self.skip :],
+            path=self.path + scope.path[len(self.walked.path) :],
             children=self._children(scope.children),
             sources=tuple(map(self._value, scope.sources)),
             outputs=tuple(map(self._value, scope.outputs)),
         )
+
+
+class Alike(NamedTuple):
+    """A place of a repeated block, and what it became, for those after it; what it was given."""
+
+    place: Scope
+    walked: Walked
+    arguments: str

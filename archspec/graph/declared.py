@@ -7,13 +7,14 @@ from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.foreign import suggest_key, suggest_op
 from archspec.diagnostics.language import InvalidName, InvalidValue, UnknownKey, UnknownOp
 from archspec.expressions import CONSTANTS, FUNCTIONS, UNKNOWN, Reference, Value, Word
+from archspec.graph import arriving
 from archspec.graph.names import problem_with
 from archspec.graph.values import evaluate
 from archspec.language.model import Block, Spec
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS, OPS_BY_NAME
 
-RESERVED = frozenset({"in_channels", "i", "j", *FUNCTIONS, *CONSTANTS})
+RESERVED = frozenset({*arriving.NAMES, "i", "j", *FUNCTIONS, *CONSTANTS})
 """What no variable, argument or column of `each` can be called: it means something already."""
 
 

@@ -17,18 +17,24 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe
 from archspec.expressions import Configured, Reference
-from archspec.graph.frame import Frame, Given
+from archspec.expressions import Value as Worth
+from archspec.graph.arriving import seen
+from archspec.graph.frame import Frame
+from archspec.graph.inherited import inherited
 from archspec.graph.init import bind, check_row, parameters_of
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
 from archspec.graph.values import PLAIN, OpFactory, evaluate
+from archspec.graph.words import words_in
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
-from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, channels_of, show
+from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, show
 from archspec.ops.fields import spell
 
 MAX_ELEMENTS = 10**15
+MAX_INPUTS = 200
+"""A sum of more would be an expression too deep for Python, and a line that nobody reads."""
 
 Merged = tuple[dict[str, Data], dict[str, SpecPath]]
 
@@ -43,10 +49,12 @@ class Leaves:
         faults: list[Diagnostic],
         memory: Memory,
         init: Mapping[str, Schemes],
+        names: Mapping[str, Worth],
     ) -> None:
         self.spec = spec
         self.faults = faults
-        self.factory = OpFactory(faults, memory.ops)
+        # The names of the spec are kept as they are: what a body sees is hidden in places.
+        self.factory = OpFactory(faults, memory.ops, dict(names))
         self.nodes: list[Node] = []
         self.shapes: list[tuple[Shape, ...] | None] = []
         # What a node gives on: its shapes, or behind a fault what those would have been.
@@ -60,6 +68,11 @@ class Leaves:
         self.constant: dict[tuple[SpecPath, type[Op], str], Op] = {}  # without expressions
         self.init = init  # of the spec, by op
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
+
+    def read_by_defaults(self) -> dict[str, Worth]:
+        """The values of the spec's variables that its defaults may read, wherever they are used."""
+        words, known = words_in(self.spec.defaults), self.factory.names
+        return {name: known[name] for name in self.spec.vars if name in words & known.keys()}
 
     def flow(self, value: Value) -> Shape | None:
         """The shape that is given on as a value, or that of an input of the network."""
@@ -91,7 +104,8 @@ class Leaves:
             at_default = role not in step.sugar
             value = (defaults or {}).get(role) if at_default else step.sugar[role]
             where = ("defaults", cls.op_name, role) if at_default else step.where(role)
-            if value is None or value is False or self._is_off(role, value, where, frame):
+            names = self.factory.names if at_default else frame.names
+            if value is None or value is False or self._is_off(role, value, where, names):
                 continue
             if not cls.weighted:
                 problem = f"{role} goes with convolutions and linear layers, not with {step.op}"
@@ -101,7 +115,7 @@ class Leaves:
             if own in frame.taken:
                 self.faults.append(DuplicateName(step.at, name=own))
             frame.taken.add(own)
-            frame.previous = self._sugar(role, value, where, own, step, frame)
+            frame.previous = self._sugar(role, value, where, own, step, frame, names)
 
     def _own_node(
         self,
@@ -120,6 +134,10 @@ class Leaves:
         elif cls is not None and cls.arity == "several" and _is_alone(step):
             help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
             self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
+        elif cls is not None and len(inputs) > MAX_INPUTS:
+            problem = f"a row reads at most {MAX_INPUTS} steps, not {len(inputs)}"
+            where = step.where("from" if step.inputs else "branches")
+            self.faults.append(InvalidValue(where, problem=problem))
         elif cls is not None:
             key = (step.at, cls, "" if head is None else repr(head))
             written, places = self._attributes(step, key, head, frame)
@@ -151,18 +169,29 @@ class Leaves:
         return known
 
     def _sugar(
-        self, role: str, value: Data, where: SpecPath, name: str, step: Step, frame: Frame
+        self,
+        role: str,
+        value: Data,
+        where: SpecPath,
+        name: str,
+        step: Step,
+        frame: Frame,
+        names: Mapping[str, Worth],
     ) -> Value:
+        """What a row carries as `role`; `names` are the spec's where its defaults say so."""
         path, inputs = frame.inner(name), (frame.previous,)
         own: Mapping[str, Data] = {}
         op_name: Data = value
         if isinstance(value, dict):
             own = {k: v for k, v in value.items() if k != "op"}
             op_name = value.get("op", "dropout" if role == "dropout" else None)
-        elif role == "dropout" and not isinstance(frame.names.get(str(value)), Configured):
+        elif role == "dropout" and not isinstance(names.get(str(value)), Configured):
             op_name, own = "dropout", {"p": value}
-        op_name = self.referred(op_name, where, frame)
+        op_name = self.referred(op_name, where, names)
         head = op_name if isinstance(op_name, Configured) else None
+        cls = OPS_BY_NAME.get(str(op_name))
+        if cls is not None and where[0] == "defaults":
+            own = {key: inherited(cls, key, written) for key, written in own.items()}
         attributes = own if head is None else {**head.attributes, **own}
         if not isinstance(op_name, str):
             wanted = "the name of an op, or a mapping with `op`"
@@ -170,7 +199,6 @@ class Leaves:
             self.faults.append(fault)
             return self.add(step, name, path, role, None, attributes, inputs, frame, where, role)
         op_name = str(op_name)
-        cls = OPS_BY_NAME.get(op_name)
         if cls is None or cls.role != role:
             self.faults.append(_no_such(role, op_name, where))
             return self.add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
@@ -178,30 +206,30 @@ class Leaves:
         places = {key: (*where, key) if key in inside else where for key in attributes}
         for key, default in self.spec.defaults.get(op_name, {}).items():
             if key not in attributes and key not in SUGAR:
-                attributes = {**attributes, key: default}
+                attributes = {**attributes, key: inherited(cls, key, default)}
                 places[key] = ("defaults", op_name, key)
         op = self.factory.make(cls, attributes, places, where, self.flow(inputs[0]), frame)
         return self.add(step, name, path, op_name, op, attributes, inputs, frame, where, role, head)
 
-    def _is_off(self, role: str, value: Data, where: SpecPath, frame: Frame) -> bool:
+    def _is_off(self, role: str, value: Data, where: SpecPath, names: Mapping[str, Worth]) -> bool:
         """Whether what a row carries is an expression for `false`, or one that is faulty."""
         if not isinstance(value, str) or value in OPS_BY_NAME:
             return False
         if role == "dropout":  # a probability, most often
-            return frame.names.get(value) is False
-        return self.referred(value, where, frame) in (None, False)
+            return names.get(value) is False
+        return self.referred(value, where, names) in (None, False)
 
-    def referred(self, written: Data, where: SpecPath, frame: Frame) -> Data:
+    def referred(self, written: Data, where: SpecPath, names: Mapping[str, Worth]) -> Data:
         """The op that a text stands for: its name, or an expression that gives one, or `false`.
 
         None where the expression cannot be computed, which is told.
         """
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return written
-        if written not in frame.names and " " not in written and is_foreign(written):
+        if written not in names and " " not in written and is_foreign(written):
             return written
-        if written in frame.names or (written.strip() and not written.isidentifier()):
-            value = evaluate(written, frame.names, where, self.faults)
+        if written in names or (written.strip() and not written.isidentifier()):
+            value = evaluate(written, names, where, self.faults)
             if value is None or value is False:
                 return value
             return value if isinstance(value, Reference) else written
@@ -288,7 +316,7 @@ class Leaves:
             assert node.step is not None
             assert node.step.init is not None
             if not frame.fixed:
-                frame.names["in_channels"] = channels_of(arriving[0] or ())
+                frame.names.update(seen(arriving[0]))
             check_row(node.step.init, node, known, self.faults)
             schemes |= bind(node.step.init, frame.names, self.faults)
         return node._replace(module=node.module._replace(init=schemes)) if schemes else node
@@ -318,22 +346,21 @@ class Leaves:
 
     def _sides(self, node: Node, frame: Frame) -> str:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
-        names: dict[Value | None, str] = dict.fromkeys(node.inputs, "")
-        for name, given in frame.lookup.outputs.items():
-            value = given.value if isinstance(given, Given) else given
-            if names.get(value) == "":
-                names[value] = name
         sides = []
         for value in node.inputs:
-            if value in frame.sources:
-                name = "the input"
-            elif names[value]:
-                name = names[value]
-            else:
-                name = self.nodes[value.node].path.removeprefix(f"{frame.path}.")
+            name = "the input" if value in frame.sources else self._called(value, frame)
             verb = "is" if value in frame.sources else "gives"
             sides.append(f"{name} {verb} {show(self.flow(value) or ())}")
         return ", ".join(sides)
+
+    def _called(self, value: Value, frame: Frame) -> str:
+        """What rows of a body call the value of a node: its row, the group it ends, or its path."""
+        node, around = self.nodes[value.node], frame.lookup
+        first, *_ = node.path.removeprefix(f"{around.path}.").split(".")
+        for name in (node.step.name if node.step is not None else None, first):
+            if name is not None and around.value_of(name) == value:
+                return name
+        return node.path.removeprefix(f"{frame.path}.")
 
 
 def give(
@@ -395,7 +422,8 @@ def _merge(
     for key, value in defaults.items():
         if key not in SUGAR:
             canonical = cls.aliases.get(key, key)
-            written[canonical], places[canonical] = value, ("defaults", cls.op_name, key)
+            written[canonical] = inherited(cls, canonical, value)
+            places[canonical] = ("defaults", cls.op_name, key)
     if head is not None:
         written.update(head.attributes)
         places.update(dict.fromkeys(head.attributes, step.where("op")))

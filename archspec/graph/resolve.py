@@ -15,7 +15,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, suggest
-from archspec.expressions import UNKNOWN
+from archspec.graph.arriving import seen
 from archspec.graph.frame import NOTHING, Frame, Given, Source
 from archspec.graph.leaves import Leaves
 from archspec.graph.names import problem_with
@@ -24,7 +24,7 @@ from archspec.graph.values import evaluate, shorten
 from archspec.graph.words import words_in
 from archspec.language.model import Body, Step
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops import OPS_BY_NAME
 from archspec.ops.fields import spell
 
 MAX_WRITTEN = 200
@@ -45,6 +45,7 @@ class Resolver:
     def __init__(self, leaves: Leaves, faults: list[Diagnostic]) -> None:
         self.leaves = leaves
         self.faults = faults
+        self.steps: dict[SpecPath, frozenset[str | None]] = {}  # by body, where one is missed
         self.branching = False
         """Whether any step reads another one than the one before it."""
 
@@ -104,7 +105,7 @@ class Resolver:
     # --- what a row's own expressions see ----------------------------------------------------
 
     def see_channels(self, frame: Frame, step: Step) -> None:
-        """Outside blocks, `in_channels` is what arrives at the row."""
+        """Outside blocks, `in_channels` and the sizes are those of what arrives at the row."""
         if frame.fixed:
             return
         source: Source = frame.previous
@@ -118,7 +119,7 @@ class Resolver:
             elif name != PREVIOUS and not name.isidentifier():
                 source = self._first(step, frame) or source
         arriving = None if source is None else self.leaves.flow(source)
-        frame.names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
+        frame.names.update(seen(arriving))
 
     def _first(self, step: Step, frame: Frame) -> Source:
         """The first value that a step reads, where that is known; nothing is told."""
@@ -238,11 +239,10 @@ class Resolver:
             return frame.previous
         if name in known.outputs:
             return known.outputs[name]
-        steps = body.steps if body is not None else ()
         problem = f"there is no step `{shorten(name)}` before this one in its body"
         if name == step.name:
             problem, help_ = f"`{shorten(name)}` cannot read its own output", ""
-        elif any(other.name == name for other in steps):
+        elif body is not None and name in self._steps_of(body):
             problem = f"`{name}` comes later: a step reads those before it, so there are no cycles"
             help_ = f"move `{name}` before this row"
         elif name == INPUT_NAME:
@@ -251,6 +251,11 @@ class Resolver:
         else:
             help_ = as_step(name) or suggest(name, self._names_in(known))
         raise _Missing(UnknownStep(where, problem=problem, help=help_))
+
+    def _steps_of(self, body: Body) -> frozenset[str | None]:
+        if body.at not in self.steps:
+            self.steps[body.at] = frozenset([step.name for step in body.steps])
+        return self.steps[body.at]
 
     def _names_in(self, frame: Frame) -> Iterator[str]:
         if not frame.inputs:

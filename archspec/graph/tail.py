@@ -87,7 +87,7 @@ def _replaced(network: Network, tail: Sequence[Node], names: Mapping[str, Worth]
         return None
     nodes, shapes, twins = list(network.nodes), list(network.shapes), list(network.twins)
     changed = network._replace(vars={name: names[name] for name in network.vars})
-    factory = OpFactory([], {})
+    factory = OpFactory([], {}, names)
     body = _Body({**names})
     for node in tail:
         arriving = changed.arriving(node)

@@ -18,9 +18,12 @@ def unused(spec: Spec) -> Iterator[Diagnostic]:
     """A warning for each."""
     spec = spec.family or spec
     every = [step for body in _bodies(spec) for step in body.every_step()]
-    yield from _variables(spec)
-    yield from _blocks(spec, every)
-    yield from _defaults(spec, every)
+    if spec.vars or spec.blocks:
+        read = _read(spec.body)
+        yield from _variables(spec, read)
+        yield from _blocks(spec, every, read)
+    if spec.defaults:
+        yield from _defaults(spec, every)
     yield from _columns(every)
 
 
@@ -46,11 +49,11 @@ def _computes(name: str) -> bool:
     return "{" in name or " if " in name
 
 
-def _variables(spec: Spec) -> Iterator[Diagnostic]:
+def _variables(spec: Spec, own: frozenset[str]) -> Iterator[Diagnostic]:
     """Blocks do not see them; claims do."""
     variants = spec.variants.values()
     defaults = [list(values.values()) for values in spec.defaults.values()]
-    read = _read(spec.body) | words_in(spec.input, defaults, spec.init)
+    read = own | words_in(spec.input, defaults, spec.init)
     read |= words_in([variant.input for variant in variants])
     read |= words_in([claim.value for claim in spec.claims])
     read |= words_in([claim.value for variant in variants for claim in variant.claims])
@@ -71,9 +74,9 @@ def _not_in(read: frozenset[str], written: Mapping[str, object]) -> Iterator[str
             yield name
 
 
-def _blocks(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
+def _blocks(spec: Spec, every: Sequence[Step], own: frozenset[str]) -> Iterator[Diagnostic]:
     given = [list(variant.vars.values()) for variant in spec.variants.values()]
-    named = _read(spec.body) | words_in(list(spec.vars.values()), given)
+    named = own | words_in(list(spec.vars.values()), given)
     reached = set(named & spec.blocks.keys())
     pending = list(reached)
     while pending:
@@ -119,13 +122,14 @@ def _columns(every: Sequence[Step]) -> Iterator[Diagnostic]:
     """Columns of a table that stands in its row; a variable's may be there for other rows."""
     for step in every:
         rows = None if step.control is None else step.control.each
-        if step.control is None or not isinstance(rows, list) or not rows:
+        if step.control is None or not isinstance(rows, list | Mapping) or not rows:
             continue
-        if not isinstance(rows[0], Mapping):
+        columns, *place = (rows,) if isinstance(rows, Mapping) else (rows[0], 0)
+        if not isinstance(columns, Mapping):
             continue
         once = step._replace(control=step.control._replace(each=None))
         read = _read(Body(step.at, (once,)))
-        for column in rows[0]:
+        for column in columns:
             if column not in read:
-                where = (*step.where("each"), 0, column)
+                where = (*step.where("each"), *place, column)
                 yield Unused(where, on_key=True, what="column", name=column, of="")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from math import prod
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -30,6 +31,8 @@ from archspec.expressions import (
     Word,
     extent,
 )
+from archspec.graph.arriving import seen
+from archspec.graph.inherited import Inherited, Row
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape, channels_of
@@ -83,6 +86,15 @@ def _filled(
     if type(found) in (list, dict):
         held.append(extent(found)[0])
     return found
+
+
+def as_rows(table: Any) -> Any:
+    """The rows of a table that may be written by its columns; anything else is left as it is."""
+    if not isinstance(table, dict) or not all(isinstance(c, list) for c in table.values()):
+        return table
+    if len({len(cells) for cells in table.values()}) != 1:
+        return table
+    return [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
 
 
 def _configured(
@@ -147,6 +159,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_AS_THEY_ARE = (int, Inherited)
 PLAIN = (int, float, bool)
 """What an attribute is without anything to compute."""
 
@@ -160,11 +173,20 @@ class Names(Protocol):
 
 
 class OpFactory:
-    """Makes ops from what is written; equal ones are one, over all networks that share `made`."""
+    """Makes ops from what is written; equal ones are one, over all networks that share `made`.
 
-    def __init__(self, faults: list[Diagnostic], made: dict[Any, Op]) -> None:
+    `names` are those of the spec, which its defaults see.
+    """
+
+    def __init__(
+        self,
+        faults: list[Diagnostic],
+        made: dict[Any, Op],
+        names: Mapping[str, Value] = MappingProxyType({}),
+    ) -> None:
         self.faults = faults
         self.made = made
+        self.names = names
 
     def make(
         self,
@@ -178,22 +200,28 @@ class OpFactory:
         """An op with its attributes, or None where one of them is faulty.
 
         `places` says where each attribute stands; `row` is where a missing one is missed.
-        Expressions see the body's names; outside blocks, `in_channels` is what arrives at the row.
+        Expressions see the body's names, and outside blocks what arrives at the row.
         """
         names = body.names
         if not body.fixed and any(type(value) not in PLAIN for value in written.values()):
-            names["in_channels"] = UNKNOWN if arriving is None else channels_of(arriving)
+            names.update(seen(arriving))
         before = len(self.faults)
         values = {
             key: value
-            if type(value) is int or key not in cls.model_fields or _is_word(cls, key, value)
+            if type(value) in _AS_THEY_ARE
+            or key not in cls.model_fields
+            or _is_word(cls, key, value)
             else evaluate(value, seen_by(cls, key, value, names), places[key], self.faults)
             for key, value in written.items()
         }
+        waiting = [key for key, value in values.items() if type(value) is Inherited]
+        if waiting:
+            self._compute(waiting, cls, values, written, places, arriving)
         faulty = len(self.faults) > before
         if faulty:
             _hint_at_words(cls, written, self.faults[before:], places)
-        unsure = faulty or None in values.values()
+        incomplete = len(values) < len(written)  # why has been told
+        unsure = faulty or incomplete or None in values.values()
         key = None if unsure else (cls, repr(values), *map(type, values.values()))
         if key in self.made:
             return self.made[key]
@@ -213,7 +241,27 @@ class OpFactory:
             return None
         if key is not None:
             self.made[key] = op
-        return None if faulty else op
+        return None if faulty or incomplete else op
+
+    def _compute(
+        self,
+        waiting: Sequence[str],
+        cls: type[Op],
+        values: dict[str, Any],
+        written: Mapping[str, Data],
+        places: Mapping[str, SpecPath],
+        arriving: Shape | None,
+    ) -> None:
+        """Put what they are worth in the places of defaults; take out what cannot be computed."""
+        names = {**self.names, **seen(arriving)}
+        given = {key: value for key, value in values.items() if key not in waiting}
+        row = Row(cls, written, given, names, places, self.faults, evaluate)
+        for key in waiting:
+            if key not in cls.model_fields:
+                continue
+            values[key] = row.value(key)
+            if values[key] is UNKNOWN:
+                del values[key]
 
     def check(
         self,
@@ -260,6 +308,8 @@ class OpFactory:
         for problem in problems:
             key = str(problem["loc"][0]) if problem["loc"] else ""
             place = places.get(key)
+            if problem["type"] == "missing" and place:
+                continue  # its default cannot be computed, and that has been told
             if place and any(where[: len(place)] == place for where in told):
                 continue  # its expression is faulty, and that has been told
             if problem["type"] == "missing" and (row is None or did_you_mean(key) in misspelt):

@@ -45,7 +45,7 @@ class Walker:
         faults += declared.check(spec)
         faults += readings.check(spec)
         schemes = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
-        self.leaves = Leaves(spec, shape, faults, memory, schemes)
+        self.leaves = Leaves(spec, shape, faults, memory, schemes, names)
         self.resolver = Resolver(self.leaves, faults)
         self.bounds = Bounds(spec, self.leaves.nodes, faults)
         self.conditions = Conditions(self.resolver, self.bounds, faults)
@@ -197,14 +197,21 @@ class Walker:
         everywhere, chained = self._everywhere(step, rows), step._replace(inputs=None, keys=None)
         may_chain = not speaks_of_places(step, rows[0] if rows else ())
         alone = step.control is not None and step.control.repeat is None
+        steady = _steadiness(step) if name is None and not everywhere else None
         for index, row in enumerate(rows):
             names.update(row)
+            alike = None
             for i in range(self.conditions.times(step, frame)):
                 self.bounds.count(step, frame)
                 if self.bounds.is_over():
                     break
+                work, start = self.bounds.work, len(self.leaves.nodes)
                 names["i"] = index if alone else i
-                if not self.conditions.wanted(step, frame):
+                if alike and not steady and not self.blocks.is_given(alike, step, frame):
+                    alike, steady = None, None
+                if alike and (again := self.blocks.once_more(alike, frame)):
+                    places.append(Given(again))
+                elif not self.conditions.wanted(step, frame):
                     self._drop(step if everywhere else chained, body, frame, name)
                 elif places and may_chain and _chains(frame.children[-1:]):
                     arriving = tuple(map(value_of, places[-1].parts.values()))
@@ -214,6 +221,9 @@ class Walker:
                     current = step if everywhere or not places else chained
                     places.append(_whole(self._once(current, body, frame, name)))
                 names["j"] += 1  # type: ignore[operator]  # set here, a number
+                if i and steady is not None and alike is None and places:
+                    work = self.bounds.work - work
+                    alike = self.blocks.alike(frame.children[-1], start, work)
         frame.shared = shared
         for key in own:
             names.pop(key, None)
@@ -417,7 +427,7 @@ class Walker:
             cls = OPS_BY_NAME.get(step.op)
             if cls is None:
                 self.resolver.see_channels(frame, step)
-                op = self.leaves.referred(step.op, step.where("op"), frame)
+                op = self.leaves.referred(step.op, step.where("op"), frame.names)
                 if isinstance(op, str):
                     head = op if isinstance(op, Configured) else None
                     cls, block = OPS_BY_NAME.get(str(op)), self.spec.blocks.get(str(op))
@@ -518,6 +528,19 @@ def _is_beside(branch: Step | Body) -> bool:
 
 def _present(inputs: Sequence[Source]) -> tuple[Value, ...]:
     return tuple([value for value in inputs if value is not None])
+
+
+def _steadiness(step: Step) -> bool | None:
+    """Whether each place of a repeated row is given the same whatever its number is.
+
+    None where it may not be there, or have something else beside its op.
+    """
+    conditional = step.control is None or step.control.when is not None
+    if conditional or step.branches is not None or step.init is not None or step.body is not None:
+        return None
+    if not words_in(step.op).isdisjoint({"i", "j"}):
+        return None
+    return words_in(step.attributes, step.sugar).isdisjoint({"i", "j"})
 
 
 def _whole(given: Source | Given) -> Given:

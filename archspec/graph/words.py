@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_WORDLESS = frozenset({int, float, bool, type(None)})
 
 
 def words_in(*values: object) -> frozenset[str]:
@@ -17,9 +18,11 @@ def words_in(*values: object) -> frozenset[str]:
 def _found(pending: list[object]) -> Iterator[str]:
     while pending:
         item = pending.pop()
+        if type(item) in _WORDLESS:  # most there are, and asking further takes its time
+            continue
         if isinstance(item, str):
             yield from _WORD.findall(item)
-        elif isinstance(item, Mapping):
-            pending += [*item, *item.values()]
         elif isinstance(item, list | tuple):
             pending += item
+        elif isinstance(item, Mapping):
+            pending += [*item, *item.values()]

@@ -272,7 +272,8 @@ class RowParser:
             problem = "`beside` makes branches, `repeat` and `each` a chain: a row has one of them"
             self.fault(InvalidValue, step.where("beside"), problem=problem)
             beside = None
-        each = self.table(each, step.where("each")) if type(each) is dict else each
+        if type(each) is dict and not (each and _may_be_columns(each)):
+            each = self.table(each, step.where("each"))
         beside = self.table(beside, step.where("beside")) if type(beside) is dict else beside
         return Control(when, repeat, each, beside, self.otherwise(row, step))
 
@@ -422,3 +423,9 @@ def _as_source(value: Data) -> str:
 
 def _is_name(value: Data) -> bool:
     return isinstance(value, str)
+
+
+def _may_be_columns(columns: Mapping[str, Data]) -> bool:
+    """Whether columns are lists, or texts that may give lists: how long these are is not known."""
+    kinds = {type(cells) for cells in columns.values()}
+    return str in kinds and kinds <= {str, list}

@@ -7,6 +7,7 @@ needs no recursion, so neither nesting nor size can hurt.
 
 import re
 from array import array
+from itertools import count as count_from
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -196,18 +197,22 @@ class _Reader:
         self.stack: list[_Level] = []
 
     def run(self, text: str) -> None:
+        loader = _LOADER(text)
         try:
-            for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+            for count in count_from(0):
+                event = loader.get_event()
                 if count > MAX_VALUES:
                     self.fault(TooManyValues, event, limit=MAX_VALUES)
                     return
                 handler = _HANDLERS.get(type(event))
                 if handler:
                     handler(self, event)
-                if len(self.faults) >= MAX_FAULTS:
+                if type(event) is yaml.StreamEndEvent or len(self.faults) >= MAX_FAULTS:
                     return
         except _Stop:
             return
+        finally:
+            loader.dispose()
 
     def fault(self, kind: type[Diagnostic], event: Any, **facts: Any) -> None:
         mark = event.start_mark

@@ -68,7 +68,8 @@ def _checked(subject: Subject, name: str, value: float) -> Check | None:
 
 
 def _differences(subject: Subject, called: str) -> Iterator[Difference]:
-    for prove in (prove_parameters, prove_constants, prove_beginnings, prove_shapes):
+    # Beginnings come first: they leave a network to the others.
+    for prove in (prove_beginnings, prove_parameters, prove_constants, prove_shapes):
         try:
             proof = prove(subject)
         except Exception as error:  # noqa: BLE001 - what a faulty module raises is a finding

@@ -34,8 +34,7 @@ def prove_beginnings(subject: Subject) -> Proof:
     Numbers that are not drawn are compared, of those that are how they are drawn. Nothing begins
     in another way because it is drawn, or set, once more.
     """
-    with Drawing() as made:
-        state = subject.construct().state_dict()
+    made, state = subject.begun()
     found: list[Difference] = []
     seen = said = 0
     known: dict[Hashable, Beginning] = {}

@@ -156,13 +156,14 @@ def _trace(
 
 
 def _wider(subject: Subject, candidates: Sequence[Candidate], trace: Trace) -> Trace:
-    """The trace on a strip so broad that some unit sees no padding: a field and a stride.
+    """The trace on a strip so broad that some unit sees no padding: a field and three strides.
 
-    It is as broad as the network's own input, or a multiple of that.
+    Of a period of units some may see nothing, and a crop may take others away. It is as broad as
+    the network's own input, or a multiple of that.
     """
     own = subject.input_shape[2 - trace.axis]
     across = [candidate.axes[1 - trace.axis] for candidate in candidates]
-    widest = int(max(along.size + along.stride for along in across))
+    widest = int(max(along.size + 3 * along.stride for along in across))
     return trace._replace(breadth=max(trace.breadth, own * -(-widest // own)))
 
 

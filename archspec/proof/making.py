@@ -1,7 +1,8 @@
 """Networks that are made without numbers, or with given ones: drawing them costs seconds."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,15 +22,22 @@ def made_on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
             return construct().to("meta")
 
 
-def in_training(network: nn.Module) -> nn.Module:
-    """The network, on the meta device, in training mode.
+@contextmanager
+def in_training(network: nn.Module) -> Iterator[nn.Module]:
+    """A network on the meta device, in training mode for a while.
 
     A batch norm without momentum divides by how many batches it has seen: that is no number there.
     """
-    for module in network.modules():
-        if isinstance(module, _BatchNorm) and module.momentum is None:
-            module.momentum = 0.0
-    return network.train()
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    without = [norm for norm in norms if norm.momentum is None]
+    for norm in without:
+        norm.momentum = 0.0
+    try:
+        yield network.train()
+    finally:
+        network.eval()
+        for norm in without:
+            norm.momentum = None
 
 
 class _Undrawn(TorchFunctionMode):
@@ -145,29 +153,36 @@ class _BatchNormInShape(torch.autograd.Function):
         return torch.empty_like(x), scale, shift
 
 
-def skeleton(construct: Callable[[], nn.Module]) -> nn.Module:
-    """A new network to put a whole state into: only constants, if it has some, are numbers yet."""
-    network = made_on_meta(construct)
-    return construct() if _holds_more_than_state(network) else network
-
-
 def with_state(construct: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
     """A new network in evaluation mode with these very tensors, copied nowhere."""
-    network = skeleton(construct)
+    network = made_on_meta(construct)
+    if holds_more_than_state(network):
+        network = construct()  # only its constants are numbers yet
     assign(network, state)
     return network.eval()
 
 
 def assign(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put these very tensors into a network: those of its state_dict, no other, none left out."""
+    """Put these very tensors into a network: those of its state_dict, no other, none left out.
+
+    Each module is given its own: a whole network goes through all names for every module in it.
+    """
     named = network.state_dict()
-    loaded = OrderedDict(state)
+    odd = sorted(named.keys() ^ state.keys())
+    if odd:
+        raise RuntimeError(f"{odd[0]} is on one side only")
     # Versions of modules: without them some take the tensors for those of an older version.
-    loaded._metadata = getattr(named, "_metadata", None)  # type: ignore[attr-defined]  # noqa: SLF001 - so torch has it
-    network.load_state_dict(loaded, strict=True, assign=True)
+    versions: Mapping[str, Any] = getattr(named, "_metadata", {})
+    own: dict[str, OrderedDict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        path, _, last = name.rpartition(".")
+        own.setdefault(path, OrderedDict())[last] = tensor
+    for path, tensors in own.items():
+        tensors._metadata = {"": versions.get(path, {})}  # type: ignore[attr-defined]  # noqa: SLF001 - so torch has it
+        network.get_submodule(path).load_state_dict(tensors, strict=False, assign=True)
 
 
-def _holds_more_than_state(network: nn.Module) -> bool:
+def holds_more_than_state(network: nn.Module) -> bool:
     """Whether a state_dict leaves out tensors of a network: constants it has computed."""
     saved = network.state_dict().keys()
     if any(name not in saved for name, _ in network.named_buffers(remove_duplicate=False)):

@@ -68,7 +68,7 @@ def _run(subject: Subject) -> tuple[Sizes, Sizes, list[tuple[int, ...]]]:
         with _watched(subject.meta, given, taken) as network:
             outputs = [tuple(tensor.shape[1:]) for tensor in tensors_of(network(x))]
         if subject.network.training_only:
-            with _watched(in_training(subject.on_meta()), given, taken) as network:
+            with in_training(subject.meta) as meta, _watched(meta, given, taken) as network:
                 network(x)
     return given, taken, outputs
 
@@ -115,10 +115,9 @@ def prove_parameters(subject: Subject) -> Proof:
     got = {name: _kind(tuple(t.shape), trained=name in trained) for name, t in held.items()}
     computed_tensors = subject.tensors.items()
     wanted = {name: _kind(t.shape, trained=t.trainable) for name, t in computed_tensors}
-    names = sorted(wanted.keys() | got.keys(), key=list({**wanted, **got}).index)
     found = [
         Difference(name, wanted.get(name, "no such tensor"), got.get(name, "no such tensor"))
-        for name in names
+        for name in {**wanted, **got}
         if wanted.get(name) != got.get(name)
     ]
     totals = subject.check.totals
@@ -193,21 +192,21 @@ def prove_gradients(subject: Subject) -> Proof:
 
     A step from which no output follows is not run; its parameters are there, and get none.
     """
-    network = in_training(subject.on_meta())
-    parameters = dict(network.named_parameters())
+    parameters = dict(subject.meta.named_parameters())
     if not parameters:
         return not_applicable("gradients", "there is no parameter")
     wanted = {name: p for name, p in parameters.items() if name not in subject.idle}
     if not wanted:
         return not_applicable("gradients", "no output follows from a step that has parameters")
-    with NormsInShape():
+    with in_training(subject.meta) as network, NormsInShape():
         outputs = tensors_of(network(torch.empty(BATCH, *subject.input_shape, device="meta")))
-    torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
+        torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's own
     found = [
         Difference(name, "a gradient", "none")
         for name, parameter in wanted.items()
         if parameter.grad is None
     ]
+    network.zero_grad()
     if found:
         return verdict("gradients", f"{len(found)} of {len(wanted)} get none", found)
     text = f"all {counted(len(wanted), 'parameter tensor')} get one"

@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -19,11 +19,21 @@ from archspec.analysis.results import Results
 from archspec.api import Check
 from archspec.graph.network import Module, Network
 from archspec.ops.base import Tensor as Computed
-from archspec.proof.making import ShapesOnly, in_training, made_on_meta, with_state
+from archspec.proof.drawing import Drawing
+from archspec.proof.making import (
+    ShapesOnly,
+    assign,
+    holds_more_than_state,
+    in_training,
+    made_on_meta,
+    with_state,
+)
 from archspec.proof.weights import random_state
 
 Effort = Literal["quick", "normal", "full"]
 State = dict[str, Tensor]
+MOST_MACS = 1e9
+"""For more than so many of them a picture, `--quick` takes a step of training on smaller ones."""
 
 
 class ProofError(Exception):
@@ -102,18 +112,52 @@ class Subject:
         """A new network."""
         return self.maker(**self.arguments)
 
-    def on_meta(self) -> nn.Module:
-        """A new network in evaluation mode whose tensors have shapes and no numbers."""
-        return made_on_meta(self.construct).eval()
-
     @cached_property
     def meta(self) -> nn.Module:
-        """A network like `on_meta`, for everybody who leaves it as it is."""
-        return self.on_meta()
+        """A network in evaluation mode whose tensors have shapes and no numbers.
+
+        It is for everybody, who leave it as it is.
+        """
+        return made_on_meta(self.construct).eval()
+
+    def begun(self) -> tuple[Drawing, State]:
+        """What a constructor does to the tensors of a new network, and these.
+
+        Without them that network is `meta`, if there is none yet.
+        """
+        with Drawing() as made:
+            network = self.construct()
+        state = network.state_dict()
+        if "meta" not in vars(self):
+            self.meta = network.to("meta").eval()
+        return made, state
 
     def with_state(self, state: Mapping[str, Tensor]) -> nn.Module:
         """A new network in evaluation mode with these very tensors."""
         return with_state(self.construct, state)
+
+    @contextmanager
+    def filled(self, state: Mapping[str, Tensor]) -> Iterator[nn.Module]:
+        """A network in evaluation mode with these very tensors, for a while.
+
+        It is always the same one: a thousand blocks take long to be made.
+        """
+        if holds_more_than_state(self.meta):
+            yield self.with_state(state)
+            return
+        assign(self._shell, state)
+        try:
+            yield self._shell.eval()
+        finally:
+            self._shell.to("meta")
+
+    @cached_property
+    def _shell(self) -> nn.Module:
+        return made_on_meta(self.construct)
+
+    def unfilled(self) -> nn.Module:
+        """A network to put a whole state into, for whoever leaves this one as it is."""
+        return self.construct() if holds_more_than_state(self.meta) else self.meta
 
     @cached_property
     def state(self) -> State:
@@ -145,8 +189,8 @@ class Subject:
     def accepts(self, shape: tuple[int, ...], *, training: bool = False) -> str | None:
         """Why the network cannot be run on two inputs of that shape, None where it can."""
         try:
-            with torch.no_grad(), ShapesOnly():
-                network = in_training(self.on_meta()) if training else self.meta
+            mode = in_training(self.meta) if training else nullcontext(self.meta)
+            with torch.no_grad(), ShapesOnly(), mode as network:
                 network(torch.empty(2, *shape, device="meta"))
         except Exception as error:  # noqa: BLE001 - what a network raises on a wrong size is its own
             return first_line(error)
@@ -159,7 +203,12 @@ class Subject:
         sizes = (self.size, self._small_size()) if len(own) == 3 else ()
         small = min(sizes, default=own, key=prod)
         heads = bool(self.network.training_only)
-        return own if heads and self.accepts(small, training=True) else small
+        small = own if heads and self.accepts(small, training=True) else small
+        half = (small[0], *(side // 2 for side in small[1:]))
+        takes_long = (self.check.totals.macs or 0) * prod(small) / prod(own) > MOST_MACS
+        if self.effort != "quick" or not takes_long or len(own) != 3:
+            return small
+        return small if self.accepts(half, training=True) else half
 
     def _executed_size(self, size: int | None) -> tuple[int, ...]:
         own = self.input_shape

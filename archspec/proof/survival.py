@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, fx, nn
 
 from archspec.api import write
+from archspec.graph.arriving import SIZES
 from archspec.graph.build import build as build_network
+from archspec.graph.words import words_in
 from archspec.ops import show
 from archspec.proof.beginnings import prove_beginnings
 from archspec.proof.certificate import Difference, Proof, not_applicable, verdict
 from archspec.proof.constants import prove_constants
-from archspec.proof.making import ShapesOnly, assign, skeleton
+from archspec.proof.making import ShapesOnly, assign
 from archspec.proof.structure import prove_parameters, prove_shapes
 from archspec.proof.subject import Subject, imported, tensors_of
 from archspec.proof.weights import in_precision
@@ -46,7 +48,7 @@ class Trial:
         if next(self.compare(nearby, TOLERANCE / 10), None) is not None:
             self.state = in_precision(self.state, torch.float64)
             self.x = self.x.double()
-            self.network = subject.with_state(self.state)
+            assign(self.network, self.state)
             self.expected = self.run(self.network)
 
     def run(self, network: Callable[[Tensor], object], x: Tensor | None = None) -> list[Tensor]:
@@ -104,7 +106,7 @@ def prove_copy(trial: Trial) -> Proof:
 def prove_pickle(trial: Trial) -> Proof:
     """A pickled network comes back once its module is imported anew, and computes the same."""
     subject = trial.subject
-    data = pickle.dumps(skeleton(subject.construct))
+    data = pickle.dumps(subject.unfilled())
     with _imported_anew(subject):
         network: nn.Module = pickle.loads(data)  # noqa: S301 - written on the line before
     assign(network, trial.state)
@@ -124,7 +126,7 @@ def prove_alone(trial: Trial) -> Proof:
         return not_applicable(claim, "the module on trial was given")
     with imported(write(subject.check)) as (module, folder):
         alone = subject.written_as(module, folder)
-        compared = (prove_parameters, prove_constants, prove_beginnings, prove_shapes)
+        compared = (prove_beginnings, prove_parameters, prove_constants, prove_shapes)
         proofs = [prove(alone) for prove in compared]
         found = [difference for proof in proofs for difference in proof.differences]
         found += trial.compare(trial.run(alone.with_state(trial.state))) if not found else ()
@@ -149,9 +151,9 @@ def prove_channels_last(trial: Trial) -> Proof:
     claim = "channels_last"
     if trial.x.dim() != 4:
         return not_applicable(claim, "the input is no picture")
-    network = trial.subject.with_state(trial.state)
-    network.to(memory_format=torch.channels_last)
-    outputs = trial.run(network, trial.x.to(memory_format=torch.channels_last))
+    with trial.subject.filled(trial.state) as network:
+        network.to(memory_format=torch.channels_last)
+        outputs = trial.run(network, trial.x.to(memory_format=torch.channels_last))
     return verdict(claim, "the same output", trial.compare(outputs, TOLERANCE))
 
 
@@ -160,6 +162,8 @@ def prove_other_size(subject: Subject) -> Proof:
     claim = "another_size"
     if len(subject.input_shape) != 3:
         return not_applicable(claim, "the input is no picture")
+    if not words_in(subject.network.spec).isdisjoint(SIZES):
+        return not_applicable(claim, "its rows follow from the size of the pictures")
     channels, height, width = subject.input_shape
     larger = (channels, height + 32, width + 64)
     if subject.accepts(larger) is not None:

@@ -147,16 +147,16 @@ def _executed(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> Ste
     """What the code does."""
     buffers = {name for name in weights if name not in subject.trained}
     copies = {name: t.clone() if name in buffers else t for name, t in weights.items()}
-    network = subject.with_state(copies)
-    with FixedChance(), torch.no_grad():
-        evaluated = tensors_of(network(x.clone()))
-    network.train()
-    with FixedChance():
-        outputs = tensors_of(network(x.clone()))
-    found = dict(network.named_parameters(remove_duplicate=False))
-    wanted = {name: found[name] for name in sorted(subject.trained) if name in found}
-    gradients = _gradients(outputs, wanted)
-    held = {name: t for name, t in network.state_dict().items() if name not in found}
+    with subject.filled(copies) as network:
+        with FixedChance(), torch.no_grad():
+            evaluated = tensors_of(network(x.clone()))
+        network.train()
+        with FixedChance():
+            outputs = tensors_of(network(x.clone()))
+        found = dict(network.named_parameters(remove_duplicate=False))
+        wanted = {name: found[name] for name in sorted(subject.trained) if name in found}
+        gradients = _gradients(outputs, wanted)
+        held = {name: t for name, t in network.state_dict().items() if name not in found}
     return Step(_placed(outputs), gradients, held, _placed(evaluated, "evaluation: "))
 
 

@@ -12,7 +12,7 @@ from archspec.analysis.claims import ClaimResult
 from archspec.analysis.receptive_field import Field, as_numbers
 from archspec.analysis.sums import Sums
 from archspec.diagnostics import Diagnostic
-from archspec.expressions import Value
+from archspec.expressions import UNKNOWN, Value
 from archspec.graph.network import Network, Node, Scope
 from archspec.report.places import Places
 
@@ -134,10 +134,12 @@ def _scope(check: "Check", sums: Sums, scope: Scope) -> dict[str, Any]:
     }
 
 
-def _plain(value: Value) -> Any:
+def _plain(value: Value | None) -> Any:
     """An argument as JSON has it; ops and blocks by their names."""
-    if isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, str | bool | int | float):
         return value
+    if value is UNKNOWN:
+        return None  # why has been told
     if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
     return [_plain(inner) for inner in value]

@@ -26,9 +26,11 @@ class Reading:
         inputs = inputs_of(item)
         if inputs == (before,):
             return ""
-        names = self.names(inputs, body)
-        if len(names) > _MOST_NAMED:
-            names = [*names[:2], self._page.ellipsis, f"{names[-1]} ({len(names)})"]
+        count = len(inputs)
+        shown = inputs if count <= _MOST_NAMED else (*inputs[:2], inputs[-1])
+        names = self.names(shown, body)
+        if count > _MOST_NAMED:
+            names = [*names[:2], self._page.ellipsis, f"{names[-1]} ({count})"]
         return f"{self._page.back_arrow} {', '.join(names)}"
 
     def names(self, inputs: Sequence[Value], body: Scope) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec.api import Check
 from archspec.diagnostics.language import UnusedStep
+from archspec.graph.inherited import Inherited, inherited
 from archspec.graph.network import Network
 from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts
@@ -27,7 +28,12 @@ CONSTRUCTS = (
     *("norm: on a row", "activation: on a row", "dropout: on a row", "sugar: in defaults"),
     *("sugar: expression", "sugar: false", "defaults", "outputs: one", "outputs: several"),
     *("outputs: training_only", "outputs: optional", "init: of a row", "init: of an op"),
-    *("op with attributes: variable", "op with attributes: argument"),
+    *(
+        "each: columns",
+        "defaults: computed",
+        "op with attributes: variable",
+        "op with attributes: argument",
+    ),
     *("op with attributes: column", "op with attributes: given"),
     *("input: variable", "description or source"),
     *("family", "family: other inputs", "family: ~ in vars", "rows in a table"),
@@ -147,6 +153,8 @@ def _repeating(row: Mapping[str, Any]) -> Iterator[str]:
     table = row.get("each")
     if isinstance(table, str):
         yield "each: variable"
+    elif isinstance(table, dict):
+        yield "each: columns"
     elif isinstance(table, list):
         yield (
             "each: empty"
@@ -184,7 +192,10 @@ def _of_block(block: Mapping[str, Any], blocks: Mapping[str, Any]) -> Iterator[s
 
 
 def _of_spec(data: Mapping[str, Any]) -> Iterator[str]:
-    for attributes in data.get("defaults", {}).values():
+    for op, attributes in data.get("defaults", {}).items():
+        cls = OPS_BY_NAME[op]
+        if any(type(inherited(cls, key, value)) is Inherited for key, value in attributes.items()):
+            yield "defaults: computed"
         yield "sugar: in defaults" if set(attributes) & set(SUGAR) else "defaults"
     if data.get("init"):
         yield "init: of an op"

@@ -4,10 +4,11 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+from archspec.graph.inherited import default_of
 from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts, growth, paths
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, places, sites
-from tests.fuzz.lifting import vary
+from tests.fuzz.lifting import in_terms_of, vary
 from tests.fuzz.samples import SAMPLERS
 from tests.fuzz.sampling import sample
 
@@ -27,6 +28,39 @@ def defaults(draft: Draft) -> bool:
             return False
         key = rng.choice(keys)
         draft.by_default(row["op"], {key: row.pop(key)})
+        return True
+
+    return draft.propose(change)
+
+
+def computed_defaults(draft: Draft) -> bool:
+    """An attribute follows from another one, or from a variable, for all rows of its op."""
+    rng = draft.rng
+    found = [s for s in sites(draft.data) if s.row.get("op") in OPS_BY_NAME]
+    if not found:
+        return False
+    site = rng.choice(found)
+
+    def change() -> bool:
+        row = draft.site_now(site).row
+        op = OPS_BY_NAME[row["op"]]
+        numbers = {k: v for k, v in row.items() if type(v) is int and k in op.model_fields}
+        if not numbers:
+            return False
+        key, value = rng.choice(list(numbers.items()))
+        others = {k: numbers.get(k, default_of(op, k)) for k in op.model_fields if k != key}
+        known = {name: number for name, number in others.items() if type(number) is int}
+        if known and rng.random() < 0.7:
+            name = rng.choice(list(known))
+            written = in_terms_of(rng, name, known[name], value)
+        else:
+            name = rng.choice((key, draft.fresh("size", "w"), *op.model_fields))
+            if name in str(draft.data.get("vars", {})):
+                return False
+            draft.declare(None, {name: value})
+            written = name if name == key or name not in op.model_fields else f"{name} + 1"
+        draft.by_default(row["op"], {key: written})
+        del row[key]
         return True
 
     return draft.propose(change)

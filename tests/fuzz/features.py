@@ -49,6 +49,7 @@ def _conditions(draft: Draft, site: Site) -> list[str]:
     rng = draft.rng
     number = rng.randint(1, 8)
     found = [f"in_channels {sign} {number}" for sign in (">", "!=", "<=")]
+    found += [f"in_height > {number}", f"in_width != {number}"]
     names: dict[str, Any] = dict(draft.data.get("vars", {}))
     if site.place.block is not None:
         block = draft.data["blocks"][site.place.block]
@@ -86,6 +87,33 @@ def repetition(draft: Draft) -> bool:
         return True
 
     return draft.propose(change)
+
+
+def by_columns(draft: Draft) -> bool:
+    """A table is written by its columns, one of which may be a variable."""
+    rng = draft.rng
+    found = [s for s in loops(draft.data) if _is_table(s.row.get("each"))]
+    if not found:
+        return False
+    site = rng.choice(found)
+
+    def change() -> bool:
+        now = draft.site_now(site)
+        lines = now.row["each"]
+        columns: dict[str, Any] = {key: [line[key] for line in lines] for key in lines[0]}
+        if rng.random() < 0.6:
+            key = rng.choice(list(columns))
+            name = draft.fresh("widths", "column")
+            draft.declare(now.place.block, {name: columns[key]})
+            columns[key] = rng.choice((name, name, f"{name}[:]"))
+        now.row["each"] = columns
+        return True
+
+    return draft.propose(change)
+
+
+def _is_table(table: Any) -> bool:
+    return isinstance(table, list) and bool(table) and bool(table[0])
 
 
 def longer(draft: Draft) -> bool:
@@ -213,7 +241,7 @@ def table(draft: Draft) -> bool:
     return draft.propose(change)
 
 
-def by_columns(draft: Draft) -> bool:
+def all_by_columns(draft: Draft) -> bool:
     """Tables in rows are written by their columns: lists of equal length."""
 
     def change() -> None:

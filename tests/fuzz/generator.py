@@ -73,9 +73,11 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (features.condition, 4),
     (features.repetition, 4),
     (features.longer, 3),
+    (features.by_columns, 3),
     (features.sugar, 4),
     (features.default_sugar, 1),
     (declarations.defaults, 2),
+    (declarations.computed_defaults, 3),
     (declarations.role_defaults, 2),
     (declarations.variable_input, 1),
     (declarations.texts, 1),
@@ -118,7 +120,7 @@ def make(seed: int, number: int) -> Made:
         plant(draft, aim)
     _grow(draft, rng.choice((0, 3, 8, 15, 30)))
     if rng.random() < 0.3:
-        features.by_columns(draft)
+        features.all_by_columns(draft)
     if rng.random() < 0.1:
         features.table(draft)
     return Made(draft.text(), draft.data, draft.proposed, draft.accepted)

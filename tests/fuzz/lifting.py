@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
+from archspec.graph.arriving import seen
 from archspec.ops import OPS_BY_NAME
 from tests.fuzz import facts, growth
 from tests.fuzz.draft import STRUCTURE, SUGAR, Draft, Row, Site, sites, uses
@@ -91,21 +92,23 @@ def _to_variable(draft: Draft, site: Site, here: Holder, state: float) -> bool:
 
 def _computed(draft: Draft, site: Site, args: Mapping[str, Any], value: int) -> str:
     """A number as an expression of what a block sees."""
-    known = {"in_channels": _channels(draft, site), **args}
+    known = {**_arriving(draft, site), **args}
     numbers = {name: number for name, number in known.items() if type(number) is int}
     name = draft.rng.choice(list(numbers) or ["in_channels"])
-    return _in_terms_of(draft.rng, name, numbers.get(name, 1), value)
+    return in_terms_of(draft.rng, name, numbers.get(name, 1), value)
 
 
-def _channels(draft: Draft, site: Site) -> int | None:
-    """What `in_channels` is in a row: that of the block, or what arrives at the row."""
+def _arriving(draft: Draft, site: Site) -> dict[str, int]:
+    """What `in_channels` and the sizes are in a row: of the block, or of what arrives there."""
     block = site.place.block
     found = [site] if block is None else uses(draft.data, block)[:1]
     shapes = [draft.arriving(place.path) for place in found]
-    return facts.channels(shapes[0]) if shapes and shapes[0] is not None else None
+    if not shapes or shapes[0] is None:
+        return {}
+    return {name: value for name, value in seen(shapes[0]).items() if type(value) is int}
 
 
-def _in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
+def in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
     """An expression of a name, which is `number`, that gives `value`."""
     difference = value - number
     forms = [f"{name} + {difference}" if difference >= 0 else f"{name} - {-difference}"]
@@ -119,12 +122,13 @@ def _in_terms_of(rng: Random, name: str, number: int, value: int) -> str:
 
 
 def _to_channels(draft: Draft, site: Site, here: Holder, state: float) -> bool:
-    """An expression of `in_channels`."""
+    """An expression of `in_channels`, `in_height` or `in_width`."""
     del state
-    number = _channels(draft, site)
-    if number is None or type(here.value) is not int:
+    found = _arriving(draft, site)
+    if not found or type(here.value) is not int:
         return False
-    here.holder[here.key] = _in_terms_of(draft.rng, "in_channels", number, here.value)
+    name = draft.rng.choice([*found, "in_channels"])
+    here.holder[here.key] = in_terms_of(draft.rng, name, found[name], here.value)
     return True
 
 
@@ -188,6 +192,8 @@ def _to_column(draft: Draft, site: Site, here: Holder, state: float) -> bool:
     tables = [row for row in (site.row, *around) if _table_of(row) is not None]
     row = rng.choice([*tables, site.row] if tables else [site.row, *around[-1:]])
     key = "beside" if "beside" in row else "each"
+    if isinstance(row.get(key), dict):
+        return False
     if key not in row:
         row[key] = [{}] * rng.choice((1, 1, 2, 3))
         call_loop(draft, row)

@@ -1,7 +1,7 @@
 """What a spec means, read a second time: what its steps are called, and which of them each reads.
 
 The reader goes along a network's nodes and says what each has to be. Of the network it takes the
-shapes alone, for `in_channels`.
+shapes alone, for `in_channels` and the like.
 """
 
 import re
@@ -132,20 +132,21 @@ class Reader:
         """Outside of blocks, `in_channels` is what arrives at the row."""
         if not body.is_block:
 
-            def channels() -> int:
+            def arriving() -> Mapping[str, int]:
                 try:
                     first = next(iter(self.sources(row, body)), None)
                 except (KeyError, NameError):  # of a place, and there is none as yet
                     first = None
-                return self.channels(body.previous if first is None else first)
+                return self.sizes(body.previous if first is None else first)
 
-            body.names.channels = channels
+            body.names.arriving = arriving
 
-    def channels(self, value: Read) -> int:
-        """The channels of a value."""
+    def sizes(self, value: Read) -> dict[str, int]:
+        """What expressions see of a value that arrives."""
         shape = None if value is None else self.network.shape_of(value)
         assert shape is not None
-        return facts.channels(shape)
+        sides = zip(("in_height", "in_width"), facts.places(shape), strict=False)
+        return {"in_channels": facts.channels(shape), **dict(sides)}
 
     def is_wanted(self, row: Row, body: Body) -> bool:
         """Whether `when` keeps a row."""
@@ -394,7 +395,7 @@ class Reader:
         arriving = self.arriving(row, block, names, body, inputs)
         first = arriving["input"] if "input" in arriving else next(iter(arriving.values()))
         assert first.value is not None
-        names["in_channels"] = self.channels(first.value)
+        names.update(self.sizes(first.value))
         for name, written in (block.get("vars") or {}).items():
             names[name] = worth(written, names)
         inner = Body(names, body.inner(own), first.value, is_block=True)

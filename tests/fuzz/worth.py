@@ -31,20 +31,14 @@ KNOWN: dict[str, Any] = {
 
 
 class Names(dict[str, Any]):
-    """What an expression sees; `in_channels` is found when it is asked for."""
+    """What an expression sees; what arrives is found when it is asked for."""
 
-    channels: Callable[[], int] | None = None
+    arriving: Callable[[], Mapping[str, int]] | None = None
 
     def __missing__(self, name: str) -> Any:
-        if name == "in_channels" and self.channels is not None:
-            return self.channels()
+        if name in ("in_channels", "in_height", "in_width") and self.arriving is not None:
+            return self.arriving()[name]
         raise KeyError(name)
-
-    def copy(self) -> "Names":
-        """The same names, to which others are added."""
-        other = Names(self)
-        other.channels = self.channels
-        return other
 
 
 def worth(written: Any, names: Mapping[str, Any]) -> Any:

@@ -1,11 +1,13 @@
 """A block that is used again is copied: the network is the one that walking it anew gives."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archspec import check_text
 from archspec.api import Check, check
+from archspec.graph import bounds
 from archspec.graph.blocks import Blocks
 from archspec.graph.build import build
 from archspec.graph.copies import Copy
@@ -60,7 +62,81 @@ def test_a_copy_is_what_walking_once_more_gives(spec: str, monkeypatch: pytest.M
     with pytest.raises(AssertionError, match="a copy"):
         run()  # so there are some
     monkeypatch.setattr(Blocks, "_again", _never)
+    monkeypatch.setattr(Blocks, "alike", _never)
     assert meaning(run()) == meaning(copied)
+
+
+BLOCKS = """\
+archspec: 1
+name: places
+vars: {which: [unit, other]}
+input: [8, 16, 16]
+init: {conv2d: {weight: zeros}}
+blocks:
+  unit:
+    args: {width: 8, stride: 1}
+    layers:
+      - {op: conv2d, name: conv, out_channels: width, kernel_size: 1, stride: stride}
+      - {layers: [{op: relu}, {op: relu, from: input, name: r}]}
+      - {op: add, from: [conv, conv]}
+  other:
+    args: {width: 8, stride: 1}
+    layers: [{op: relu}, {op: batch_norm, name: norm, expect: {params: 16}}]
+layers:
+"""
+SAME = ["{op: unit, repeat: 5}", "{name: g, op: unit, repeat: 5}", "{op: other, repeat: 4}"]
+PLACES = {
+    "given the same": SAME,
+    "given the same from the second on": [
+        "{name: g, op: unit, repeat: 6, stride: 2 if i == 0 else 1, width: 16}",
+    ],
+    "a number that differs": ["{op: unit, repeat: 6, width: 8 + 8 * (i // 3)}"],
+    "a kind that differs": ["{op: unit, repeat: 4, stride: 1.0 if i == 2 else 1}"],
+    "a stride each time": ["{op: unit, repeat: 3, stride: 2}"],
+    "another block": ["{op: 'which[i % 2]', repeat: 6}"],
+    "some left out": ["{op: unit, repeat: 6, when: i != 3}"],
+    "rows of a table": ["{op: unit, repeat: 3, each: [{w: 8}, {w: 4}, {w: 4}], width: w}"],
+    "the channels that arrive": ["{op: unit, repeat: 4, width: 8 if i else 2 * in_channels}"],
+    "what is before": ["{op: other, name: a}", "{name: g, op: unit, from: a, repeat: 4}"],
+    "several that are read": ["{op: add, repeat: 4, from: [previous, input]}"],
+    "names": ["{op: unit, name: 'u{i}', repeat: 4}"],
+    "a number that is taken": ["{op: relu, name: '4'}", "{op: unit, repeat: 6}"],
+    "places that are read": ["{name: g, op: unit, repeat: 4}", "{op: add, from: [g.1, g.3]}"],
+    "all of them": ["{name: g, op: unit, repeat: 4}", "{op: add, from: g.*}"],
+    "groups of them": ["{repeat: 3, layers: [{op: unit, repeat: 3}, {op: relu}]}"],
+}
+
+
+@pytest.mark.parametrize("rows", PLACES.values(), ids=PLACES)
+def test_places_that_are_alike_are_what_each_of_them_is(
+    rows: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = BLOCKS + "".join(f"  - {row}\n" for row in rows)
+    places: list[object] = []
+    once_more = Blocks.once_more
+
+    def counted(*arguments: Any) -> object:
+        places.append(None)
+        return once_more(*arguments)
+
+    monkeypatch.setattr(Blocks, "once_more", counted)
+    quick = check_text(text)
+    told = [(fault.code, fault.where, fault.message) for fault in quick.diagnostics]
+    assert len(places) >= 8 or rows is not SAME
+    monkeypatch.setattr(Blocks, "alike", _never)
+    monkeypatch.setattr(Blocks, "_again", _never)
+    slow = check_text(text)
+    assert meaning(slow) == meaning(quick)
+    assert [(fault.code, fault.where, fault.message) for fault in slow.diagnostics] == told
+
+
+def test_places_that_are_alike_are_steps_and_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{BLOCKS}  - {{op: unit, repeat: 40}}\n"
+    assert check_text(text).ok
+    for name, most in (("MAX_STEPS", 150), ("MAX_WORK", 900)):
+        with monkeypatch.context() as patch:
+            patch.setattr(bounds, name, most)
+            assert "AS216" in [fault.code for fault in check_text(text).diagnostics]
 
 
 def test_what_the_members_of_a_family_share_is_what_each_has_alone() -> None:

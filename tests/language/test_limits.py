@@ -1,13 +1,17 @@
 """What a spec may ask for: whatever it says, the answer comes soon, and says what is too much."""
 
+import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from archspec.api import Check, check_text
+from archspec.api import Check, SpecError, check_text, emit, write
 from archspec.graph import bounds
 from archspec.graph.build import build
+from archspec.graph.leaves import MAX_INPUTS
 from archspec.language import loader, source
+from archspec.report.check_json import write_json
 from archspec.report.excerpt import excerpt
 from archspec.report.explanation import write_explanations
 from archspec.report.page import Page
@@ -208,3 +212,55 @@ def test_a_listing_reads_no_file_that_is_too_large(tmp_path: Path) -> None:
     file = tmp_path / "large.yaml"
     file.write_text("variants:\n  a: {}\n" + "#" * source.MAX_BYTES, encoding="utf-8")
     assert len(loader.read_text(file)) == source.MAX_BYTES + 1
+
+
+@pytest.mark.parametrize("op", ["add", "mul", "concat"])
+def test_a_row_reads_so_many_steps_at_most(op: str) -> None:
+    def checked(count: int) -> Check:
+        rows = "".join(f"  - {{name: n{i}, op: relu}}\n" for i in range(count))
+        names = ", ".join(f"n{i}" for i in range(count))
+        return check_text(f"{HEAD}layers:\n{rows}  - {{op: {op}, from: [{names}]}}\n")
+
+    assert write(checked(MAX_INPUTS))
+    result = checked(MAX_INPUTS + 1)
+    assert messages(result) == [f"a row reads at most {MAX_INPUTS} steps, not {MAX_INPUTS + 1}"]
+    assert result.diagnostics[0].where == ("layers", MAX_INPUTS + 1, "from")
+
+
+def test_rows_that_read_much_are_long_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"  - {{name: n{i}, op: relu}}\n" for i in range(80))
+    sums = f"  - {{op: add, from: [{', '.join(f'n{i}' for i in range(80))}]}}\n" * 20
+    checked = check_text(f"{HEAD}layers:\n{rows}{sums}")
+    assert write(checked)
+    monkeypatch.setattr("archspec.targets.torch.length.MAX_LINES", 250)
+    with pytest.raises(SpecError, match="longer than 250 lines"):
+        write(checked)
+
+
+def test_values_that_wait_are_not_searched_again_and_again() -> None:
+    rows = "".join(f"  - {{name: n{i}, op: relu}}\n" for i in range(400))
+    outputs = "".join(f"  o{i}: n{i}\n" for i in range(400))
+    told = emit(check_text(f"{HEAD}layers:\n{rows}outputs:\n{outputs}"), stem="net").notes
+    assert any("more than 300 values wait to be read" in note for note in told)
+    few = emit(check_text(f"{HEAD}layers:\n{rows}outputs: {{a: n1, b: n399}}\n"), stem="net")
+    assert few.notes == ()
+
+
+def test_arguments_that_are_lists_are_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_WORK", 20_000)
+    numbers = ", ".join(map(str, range(400)))
+    blocks = "blocks: {B: {args: {t: ~, n: 0}, layers: [{op: relu, when: n > 0}]}}\n"
+    row = "layers: [{op: B, t: t, n: i, repeat: 300}]\n"
+    assert check_text(f"{HEAD}vars: {{t: [1, 2]}}\n{blocks}{row}").ok
+    assert "AS216" in codes(check_text(f"{HEAD}vars: {{t: [{numbers}]}}\n{blocks}{row}"))
+
+
+@pytest.mark.parametrize("value", ["[a]", "[1, [a, 2]]", "[{x: a}]"])
+def test_faulty_arguments_are_shown_as_json(value: str) -> None:
+    block = "blocks: {B: {args: {t: ~}, layers: [{op: relu}]}}\n"
+    row = f"layers: [{{op: B, t: {value}}}]\n"
+    stream = StringIO()
+    write_json(stream, [check_text(f"{HEAD}vars: {{a: nothing}}\n{block}{row}")], several=False)
+    told = json.loads(stream.getvalue())
+    assert told["ok"] is False
+    assert "null" in json.dumps([scope["arguments"] for scope in told["scopes"]])

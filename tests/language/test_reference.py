@@ -20,6 +20,7 @@ from archspec.analysis.macs import CONVENTIONS
 from archspec.api import Check, check_text
 from archspec.expressions import FUNCTIONS, MAX_COMPARED, MAX_ITEMS, MAX_LENGTH
 from archspec.graph.bounds import MAX_NESTED, MAX_STEPS, MAX_WORK
+from archspec.graph.leaves import MAX_INPUTS
 from archspec.graph.network import Value
 from archspec.graph.values import MAX_HELD
 from archspec.language.init import SCHEMES
@@ -125,7 +126,7 @@ def test_the_page_has_examples_with_results() -> None:
         [f"`{function}" for function in FUNCTIONS],
         [f"{MAX_LENGTH} characters", f"{MAX_ITEMS} items"],
         [f"{MAX_BYTES // 2**20} MiB", f"{MAX_DEPTH} deep", _spelt(MAX_VALUES)],
-        [f"{MAX_NESTED} deep", _spelt(MAX_STEPS), _spelt(MAX_WORK)],
+        [f"{MAX_NESTED} deep", _spelt(MAX_STEPS), _spelt(MAX_WORK), f"{MAX_INPUTS} steps"],
         [f"{MAX_COMPARED} items", f"{expressions.MAX_NESTED} deep", _spelt(MAX_HELD)],
         [f"{_spelt(MOST_ROWS)} rows", f"{MOST_EXPLAINED} layers", f"{MAX_FAULTS} are"],
         [f"`{key}`" for key in ROW_KEYS],

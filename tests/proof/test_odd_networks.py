@@ -66,6 +66,16 @@ outputs: {out: kept}
   - {op: relu}
 """,
     ),
+    "rows of which every other one sees nothing": (
+        "receptive_field",
+        "proven",
+        "[4, 9, 9]",
+        """
+  - {op: identity}
+  - {op: max_pool, kernel_size: 5, stride: 3, dilation: [1, 2]}
+  - {op: conv_transpose2d, out_channels: 1, kernel_size: 1, stride: [2, 1], padding: {height: 1}}
+""",
+    ),
     "a norm that counts batches": (
         "gradients",
         "proven",

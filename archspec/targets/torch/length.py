@@ -7,6 +7,8 @@ from archspec.targets.python.tree import Class, For, Function, If, Statement
 
 MAX_LINES = 20_000
 """Nobody reads more, and Python itself takes long to."""
+NAMES_IN_A_LINE = 8
+"""A row that reads more takes more than one line."""
 
 
 class TooLong(Exception):
@@ -26,13 +28,13 @@ def require(lines: int, reason: str = "") -> None:
 
 def require_few_rows(networks: Iterable[Network]) -> None:
     """Raise `TooLong` where there are more rows that do anything than lines: no form has fewer."""
-    rows = {
-        node.step.at
+    lines = {
+        node.step.at: 1 + len(node.inputs) // NAMES_IN_A_LINE
         for network in networks
         for node in network.nodes
         if node.step is not None and (node.module.tensors or network.is_run(node))
     }
-    require(len(rows))
+    require(sum(lines.values()))
 
 
 def require_few_lines(classes: Sequence[Class]) -> None:

@@ -17,6 +17,7 @@ from archspec.targets.python.tree import (
     Subscript,
     Tuple,
     dotted,
+    names_in,
 )
 
 OPTIONAL = Binary(Subscript(Name("type"), dotted("nn.Module")), "|", Literal(None))
@@ -108,8 +109,9 @@ def _common(kinds: Sequence[Expr]) -> Expr:
     classes = [k.index for k in kinds if isinstance(k, Subscript) and k.value == Name("type")]
     if len(classes) == len(kinds):
         return Subscript(Name("type"), _union(classes))  # type: ignore[arg-type]  # no slices
-    if set(kinds) == _NUMBERS:
-        return Name("float")
+    made = _MADE in kinds and all(map(_is_made_of, kinds))
+    if made or set(kinds) == _NUMBERS:
+        return _MADE if made else Name("float")
     there = [kind for kind in kinds if kind != Name("bool")]
     if len(there) < len(kinds) and all(map(_is_made_of, there)):
         return Binary(_common(there), "|", Literal(None))
@@ -119,6 +121,12 @@ def _common(kinds: Sequence[Expr]) -> Expr:
 def _is_made_of(kind: Expr) -> bool:
     """Whether an annotation is that of an op or a block."""
     return kind == _MADE or (isinstance(kind, Subscript) and kind.value == Name("type"))
+
+
+def of_mixed(values: Sequence[Value], spell: Spell) -> Expr | None:
+    """The annotation of a table that holds classes beside partial ones, which no checker joins."""
+    found = annotation_of(values, spell)
+    return found if "Callable" in names_in(found) else None
 
 
 # --- ops that may be missing ----------------------------------------------------------------------

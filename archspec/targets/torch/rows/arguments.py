@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from archspec import expressions
+from archspec.graph.inherited import read_by
 from archspec.language.model import Body, Spec, Step
+from archspec.language.rows import SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME
 from archspec.targets.torch.names import usable_argument
@@ -43,7 +45,7 @@ def bound_variables(facts: "Facts") -> frozenset[str]:
     spec = facts.spec
     sources = _Sources(spec)
     geometry = _Geometry(spec)
-    read = geometry.of(spec.body)
+    read = geometry.of(spec.body) | _read_by_defaults(spec)
     bound = set(sources.of({*names_in(spec.input), *read}))
     if "in_channels" in read:
         bound |= sources.of(geometry.widths(spec.body))
@@ -52,6 +54,16 @@ def bound_variables(facts: "Facts") -> frozenset[str]:
             if not isinstance(value, int | float) or not usable_argument(name):
                 bound.add(name)
     return frozenset(bound)
+
+
+def _read_by_defaults(spec: Spec) -> set[str]:
+    """The variables that decide the geometry of a row in the spec's defaults."""
+    found: set[str] = set()
+    for op, defaults in spec.defaults.items():
+        for key, value in defaults.items():
+            if key not in WIDTHS | RATES and key not in SUGAR and op in OPS_BY_NAME:
+                found |= names_in(value) - read_by(OPS_BY_NAME[op], key, value, spec.vars).keys()
+    return found
 
 
 class _Geometry:

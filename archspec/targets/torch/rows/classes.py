@@ -5,6 +5,7 @@ from functools import partial
 from types import MappingProxyType
 
 from archspec.expressions import Reference, Value, Word
+from archspec.graph.arriving import SIZES
 from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Block, Step
 from archspec.language.source import Data
@@ -84,6 +85,10 @@ class Classes(Writer):
                 unit.optional.add(own[name])
         unit.bound["in_channels"] = Name("in_channels")
         unit.whole.add("in_channels")
+        for name in SIZES:
+            unit.bound[name] = Name(name)
+            unit.whole.add(name)
+        unit.taken |= {*SIZES}
         inputs = dict.fromkeys(self.facts.inputs_of(block.name)[1:] if block.inputs else ())
         others = {
             channels_name(name): INTEGER
@@ -104,7 +109,7 @@ class Classes(Writer):
         draft.block = block.name
         draft.takes_channels = keep_all or "in_channels" in draft.read
         draft.also = {n: kind for n, kind in others.items() if keep_all or n in draft.read}
-        read = frozenset(own.values()) if keep_all else draft.read
+        read = frozenset({*draft.read, *own.values()}) if keep_all else draft.read
         draft.arguments = tuple(self._block_arguments(block, unit, own, read))
         draft.title = block.name
         draft.docstring = block.description or ""
@@ -124,7 +129,8 @@ class Classes(Writer):
                 required.append(Argument(own[name], annotation, key=name))
             else:
                 optional.append(Argument(own[name], annotation, expr, key=name))
-        return [*required, *optional]
+        sizes = [Argument(name, INTEGER, key=name) for name in SIZES if name in read]
+        return [*sizes, *required, *optional]
 
     def _values_of(self, unit: Unit, block: Block, name: str) -> list[Value]:
         """What an argument is in any network, and what it may be, though no use leaves it so."""
@@ -172,6 +178,8 @@ class Classes(Writer):
                     unit.whole.add(argument)
                 if outer.may_be_missing(given[own]):
                     unit.optional.add(argument)
+            seen = (own for own, expr in outer.of_spec.items() if given.get(own) == expr)
+            unit.of_spec = {own: unit.bound[own] for own in seen}
             unit.bound["in_channels"] = Name("in_channels")
             unit.whole.add("in_channels")
             unit.taken |= {"in_channels", *names.values()}
@@ -197,6 +205,8 @@ class Classes(Writer):
     def _kind(self, outer: Unit, name: str) -> Expr:
         """The annotation of a name that a group sees."""
         values = [e[name] for e in self.facts.environments(outer.block) if name in e]
+        if not values:  # a loop's own
+            return INTEGER if outer.is_whole(outer.bound[name]) else Name("float")
         return annotation_of(_distinct(values), self.heads.spell)
 
     # --- the network -------------------------------------------------------------------------
@@ -247,6 +257,7 @@ class Classes(Writer):
             else:
                 unit.taken.add(own)
         self.define(unit, derived)
+        unit.of_spec = {name: expr for name, expr in unit.bound.items() if name in facts.spec.vars}
         self._records(unit, varying)
         widths = {channels_of(member.network.input_shape or (0,)) for member in facts.members}
         channels: Expr = Literal(next(iter(widths)))

@@ -10,9 +10,11 @@ from archspec.analysis.results import Results
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Value
 from archspec.graph.declared import references
+from archspec.graph.inherited import Inherited
 from archspec.graph.network import INPUT, Network, Node, Scope
 from archspec.graph.network import Value as Source
-from archspec.graph.values import evaluate
+from archspec.graph.values import as_rows, evaluate
+from archspec.graph.words import words_in
 from archspec.language.model import Spec, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import Op, Shape, Tensor
@@ -262,7 +264,7 @@ class Facts:
         assert step.control is not None
         for environment in self.environments(block):
             names = {**self.references, **environment}
-            rows = evaluate(step.control.each, names, (), [])
+            rows = as_rows(evaluate(step.control.each, names, (), []))
             if isinstance(rows, list) and rows:
                 return rows
         return []
@@ -274,6 +276,20 @@ class Facts:
     def shape(self, network: Network, source: Source) -> Shape:
         """The shape of a node's output or of the input."""
         return shape_at(network, source)
+
+    def arriving_at(self, step: Step) -> list[Shape]:
+        """The shapes that arrive first at the blocks that a row stands for."""
+        scopes = self.scopes.get((step.at, "block"), [])
+        found = (self.shape(i.network, i.scope.sources[0]) for i in scopes if i.scope.sources)
+        return list(dict.fromkeys(found))
+
+    def common_of(self, name: str) -> Value:
+        """The value of a variable in all networks; where it differs there is no form."""
+        found = _distinct(member.network.vars[name] for member in self.members)
+        if len(found) > 1:
+            raise CannotWrite(("vars", name), "a default follows from what is no argument here")
+        value: Value = found[0]
+        return value
 
     @cached_property
     def varying(self) -> frozenset[str]:
@@ -354,7 +370,8 @@ def _needs_channels(owner: Scope, after: int) -> bool:
         if node.index <= after or node.op is None:
             continue
         if node.module.tensors or any(
-            isinstance(value, str) and "in_channels" in value for value in node.written.values()
+            "in_channels" in words_in(value.written if isinstance(value, Inherited) else value)
+            for value in node.written.values()
         ):
             return True
     return False

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TypeAlias
 
+from archspec.graph.inherited import Inherited
 from archspec.ops.channels import Chunk
 from archspec.ops.merge import Add
 from archspec.ops.reshape import Flatten
@@ -254,7 +255,9 @@ class Forward(Variables):
         leaves = self.leaves_of(item)
         other = leaves[0].op if leaves else None
         same = isinstance(other, Chunk) and other.chunks == op.chunks and item.when is True
-        closed = leaves and not any(isinstance(v, str) for v in leaves[0].node.written.values())
+        closed = leaves and not any(
+            isinstance(v, str | Inherited) for v in leaves[0].node.written.values()
+        )
         named = item.step.name is not None and item.step.name.isidentifier()
         return other if same and closed and named and isinstance(other, Chunk) else None
 

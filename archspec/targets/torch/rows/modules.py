@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
+from archspec.graph.arriving import NAMES
 from archspec.language.model import Body, Control, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME, channels_of
@@ -209,7 +210,7 @@ class Modules(Uses):
         if step.control is None or step.control.when is None or step.spread:
             return True
         written = step.control.when
-        if not self.unit.block and "in_channels" in names_in_written(written):
+        if not self.unit.block and names_in_written(written) & NAMES:
             return self._of_what_arrives(step)
         when = self.unit.condition(written)
         if not isinstance(when, bool):
@@ -217,7 +218,7 @@ class Modules(Uses):
         return when
 
     def _of_what_arrives(self, step: Step) -> bool:
-        """A condition on the channels that arrive at a row of the network itself: it is known."""
+        """A condition on what arrives at a row of the network itself: it is known."""
         there = {self.facts.is_in(step, member.network) for member in self.facts.members}
         if len(there) > 1:
             raise CannotWrite(step.at, "it is there in some members of the family")

@@ -1,11 +1,12 @@
 """Rows of ops as modules, with what they carry along."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from archspec.graph.arriving import SIZES, sizes_of
 from archspec.language.model import Step
 from archspec.language.source import Data
-from archspec.ops import OPS_BY_NAME, channels_of
+from archspec.ops import OPS_BY_NAME, Shape, channels_of
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.arithmetic import (
     free_names,
@@ -40,7 +41,7 @@ MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
 _IDENTITY = dotted("nn.Identity")
 _SEQUENTIAL = dotted("nn.Sequential")
-_PARAMETER = dotted("nn.Parameter")
+PARAMETER = dotted("nn.Parameter")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Piece:
     @property
     def is_parameter(self) -> bool:
         """Whether it is a bare parameter, and no module."""
-        return self.module is not None and self.module.function == _PARAMETER
+        return self.module is not None and self.module.function == PARAMETER
 
 
 class Rows:
@@ -80,13 +81,25 @@ class Rows:
         if not self.unit.block:
             self.unit.bound["in_channels"] = channels
 
+    def see_sizes(self, arriving: Iterable[Shape]) -> None:
+        """Outside blocks, the sizes are those of what arrives at the row, where that is one."""
+        if self.unit.block:
+            return
+        found = [sizes_of(shape) for shape in dict.fromkeys(arriving)]
+        for name in SIZES:
+            size = common(sizes[name] for sizes in found)
+            self.unit.values.pop(name, None)
+            if type(size) is int:
+                self.unit.values[name] = size
+
     def row(self, step: Step, role: str, channels: Expr) -> Piece:
         """The module of a row itself, or of what it carries along as `role`."""
         self.see(channels)
         leaves = self.facts.nodes_of(step, role)
+        self.see_sizes(leaf.arriving for leaf in leaves)
         kinds = self.facts.kinds_of(step, role)
         leaf = min(kinds, key=_padding_order)
-        attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf))
+        attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf, channels))
         leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
         row = Row(leaf.shapes, channels, attributes)
         spelling = self._spelling(leaves, leaf, row)
@@ -106,8 +119,12 @@ class Rows:
         """The condition under which a row carries something along: that its value is not false."""
         if len(self.facts.nodes_of(step, role)) == len(self.facts.nodes_of(step)):
             return None
-        written = step.sugar.get(role) or self.facts.spec.defaults.get(step.op or "", {}).get(role)
-        expr = self.unit.expr(written) if isinstance(written, str) else Literal(value=True)
+        written = step.sugar.get(role)
+        translate: Callable[..., Expr] = self.unit.expr
+        if not written:
+            written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
+            translate = self.unit.default_expr
+        expr = translate(written) if isinstance(written, str) else Literal(value=True)
         self.unit.use(expr)
         if self.unit.may_be_missing(expr):
             return Compare((expr, Literal(None)), ("is not",))
@@ -146,17 +163,19 @@ class Rows:
     def _callee(self, step: Step, role: str) -> Expr | None:
         """What stands for the op where the row names it by an expression, else None."""
         written: Data = step.op
+        translate: Callable[..., Expr] = self.unit.expr
         if role:
             written = step.sugar.get(role)
             if written is None:
                 written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
+                translate = self.unit.default_expr
         if isinstance(written, dict):
             written = written.get("op")
         elif role == "dropout" and not self._has_head(step, role):
             return None  # a probability, and the op is what the word says
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
-        expr = self.unit.expr(written)
+        expr = translate(written)
         self.unit.use(expr)
         if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
             return None  # known here, as if it had been written

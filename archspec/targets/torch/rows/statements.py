@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from archspec.graph.resolve import HOLE
+from archspec.graph.values import as_rows
 from archspec.language.model import Control, Step
 from archspec.language.source import Data
 from archspec.targets.python.arithmetic import free_names
@@ -30,9 +31,10 @@ from archspec.targets.python.tree import (
     names_in,
 )
 from archspec.targets.torch.names import usable_argument
-from archspec.targets.torch.rows.annotations import is_optional_op
+from archspec.targets.torch.rows.annotations import is_optional_op, of_mixed
 from archspec.targets.torch.rows.passes import Passes
 from archspec.targets.torch.rows.records import table_in
+from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.rows.zipped import zipped
 
 if TYPE_CHECKING:
@@ -324,7 +326,7 @@ class _Loop:
         """Whether a column of the table names ops in some rows, and none in others."""
         facts = self.modules.facts
         environments = facts.environments(self.unit.block)
-        tables = [facts.value_of(self.control.each, names) for names in environments]
+        tables = [as_rows(facts.value_of(self.control.each, names)) for names in environments]
         return is_optional_op([row[column] for table in tables for row in table or ()])
 
     def _index(self, *bases: str) -> str:
@@ -345,10 +347,26 @@ class _Loop:
             expr = self.unit.expr(written)
             self.unit.use(expr)
             return rows, expr
+        if isinstance(written, dict):
+            written = self._rows_of(written, len(rows))
         cells = [Tuple(tuple(map(self._cell, row.values()))) for row in written]
         if written and not is_row(written[0]):
             return rows, Tuple(tuple(cell.items[0] for cell in cells))
         return rows, self.unit.fitted(Tuple(tuple(cells), spread=True), rows)
+
+    def _rows_of(self, columns: Mapping[str, Data], count: int) -> list[dict[str, Data]]:
+        """The rows of a table that is written by its columns: `widths` is `widths[i]` in each."""
+        facts, block = self.modules.facts, self.unit.block
+        tables = (as_rows(facts.value_of(columns, names)) for names in facts.environments(block))
+        if any(not isinstance(table, list) or len(table) != count for table in tables):
+            raise CannotWrite(self.step.at, "its table is not of one length everywhere")
+        return [
+            {
+                name: cells[i] if isinstance(cells, list) else f"({cells})[{i}]"
+                for name, cells in columns.items()
+            }
+            for i in range(count)
+        ]
 
     def _cell(self, value: Data) -> Expr:
         expr = self.unit.argument(value)
@@ -385,9 +403,13 @@ class _Loop:
         columns = zipped(self.modules.facts, self.unit.block, over)
         if columns is not None and not (single and self.header.name_of("i") in read):
             return columns.loop(shown, body)
-        if isinstance(over, Tuple) and over.spread:
+        mixed = None
+        if isinstance(over, Tuple):
+            rows = self.modules.facts.rows_of(self.step, self.unit.block)
+            mixed = of_mixed([rows], self.unit.spell_name)
+        if isinstance(over, Tuple) and (over.spread or mixed is not None):
             name = self.unit.fresh("stages", "table")
-            self.unit.assign(name, over)
+            self.unit.assign(name, over, mixed)
             over = Name(name)
         target: Expr = Tuple(tuple(map(Name, shown)))
         if len(shown) < 2:

@@ -4,10 +4,14 @@ import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archspec.expressions import Configured, Reference, Value, Word
+from archspec.graph.arriving import SIZES, sizes_of
+from archspec.graph.inherited import Inherited, as_seen, read_by
+from archspec.graph.network import Node as OfNetwork
 from archspec.graph.values import evaluate
 from archspec.language.source import Data
 from archspec.ops import Op
@@ -31,9 +35,9 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.names import TAKEN
-from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional
+from archspec.targets.torch.rows.annotations import annotation_of, fitted, is_optional, of_mixed
 from archspec.targets.torch.rows.arguments import RATES, names_in
-from archspec.targets.torch.rows.facts import Facts, Leaf
+from archspec.targets.torch.rows.facts import Facts, Leaf, common
 from archspec.targets.torch.rows.heads import Opened
 from archspec.targets.torch.rows.refusal import CannotWrite
 
@@ -96,7 +100,8 @@ class Unit:
     stands for. `locals` define such names, in order, wanted only where they are used; `tables` are
     lists with a name. `whole` are Python names that are certainly integers, `optional` those of
     ops that may be missing, `records` those of tables whose rows have a class. `spell_name` is what
-    ops and blocks are called.
+    ops and blocks are called. `of_spec` are the spec's variables that something stands for
+    here; `kinds` annotate tables.
     """
 
     facts: Facts
@@ -115,6 +120,8 @@ class Unit:
     class_names: frozenset[str] = frozenset()
     optional: set[str] = field(default_factory=set)
     records: dict[str, "Record"] = field(default_factory=dict)
+    of_spec: dict[str, Expr] = field(default_factory=dict)
+    kinds: dict[str, Expr] = field(default_factory=dict)
 
     # --- statements --------------------------------------------------------------------------
 
@@ -181,6 +188,16 @@ class Unit:
         """Whether an expression is an op that may be missing."""
         return isinstance(expr, Name | Attribute) and flat(expr) in self.optional
 
+    def default_expr(self, written: str) -> Expr:
+        """An expression of the spec's defaults: it sees the spec's names wherever it stands."""
+        values: dict[str, Value] = dict(self.facts.references)
+        for name in names_in(written) - self.of_spec.keys():
+            if name in self.facts.spec.vars:
+                values[name] = self.facts.common_of(name)
+        return Translator(
+            values, self.of_spec, self.spell_name, None, self.whole.__contains__
+        ).translate(written)
+
     def expr_with(self, written: str, bound: Mapping[str, Expr]) -> Expr:
         """An expression of another body, `bound` standing for its names."""
         return self._translator(bound, None).translate(written)
@@ -195,6 +212,8 @@ class Unit:
         own = f"{name}_" if keyword.iskeyword(name) else name
         if own not in self.tables:
             self.tables[own] = self.fitted(self.table(self.values[name]), self.values[name])
+            mixed = of_mixed([self.values[name]], self.spell_name)
+            self.kinds |= {} if mixed is None else {own: mixed}
             self.taken.add(own)
             if holds_whole_numbers([self.values[name]]):
                 self.whole.add(own)
@@ -279,34 +298,96 @@ class Unit:
         expr = self.expr(written, truth=True)
         return bool(expr.value) if isinstance(expr, Literal) else expr
 
-    def open_attributes(self, leaf: Leaf) -> dict[str, Written]:
-        """The attributes of a node that depend on something the class is given."""
+    def open_attributes(self, leaf: Leaf, channels: Expr) -> dict[str, Written]:
+        """The attributes of a node that depend on something the class is given.
+
+        `channels` are those that arrive at it, which the spec's defaults see.
+        """
         found: dict[str, Written] = {}
         for attribute, written in leaf.node.written.items():
-            if attribute in ("op", "init") or not isinstance(written, str | list | dict):
+            if attribute in ("op", "init"):
                 continue
-            if self._depends(leaf.op, attribute, written):
-                found[attribute] = self._attribute(leaf.op, attribute, written)
+            opened = self._opened(leaf, attribute, written, channels, ())
+            if opened is not None:
+                found[attribute] = opened
         return found
 
-    def _depends(self, op: Op, attribute: str, written: Data) -> bool:
+    def _opened(
+        self, leaf: Leaf, attribute: str, written: Data, channels: Expr, around: tuple[str, ...]
+    ) -> Written | None:
+        """An attribute that depends on something the class is given; None for any other.
+
+        `around` are the attributes that wait for this one.
+        """
+        translate: Callable[[str], Expr] = partial(self._expr_of, leaf.op, attribute)
+        if isinstance(written, Inherited):
+            translate = self._inherited(leaf, attribute, written.written, channels, around)
+            written = written.written
+        if not isinstance(written, str | list | dict):
+            return None
+        if not self._depends(leaf.op, attribute, written, translate):
+            return None
+        return self._attribute(leaf.op, attribute, written, translate)
+
+    def _inherited(
+        self, leaf: Leaf, attribute: str, written: Data, channels: Expr, around: tuple[str, ...]
+    ) -> Callable[[str], Expr]:
+        """How to translate a default: it sees the spec's names, and the attributes of its row."""
+        cls, node = type(leaf.op), leaf.node
+        values: dict[str, Value] = dict(self.facts.references)
+        bound = {**self.of_spec, "in_channels": channels}
+        for name in names_in(written) - {"in_channels"} - self.of_spec.keys():
+            if name in self.facts.spec.vars:
+                values[name] = self.facts.common_of(name)
+            if name in SIZES:
+                values[name] = self._size_at(node, name)
+        for name, key in read_by(cls, attribute, written, self.facts.spec.vars).items():
+            opened = None
+            if key in node.written and key not in around:
+                outer = (*around, attribute)
+                opened = self._opened(leaf, key, node.written[key], channels, outer)
+            bound.pop(name, None)
+            if isinstance(opened, Expr):
+                bound[name] = opened
+            elif opened is not None:
+                raise CannotWrite(node.at, f"{attribute} follows from a list")
+            else:
+                values[name] = as_seen(cls, key, getattr(leaf.op, key))
+        words = type(leaf.op).words.get(attribute, ())
+        values |= {word: Word(word) for word in words}
+        bound = {name: expr for name, expr in bound.items() if name not in words}
+        return Translator(values, bound, self.spell_name, None, self.whole.__contains__).translate
+
+    def _size_at(self, node: OfNetwork, name: str) -> Value:
+        """The height or width that arrives at a row, where that is the same wherever it stands."""
+        assert node.step is not None
+        leaves = self.facts.nodes_of(node.step, node.role)
+        size = common(sizes_of(leaf.arriving)[name] for leaf in leaves)
+        if type(size) is not int:
+            raise CannotWrite(node.at, f"{name} is not the same wherever the row stands")
+        return size
+
+    def _depends(
+        self, op: Op, attribute: str, written: Data, translate: Callable[[str], Expr]
+    ) -> bool:
         if isinstance(written, str):
-            return not _is_word(op, attribute, written) and self.is_open(
-                self._expr_of(op, attribute, written)
-            )
+            return not _is_word(op, attribute, written) and self.is_open(translate(written))
         if isinstance(written, list | dict):
             parts = written.values() if isinstance(written, dict) else written
-            return any(self._depends(op, attribute, part) for part in parts)
+            return any(self._depends(op, attribute, part, translate) for part in parts)
         return False
 
-    def _attribute(self, op: Op, attribute: str, written: Data) -> Written:
+    def _attribute(
+        self, op: Op, attribute: str, written: Data, translate: Callable[[str], Expr]
+    ) -> Written:
         if isinstance(written, dict):
-            return {key: self._attribute(op, attribute, part) for key, part in written.items()}
+            items = written.items()
+            return {key: self._attribute(op, attribute, part, translate) for key, part in items}
         if isinstance(written, list):
-            return [self._attribute(op, attribute, part) for part in written]
+            return [self._attribute(op, attribute, part, translate) for part in written]
         if not isinstance(written, str):
             return self.known(written)
-        expr = self._expr_of(op, attribute, written)
+        expr = translate(written)
         whole = attribute not in RATES and _is_integral(getattr(op, attribute, None))
         if whole and not isinstance(expr, Name | Subscript) and not self.is_whole(expr):
             expr = Call(Name("int"), (expr,))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from archspec.expressions import Value
 from archspec.graph.resolve import HOLE, holds_everywhere
+from archspec.graph.values import as_rows
 from archspec.language.model import Step
 from archspec.language.rows import SUGAR
 from archspec.targets.python.tree import Expr
@@ -77,7 +78,7 @@ def _turns(unit: Unit, step: Step) -> list[dict[str, Value]]:
 def _turns_in(facts: Facts, step: Step, names: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
     control = step.control
     assert control is not None
-    rows: Any = [{}] if control.each is None else facts.value_of(control.each, names)
+    rows: Any = [{}] if control.each is None else as_rows(facts.value_of(control.each, names))
     position = 0
     for index, row in enumerate(rows or ()):
         times = 1

@@ -1,12 +1,13 @@
 """Uses of blocks as modules: the calls of their classes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from archspec.graph.arriving import SIZES, sizes_of
 from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Step
-from archspec.ops import channels_of
+from archspec.ops import Shape, channels_of
 from archspec.targets.python.arithmetic import (
     free_names,
     substituted,
@@ -34,7 +35,7 @@ from archspec.targets.torch.rows.facts import common
 from archspec.targets.torch.rows.single import MAX_INLINE, Piece, Rows
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit
 
-GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
+GEOMETRY = frozenset({"kernel_size", "stride", "padding", "dilation", "groups", *SIZES})
 """Arguments that are always given by name: nobody remembers in which order they come."""
 
 
@@ -65,11 +66,14 @@ class Uses(Rows):
         """The module of a row that stands for a block."""
         self.see(channels)
         classes = [self.class_of(name) for name in self.facts.blocks_of(step)]
+        shapes = self.facts.arriving_at(step)
+        self.see_sizes(shapes)
         head = self._head(step, classes)
         given = {**step.attributes, **step.sugar}
         read = {argument.key for cls in classes for argument in cls.arguments}
         read |= free_names(*(cls.out for cls in classes if cls.out is not None))
         values = {name: self.unit.argument(v) for name, v in given.items() if name in read}
+        values.update({name: self._size(step, name, shapes) for name in SIZES if name in read})
         known = {"in_channels": channels, **self._others(step, classes)}
         items: list[CallArgument] = [*self._channels_taken(classes, known)]
         positional = True
@@ -104,6 +108,14 @@ class Uses(Rows):
             self.unit.use(out)
             out = self.unit.named(out, "channels1")
         return Piece(step.name, Call(head, tuple(items)), out, step, others=widths)
+
+    @staticmethod
+    def _size(step: Step, name: str, shapes: Iterable[Shape]) -> Expr:
+        """The height or width that arrives at a block, where that is one wherever it is used."""
+        size = common(sizes_of(shape)[name] for shape in shapes)
+        if type(size) is not int:
+            raise CannotWrite(step.at, f"{name} is not the same wherever the block is used")
+        return Literal(size)
 
     def _channels_taken(
         self, classes: Sequence[BlockClass], known: Mapping[str, Expr]

@@ -10,10 +10,12 @@ from archspec.ops.merge import Add, Concat, Mul
 from archspec.targets.python.tree import Expr, Name, names_in
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import Leaf
-from archspec.targets.torch.rows.unit import Unit, When
+from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 
 FARTHEST = 64
 """Steps of a chain that are looked through for what it leads to."""
+MOST_WAITING = 300
+"""So many values may wait for those who read them: a name is looked for among all of theirs."""
 MANY = 2
 """So many make a fork, or a meeting."""
 _COUNTED = re.compile(r"_\d+[a-z]?$")
@@ -97,6 +99,8 @@ class Variables:
     def variable(self, item: Item) -> str:
         """The variable of a value: its own, or in a chain that of what nobody needs any more."""
         own = self._own_name(item)
+        if len(self._alive) > MOST_WAITING:
+            raise CannotWrite(item.step.at, f"more than {MOST_WAITING} values wait to be read")
         if own and (item.trained_only or self._lasts(item) or self._is_added(item)):
             self.named.add(own)
             return own

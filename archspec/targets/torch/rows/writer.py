@@ -73,7 +73,8 @@ class Writer(ABC):
         """A place where the names of ops and blocks are known."""
         unit = Unit(self.facts, block, self.heads.spell)
         unit.values.update(references(self.facts.spec))
-        unit.class_names = frozenset(self.names.values()) | self.taken
+        functions = {member.name for member in self.facts.members}  # which no class calls
+        unit.class_names = frozenset(self.names.values()) | (self.taken - functions)
         unit.taken |= {"in_channels"} if block else set()
         return unit
 
@@ -200,7 +201,9 @@ class Writer(ABC):
                 kept[name] = value
         own: list[Statement] = [Assign(Name(name), value) for name, value in reversed(kept.items())]
         tables: list[Statement] = [
-            Assign(Name(name), table) for name, table in unit.tables.items() if name in read
+            Assign(Name(name), table, unit.kinds.get(name))
+            for name, table in unit.tables.items()
+            if name in read
         ]
         statements = coalesced([self._with_locals(kept, line) for line in unit.statements])
         body = folded(statements, partial(self._length_of, unit), unit.fresh)

@@ -1,0 +1,69 @@
+"""A fault is told once, whatever place of a row, or variant of a family, has it again."""
+
+import pytest
+
+from archspec.api import Check, check_text
+from archspec.diagnostics.collector import Collector, key_of, told_once
+from archspec.diagnostics.language import InvalidValue, MissingKey, VariableUnset
+
+HEAD = "archspec: 1\nname: Net\ninput: [3, 32, 32]\n"
+FAMILY = "vars: {n: ~}\nvariants: {a: {n: 4}, b: {n: 5}, c: {n: 6}}\n"
+
+
+def told(result: Check) -> list[tuple[str, str]]:
+    return [(fault.name, fault.message) for fault in result.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("{repeat: 40, layers: [{op: relu, from: nowhere}]}", "unknown-step"),
+        ("{repeat: 40, layers: [{op: conv2d, kernel_size: 3}]}", "missing-key"),
+        ("{op: relu, repeat: 40, name: 'x{i / 4 + 1 / 8}'}", "invalid-value"),
+        ("{op: conv2d, repeat: 40, kernel_size: 50 + i, out_channels: 3}", "window-too-large"),
+        ("{op: conv2d, repeat: 40, kernel_size: w, out_channels: 3}", "invalid-expression"),
+    ],
+)
+def test_what_a_row_says_at_each_of_its_places_is_told_once(row: str, name: str) -> None:
+    result = check_text(f"{HEAD}layers: [{row}]\n")
+    assert [fault.name for fault in result.diagnostics if fault.severity == "error"] == [name]
+
+
+def test_two_faults_of_one_place_are_two() -> None:
+    blocks = "blocks: {B: {args: {k1: ~, k2: ~}, layers: [{op: relu}]}}\n"
+    for family in ("", FAMILY):
+        result = check_text(f"{HEAD}{family}{blocks}layers: [{{op: B}}]\n")
+        assert [name for name, _ in told(result) if name == "missing-key"] == ["missing-key"] * 2
+
+
+def test_what_variants_say_of_one_place_is_told_once_whatever_its_numbers() -> None:
+    result = check_text(f"{HEAD}{FAMILY}layers: [{{op: relu, repeat: n + 0.5}}]\n")
+    assert told(result) == [
+        (
+            "invalid-value",
+            "repeat is a whole number from 0 to 50000, not 4.5 (in `a` and 2 more variants)",
+        )
+    ]
+
+
+def test_the_key_is_the_place_the_kind_and_the_subject() -> None:
+    first = MissingKey(("layers", 0), owner="relu", key="a", help="")
+    again = MissingKey(("layers", 0), owner="other", key="a", help="so")
+    other = MissingKey(("layers", 0), owner="relu", key="b", help="")
+    there = MissingKey(("layers", 1), owner="relu", key="a", help="")
+    assert key_of(first) == key_of(again)
+    assert told_once([first, again, other, there]) == [first, other, there]
+    one, two = (InvalidValue(("vars", "a"), problem=p) for p in ("is 3", "is 4.5"))
+    assert told_once([one, two]) == [one]
+    along = InvalidValue(("vars", "a"), problem="is wrong", path="conv1")
+    more = InvalidValue(("vars", "a"), problem="is wrong in another way", path="conv2")
+    assert told_once([along, more]) == [along]
+
+
+def test_a_fault_says_which_variants_have_it() -> None:
+    collector = Collector()
+    for variant in ("a", "b"):
+        who = f"the variant `{variant}` does not set it"
+        collector.add([VariableUnset(("vars", "n"), name="n", who=who)], variant)
+    (fault,) = collector.told(3)
+    assert fault.among == " (in `a` and 1 more variant)"
