@@ -59,7 +59,7 @@ class Body:
 
     def inner(self, name: str) -> str:
         """The path of a step."""
-        return f"{self.path}.{name}" if self.path else name
+        return f"{self.path}.{name}" if self.path else str(name)
 
     def within(self, name: str, source: Read) -> "Body":
         """A group in this body."""
@@ -76,15 +76,15 @@ class Reader:
         self.network: Network = check.network
         self.variant = check.variant
         self.blocks: Mapping[str, Any] = data.get("blocks", {})
+        self.names = Names({**KNOWN, **{name: name for name in self.blocks}})
         self.count = 0
 
     def read(self) -> None:
         """Raises `Differs`."""
         own = (self.data.get("variants") or {}).get(self.variant, {})
-        names = Names({**KNOWN, **{name: name for name in self.blocks}})
         for name, written in self.data.get("vars", {}).items():
-            names[name] = worth(own.get(name, written), names)
-        body = Body(names, "", Value(-1), is_block=False)
+            self.names[name] = worth(own.get(name, written), self.names)
+        body = Body(self.names, "", Value(-1), is_block=False)
         self.rows(self.data, body)
         if self.count != len(self.network.nodes):
             raise Differs("there are more steps than are said")
@@ -99,7 +99,8 @@ class Reader:
             return [body.previous]
         named = zip(texts, optional, strict=True)
         there = [text for text, may_miss in named if not may_miss or self._is_known(text, body)]
-        return [value for text in there for value in self.texts(text, body)]
+        values = [value for text in there for value in self.texts(text, body)]
+        return [value for value in values if value is not None]
 
     def _is_known(self, text: Any, body: Body) -> bool:
         head, *_ = str(text).split(".")
@@ -134,7 +135,7 @@ class Reader:
 
             def arriving() -> Mapping[str, int]:
                 try:
-                    first = next(iter(self.sources(row, body)), None)
+                    first = next((v for v in self.sources(row, body) if v is not None), None)
                 except (KeyError, NameError):  # of a place, and there is none as yet
                     first = None
                 return self.sizes(body.previous if first is None else first)
@@ -332,7 +333,7 @@ class Reader:
 
     def op(self, row: Row, body: Body, own: str, inputs: list[Read], *, is_named: bool) -> Meant:
         """A row of an op with what it carries along, or of a block."""
-        op = worth(row["op"], body.names)
+        op = row["op"] if row["op"] in OPS_BY_NAME else worth(row["op"], body.names)
         op = op["op"] if isinstance(op, dict) else op
         if op in self.blocks:
             return self.block(row, self.blocks[op], body, own, inputs)
@@ -359,12 +360,12 @@ class Reader:
 
     def carried(self, row: Row, op: str, role: str, body: Body) -> str | None:
         """The op of the norm, activation or dropout of a row."""
-        written = row.get(role)
-        if written is None:
-            written = self.data.get("defaults", {}).get(op, {}).get(role)
+        written, names = row.get(role), body.names
+        if written is None:  # the spec's, and so are the names in it
+            written, names = self.data.get("defaults", {}).get(op, {}).get(role), self.names
         if written is None or not OPS_BY_NAME[op].weighted:
             return None
-        value = worth(written["op"] if isinstance(written, dict) else written, body.names)
+        value = worth(written["op"] if isinstance(written, dict) else written, names)
         value = value["op"] if isinstance(value, dict) else value
         if value is False:
             return None

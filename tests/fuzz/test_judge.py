@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from archspec.analysis.fields import Fields
 from archspec.analysis.receptive_field import ReceptiveField
@@ -14,6 +13,7 @@ from tests.fuzz.fields import compare_fields
 from tests.fuzz.meaning import compare_meaning
 from tests.fuzz.proving import prove_one
 from tests.fuzz.reports import REPORTS
+from tests.fuzz.text import from_yaml
 from tests.fuzz.trial import examine
 
 NETWORK = """
@@ -268,11 +268,11 @@ def test_a_network_that_is_not_what_the_spec_says_is_seen(right: str, wrong: str
     """What `check` has wrong is played by the check of another spec."""
     check = check_text(LINKED)
     check.raise_for_errors()
-    assert list(compare_meaning(yaml.safe_load(LINKED), check)) == []
+    assert list(compare_meaning(from_yaml(LINKED), check)) == []
     assert LINKED.count(right) == 1
     other = check_text(LINKED.replace(right, wrong))
     other.raise_for_errors()
-    (failure,) = compare_meaning(yaml.safe_load(LINKED), other)
+    (failure,) = compare_meaning(from_yaml(LINKED), other)
     assert failure.kind == "meaning differs"
 
 

@@ -180,7 +180,8 @@ class Graph(Reading):
         if item.role:
             names = {leaf.node.name for leaf in self.leaves_of(item)}
             number = names.pop() if len(names) == 1 else ""
-        if piece.module is None or piece.is_parameter or not number or item.when is not True:
+        is_numbered = number.isdigit() and item.when is True
+        if piece.module is None or piece.is_parameter or not is_numbered:
             raise CannotWrite(item.step.at, "it is no module that a list can hold")
         self.lists.setdefault(item.place, {})[int(number)] = piece.module
         for value, width in zip(item.values[1:], piece.others, strict=True):
