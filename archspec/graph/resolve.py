@@ -118,16 +118,22 @@ class Resolver:
                 source = frame.lookup.value_of(name)
             elif name != PREVIOUS and not name.isidentifier():
                 source = self._first(step, frame) or source
+            if source is None and len(step.inputs) > 1:
+                source = self._first(step, frame)
         arriving = None if source is None else self.leaves.flow(source)
         frame.names.update(seen(arriving))
 
     def _first(self, step: Step, frame: Frame) -> Source:
-        """The first value that a step reads, where that is known; nothing is told."""
+        """The first value that a step reads which is there; nothing is told."""
         doubt = frame.doubt
-        quiet = Resolver(self.leaves, [])
-        found = quiet.sources(step._replace(inputs=(step.inputs or ())[:1], keys=None), None, frame)
+        quiet, there = Resolver(self.leaves, []), list[Value]()
+        for text in step.inputs or ():
+            read = quiet.sources(step._replace(inputs=(text,), keys=None), None, frame)
+            there = [value for value in read or () if value is not None]
+            if there:
+                break
         frame.doubt = doubt
-        return found[0] if found else None
+        return there[0] if there else None
 
     def control(self, step: Step, key: str, written: Data, frame: Frame) -> Data:
         """A row's `when`, `repeat`, `each` or `beside` computed; None where it cannot be."""

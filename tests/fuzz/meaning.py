@@ -1,7 +1,7 @@
 """What a spec means, read a second time: what its steps are called, and which of them each reads.
 
 The reader goes along a network's nodes and says what each has to be. Of the network it takes the
-shapes alone, for `in_channels`.
+shapes alone, for `in_channels` and the like.
 """
 
 import re
@@ -59,7 +59,7 @@ class Body:
 
     def inner(self, name: str) -> str:
         """The path of a step."""
-        return f"{self.path}.{name}" if self.path else name
+        return f"{self.path}.{name}" if self.path else str(name)
 
     def within(self, name: str, source: Read) -> "Body":
         """A group in this body."""
@@ -76,15 +76,15 @@ class Reader:
         self.network: Network = check.network
         self.variant = check.variant
         self.blocks: Mapping[str, Any] = data.get("blocks", {})
+        self.names = Names({**KNOWN, **{name: name for name in self.blocks}})
         self.count = 0
 
     def read(self) -> None:
         """Raises `Differs`."""
         own = (self.data.get("variants") or {}).get(self.variant, {})
-        names = Names({**KNOWN, **{name: name for name in self.blocks}})
         for name, written in self.data.get("vars", {}).items():
-            names[name] = worth(own.get(name, written), names)
-        body = Body(names, "", Value(-1), is_block=False)
+            self.names[name] = worth(own.get(name, written), self.names)
+        body = Body(self.names, "", Value(-1), is_block=False)
         self.rows(self.data, body)
         if self.count != len(self.network.nodes):
             raise Differs("there are more steps than are said")
@@ -99,7 +99,8 @@ class Reader:
             return [body.previous]
         named = zip(texts, optional, strict=True)
         there = [text for text, may_miss in named if not may_miss or self._is_known(text, body)]
-        return [value for text in there for value in self.texts(text, body)]
+        values = [value for text in there for value in self.texts(text, body)]
+        return [value for value in values if value is not None]
 
     def _is_known(self, text: Any, body: Body) -> bool:
         head, *_ = str(text).split(".")
@@ -132,20 +133,21 @@ class Reader:
         """Outside of blocks, `in_channels` is what arrives at the row."""
         if not body.is_block:
 
-            def channels() -> int:
+            def arriving() -> Mapping[str, int]:
                 try:
-                    first = next(iter(self.sources(row, body)), None)
+                    first = next((v for v in self.sources(row, body) if v is not None), None)
                 except (KeyError, NameError):  # of a place, and there is none as yet
                     first = None
-                return self.channels(body.previous if first is None else first)
+                return self.sizes(body.previous if first is None else first)
 
-            body.names.channels = channels
+            body.names.arriving = arriving
 
-    def channels(self, value: Read) -> int:
-        """The channels of a value."""
+    def sizes(self, value: Read) -> dict[str, int]:
+        """What expressions see of a value that arrives."""
         shape = None if value is None else self.network.shape_of(value)
         assert shape is not None
-        return facts.channels(shape)
+        sides = zip(("in_height", "in_width"), facts.places(shape), strict=False)
+        return {"in_channels": facts.channels(shape), **dict(sides)}
 
     def is_wanted(self, row: Row, body: Body) -> bool:
         """Whether `when` keeps a row."""
@@ -297,7 +299,8 @@ class Reader:
                 ends.append(body.previous)
                 continue
             row = branch if name is None else {"name": name, **branch}
-            ends += self.beside(row, body, source) if "beside" in row else [self.row(row, body).value]
+            is_beside = "beside" in row
+            ends += self.beside(row, body, source) if is_beside else [self.row(row, body).value]
         return ends
 
     def beside(self, row: Row, body: Body, source: Read) -> list[Read]:
@@ -305,8 +308,8 @@ class Reader:
         self.see(row, body)
         written = worth(row["beside"], body.names)
         rows = [{}] * int(written) if isinstance(written, int | float) else table(written, {})
-        name = row.get("name")
-        grouped = name is not None and "{" not in name
+        name = str(row.get("name", "{i}"))
+        grouped = "{" not in name
         inner = body.within(name, source) if grouped else body
         if grouped:
             inner.lookup = body.lookup
@@ -314,7 +317,7 @@ class Reader:
         for index, line in enumerate(rows):
             body.names.update({**line, "i": index, "j": index})
             inner.previous = source
-            own = None if grouped else name
+            own = None if grouped else row.get("name")
             if self.is_wanted(row, inner):
                 ends.append(self.once(row, inner, own).value)
             elif "else" in row:
@@ -330,7 +333,7 @@ class Reader:
 
     def op(self, row: Row, body: Body, own: str, inputs: list[Read], *, is_named: bool) -> Meant:
         """A row of an op with what it carries along, or of a block."""
-        op = worth(row["op"], body.names)
+        op = row["op"] if row["op"] in OPS_BY_NAME else worth(row["op"], body.names)
         op = op["op"] if isinstance(op, dict) else op
         if op in self.blocks:
             return self.block(row, self.blocks[op], body, own, inputs)
@@ -338,7 +341,7 @@ class Reader:
         if facts.merges(op) and len(present) == 1 < self.terms(row, inputs):
             body.children += 1
             return Meant(present[0])
-        last = self.node(op, body.inner(own), present)
+        last = self.node(op, body.inner(own), [*present])
         body.children += 1
         for role in SUGAR:
             carried = self.carried(row, op, role, body)
@@ -350,16 +353,19 @@ class Reader:
 
     def terms(self, row: Row, inputs: list[Read]) -> int:
         """How many steps a merge is written to bring together; several where that may differ."""
-        return 2 if ".*" in str(row.get("from")) or "beside" in str(row) else len(inputs)
+        branches = row.get("branches") or ()
+        branches = list(branches.values()) if isinstance(branches, dict) else branches
+        is_beside = any(isinstance(branch, dict) and "beside" in branch for branch in branches)
+        return 2 if ".*" in str(row.get("from")) or is_beside else len(inputs)
 
     def carried(self, row: Row, op: str, role: str, body: Body) -> str | None:
         """The op of the norm, activation or dropout of a row."""
-        written = row.get(role)
-        if written is None:
-            written = self.data.get("defaults", {}).get(op, {}).get(role)
+        written, names = row.get(role), body.names
+        if written is None:  # the spec's, and so are the names in it
+            written, names = self.data.get("defaults", {}).get(op, {}).get(role), self.names
         if written is None or not OPS_BY_NAME[op].weighted:
             return None
-        value = worth(written["op"] if isinstance(written, dict) else written, body.names)
+        value = worth(written["op"] if isinstance(written, dict) else written, names)
         value = value["op"] if isinstance(value, dict) else value
         if value is False:
             return None
@@ -390,14 +396,15 @@ class Reader:
         arriving = self.arriving(row, block, names, body, inputs)
         first = arriving["input"] if "input" in arriving else next(iter(arriving.values()))
         assert first.value is not None
-        names["in_channels"] = self.channels(first.value)
+        names.update(self.sizes(first.value))
         for name, written in (block.get("vars") or {}).items():
             names[name] = worth(written, names)
         inner = Body(names, body.inner(own), first.value, is_block=True)
         inner.known = dict(arriving)
         self.rows(block, inner)
         body.children += 1
-        outputs = {key: self.texts(text, inner)[0] for key, text in block.get("outputs", {}).items()}
+        said = block.get("outputs", {})
+        outputs = {key: self.texts(text, inner)[0] for key, text in said.items()}
         if not outputs:
             return Meant(inner.previous)
         parts = {name: Meant(value) for name, value in outputs.items()}

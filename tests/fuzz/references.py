@@ -14,7 +14,7 @@ REFERENCES = (
     *("else: of a merge", "else: of a group", "else: behind repeat or each", "else: in branches"),
     *("from: none", "from: choice", "from: previous", "from: path", "from: .*", "from: hole"),
     *("from: i or j at every place", "from: column at every place"),
-    *("from: several at every place", "from: previous at every place", "each: by columns"),
+    *("from: several at every place", "from: previous at every place"),
     *("beside: number", "beside: expression", "beside: table", "beside: by columns"),
     *("beside: named", "beside: without a name", "beside: hole", "beside: a group"),
     *("beside: when", "beside: none of them", "beside: read by .*"),
@@ -40,8 +40,6 @@ def references(data: Mapping[str, Any], check: Check) -> set[str]:
         found.update(_of_from(site))
         found.update(_of_else(site))
         found.update(_of_beside(site, read))
-        if isinstance(site.row.get("each"), dict):
-            found.add("each: by columns")
         found.update(_of_use(site, blocks))
         found.update(_of_values(site.row))
     for name, block in blocks.items():

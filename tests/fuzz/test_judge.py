@@ -10,7 +10,10 @@ from archspec.api import Check, SpecError, check_text
 from archspec.diagnostics.generation import ModuleTooLong
 from tests.fuzz.failure import Failure
 from tests.fuzz.fields import compare_fields
+from tests.fuzz.meaning import compare_meaning
 from tests.fuzz.proving import prove_one
+from tests.fuzz.reports import REPORTS
+from tests.fuzz.text import from_yaml
 from tests.fuzz.trial import examine
 
 NETWORK = """
@@ -203,6 +206,74 @@ def test_what_gen_refuses_or_does_not_survive_is_seen() -> None:
 
     kinds = [examine(NETWORK, writer=writer).failures[0].kind for writer in (refusing, crashing)]
     assert kinds == ["refused", "crash in gen"]
+
+
+def test_a_plain_form_without_a_reason_is_seen() -> None:
+    """The rules may say no; where they go wrong they have said nothing."""
+
+    def failures(plain: str) -> list[str]:
+        return [f.kind for f in examine(NETWORK, writer=lambda _: (SOURCE, plain)).failures]
+
+    assert failures("`act1` is several branches") == []
+    assert failures("no rule has a form for it (list index out of range)") == ["no reason"]
+
+
+def test_a_report_that_crashes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashing(check: Check) -> None:
+        raise KeyError(check.name)
+
+    monkeypatch.setitem(REPORTS, "table", crashing)
+    (failure,) = failures_of(SOURCE)
+    assert (failure.kind, failure.message) == ("crash in a report", "table: KeyError: 'Net'")
+
+
+LINKED = """
+archspec: 1
+name: Net
+input: [4, 8, 8]
+vars: {deep: false}
+blocks:
+  Cell:
+    inputs: {h: ~, before: optional}
+    outputs: {out: sum, prev: h}
+    layers:
+      - {name: conv, op: conv2d, out_channels: 4, kernel_size: 1}
+      - {name: sum, op: add, from: [conv, before]}
+layers:
+  - {name: stem, op: relu}
+  - {name: gone, op: tanh, from: input, when: deep, else: stem}
+  - {name: enc, op: sigmoid, repeat: 2, from: gone}
+  - {name: dec, op: add, repeat: 2, from: [previous, "enc.{1 - i}"]}
+  - {name: cells, op: Cell, repeat: 2, from: [dec, gone]}
+  - {name: all, op: concat, branches: {a: {op: relu, beside: 2}, b: []}}
+  - {op: concat, from: [all, enc.*, cells.prev]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("else: stem", "else: input"),
+        ("when: deep", "when: not deep"),
+        ("{1 - i}", "{i}"),
+        ("from: [dec, gone]", "from: [gone, dec]"),
+        ("beside: 2", "beside: 1"),
+        ("prev: h", "prev: conv"),
+        ("enc.*", "enc.0"),
+        ("{a: {op: relu", "{c: {op: relu"),
+        ("{op: relu, beside: 2}", "{op: tanh, beside: 2}"),
+    ],
+)
+def test_a_network_that_is_not_what_the_spec_says_is_seen(right: str, wrong: str) -> None:
+    """What `check` has wrong is played by the check of another spec."""
+    check = check_text(LINKED)
+    check.raise_for_errors()
+    assert list(compare_meaning(from_yaml(LINKED), check)) == []
+    assert LINKED.count(right) == 1
+    other = check_text(LINKED.replace(right, wrong))
+    other.raise_for_errors()
+    (failure,) = compare_meaning(from_yaml(LINKED), other)
+    assert failure.kind == "meaning differs"
 
 
 def test_what_is_not_proven_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+import yaml
+
 _PLAIN = re.compile(r"[A-Za-z_][\w .+*/<>()=-]*")
 _SPECIAL = re.compile(r"(?i)(true|false|null|nan|inf|none|yes|no|on|off|y|n)")
 
@@ -30,6 +32,24 @@ def to_yaml(data: dict[str, Any]) -> str:
         else:
             lines.append(f"{key}: {flow(value)}")
     return "\n".join(lines) + "\n"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `on` and `no` are words."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("true|false"), list("tf"))
+
+
+def from_yaml(text: str) -> dict[str, Any]:
+    """The data of a spec's text."""
+    data: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - it is a safe one
+    return data
 
 
 def _rows(rows: list[Any], indent: str = "  ") -> list[str]:

@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
-import yaml
 from torch import nn
 
 from archspec.api import Check, SpecError, check_text, emit
@@ -25,6 +24,7 @@ from tests.fuzz.fields import compare_fields
 from tests.fuzz.meaning import compare_meaning
 from tests.fuzz.reports import report
 from tests.fuzz.structure import compare_beginnings, compare_macs, compare_state
+from tests.fuzz.text import from_yaml
 
 SLOW = 3.0
 """Seconds of computing after which `check`, or `gen`, of so small a spec is slow."""
@@ -84,7 +84,7 @@ def examine(text: str, *, fields: Fields = "all", writer: Writer = written) -> O
     if plain.startswith(CRASHED):
         failures.append(Failure("no reason", plain))
     failures += report(check)
-    failures += compare_meaning(yaml.safe_load(text), check)
+    failures += compare_meaning(from_yaml(text), check)
     failures += _of_source(text, check, source, fields=fields)
     return Outcome(tuple(dict.fromkeys(failures)), check, source, plain)
 

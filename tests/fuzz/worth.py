@@ -1,4 +1,4 @@
-"""What an expression is worth, found by Python: names of ops are texts, ops with attributes dicts."""
+"""What an expression is worth, found by Python: ops are texts, those with attributes dicts."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,27 +16,29 @@ def _make_divisible(value: float, divisor: int = 8) -> int:
 KNOWN: dict[str, Any] = {
     **{word: word for words in WORDS for word in words},
     **{op: op for op in OPS_BY_NAME},
-    **{"true": True, "false": False, "min": min, "max": max, "sum": sum, "len": len},
-    **{"round": round, "ceil": math.ceil, "floor": math.floor, "make_divisible": _make_divisible},
+    "true": True,
+    "false": False,
+    "min": min,
+    "max": max,
+    "sum": sum,
+    "len": len,
+    "round": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "make_divisible": _make_divisible,
 }
 """What every expression sees."""
 
 
 class Names(dict[str, Any]):
-    """What an expression sees; `in_channels` is found when it is asked for."""
+    """What an expression sees; what arrives is found when it is asked for."""
 
-    channels: Callable[[], int] | None = None
+    arriving: Callable[[], Mapping[str, int]] | None = None
 
     def __missing__(self, name: str) -> Any:
-        if name == "in_channels" and self.channels is not None:
-            return self.channels()
+        if name in ("in_channels", "in_height", "in_width") and self.arriving is not None:
+            return self.arriving()[name]
         raise KeyError(name)
-
-    def copy(self) -> "Names":
-        """The same names, to which others are added."""
-        other = Names(self)
-        other.channels = self.channels
-        return other
 
 
 def worth(written: Any, names: Mapping[str, Any]) -> Any:

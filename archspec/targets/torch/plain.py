@@ -240,12 +240,19 @@ class _Writer:
         module = _attribute(name, body, part.module)
         if not part.gives:
             return
-        value = Call(module, tuple(body.names[read] for read in part.reads))
+        nodes = self.network.nodes
+        training_only = not any(self.network.is_evaluated(nodes[g.node]) for g in part.gives)
+        reads = [body.names[read] for read in part.reads]
+        if not training_only:  # what is not there in evaluation is not read there
+            there = [body.names[read] for read in part.reads if self._is_evaluated(read)]
+            reads = [
+                read if read in there else Conditional(dotted("self.training"), read, there[0])
+                for read in reads
+            ]
+        value = Call(module, tuple(reads))
         variables = [_variable(name, "part", body) for _ in part.gives]
         for given, variable in zip(part.gives, variables, strict=True):
             body.names[given] = Name(variable)
-        nodes = self.network.nodes
-        training_only = not any(self.network.is_evaluated(nodes[g.node]) for g in part.gives)
         if len(variables) == 1:
             statements = [Assign(Name(variables[0]), value, TENSOR)]
         else:
@@ -275,14 +282,13 @@ class _Writer:
         names = ["x"] if len(reads) == 1 else [f"x{i}" for i in range(1, len(reads) + 1)]
         body = self._open(names, reads)
         self._children(scope, body)
-        statements = _guarded(body.forward)
         returns: Expr = TENSOR
         if len(gives) == 1:
-            statements.append(Return(body.names[gives[0]]))
+            body.forward.append((False, Return(body.names[gives[0]])))
         elif gives:
-            values = tuple(self._given_back(value, gives, body) for value in gives)
-            statements.append(Return(Tuple(values)))
+            body.forward += self._return_parts(gives, body)
             returns = _tensors(len(gives))
+        statements = _guarded(body.forward)
         methods = self._methods(body, names, statements, returns)
         if not gives:
             methods = methods[:1]
@@ -295,13 +301,19 @@ class _Writer:
         self.plain.taken.add(cls.name)
         return Part(reads, gives, Call(Name(cls.name)), cls)
 
-    def _given_back(self, value: Value, gives: Sequence[Value], body: Body) -> Expr:
-        """A value that leaves a part; in evaluation another where only training has it."""
+    def _is_evaluated(self, value: Value) -> bool:
+        """Whether a value is there in evaluation."""
         nodes = self.network.nodes
-        always = [v for v in gives if self.network.is_evaluated(nodes[v.node])]
-        if not always or value in always:
-            return body.names[value]
-        return Conditional(dotted("self.training"), body.names[value], body.names[always[0]])
+        return value.node == INPUT or self.network.is_evaluated(nodes[value.node])
+
+    def _return_parts(self, gives: Sequence[Value], body: Body) -> Iterator[tuple[bool, Statement]]:
+        """What a part gives back; for what is there in training alone, something in evaluation."""
+        values = tuple(body.names[value] for value in gives)
+        there = [body.names[value] for value in gives if self._is_evaluated(value)]
+        if 0 < len(there) < len(gives):
+            yield True, Return(Tuple(values))
+            values = tuple(value if value in there else there[0] for value in values)
+        yield False, Return(Tuple(values))
 
     def _reads(self, scope: Scope, inside: set[int]) -> list[Value]:
         """The values from outside that the running steps of a scope read, in order."""

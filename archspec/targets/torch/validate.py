@@ -39,7 +39,10 @@ class Validator:
 
     def __init__(self, definitions: Iterable[tree.Definition | tree.Assign]) -> None:
         self.torch = Torch()
-        self.machine = Machine(definitions, self.torch, _FUNCTIONS, IMPORTED)
+        try:
+            self.machine = Machine(definitions, self.torch, _FUNCTIONS, IMPORTED)
+        except MachineError as error:  # in the default of an argument
+            raise Mismatch(f"{UNUSABLE}: {error}") from error
         self.torch.run = self.machine.call
         # By all that an emitter asked about; kept alive, since `alike` knows them by identity.
         self.expected: dict[Any, Expected] = {}

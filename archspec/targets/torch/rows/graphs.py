@@ -202,8 +202,8 @@ class Graph(Reading):
         if item.role:
             names = {leaf.node.name for leaf in self.leaves_of(item)}
             number = names.pop() if len(names) == 1 else ""
-        alone = piece.module is not None and not piece.is_parameter and item.when is True
-        if not alone or piece.module is None or not number.isdigit():
+        is_numbered = number.isdigit() and item.when is True
+        if piece.module is None or piece.is_parameter or not is_numbered:
             raise CannotWrite(item.step.at, "it is no module that a list can hold")
         self.lists.setdefault(item.place, {})[int(number)] = piece.module
         for value, width in zip(item.values[1:], piece.others, strict=True):

@@ -133,15 +133,13 @@ class Reading(Forward):
             return previous
         if step.spread and self._is_apart(step):
             return self._places(step, previous)
-        inputs = self._inputs(step, previous) if arriving is None else arriving
-        if step.branches is not None:
-            ends = [end for branch in step.branches for end in self._ends(branch, inputs[0])]
-            inputs = tuple(end for end in ends if end is not None)
+        inputs = self._read(step, previous) if arriving is None else arriving
         if len(inputs) == 1 and alone:
             self.names[step.name or self._number(step)] = inputs[0]
             return inputs[0]
         if step.body is not None and self._is_transparent(step):
-            return self._inside(step.body, inputs[0])
+            value = self.names[self._number(step)] = self._inside(step.body, inputs[0])
+            return value
         if step.body is not None and self._is_gone_through(step):
             return self._through(step, step.body, inputs[0])
         passes = previous if len(inputs) > 1 else inputs[0]
@@ -186,6 +184,16 @@ class Reading(Forward):
         self.names, self.source, self.inside = names, before, self.inside[:-1]
         self.names[own] = Parts(value, inner)
         return value
+
+    def _read(self, step: Step, previous: int) -> tuple[int, ...]:
+        """What a step reads: what it names, or the ends of its branches."""
+        inputs = self._inputs(step, previous)
+        if step.branches is not None:
+            ends = [end for branch in step.branches for end in self._ends(branch, inputs[0])]
+            inputs = tuple(end for end in ends if end is not None)
+        if not inputs:
+            raise CannotWrite(step.at, "no form is known for anything that it reads")
+        return inputs
 
     def _may_be_no_term(self, step: Step) -> None:
         """Note of the next item that a merge brings it together where it is there."""

@@ -40,6 +40,7 @@ from archspec.targets.torch.signatures import unbound
 MAX_INLINE = 20
 """A width that is longer, or computed, gets a name where a later step needs it again."""
 _IDENTITY = dotted("nn.Identity")
+_SEQUENTIAL = dotted("nn.Sequential")
 PARAMETER = dotted("nn.Parameter")
 
 
@@ -147,6 +148,8 @@ class Rows:
             module = spell_step(leaf.op, replace(row, shapes=leaf.shapes)).module
             if module is None:
                 raise CannotWrite(leaf.node.at, "it stands for ops that are no modules")
+            if module.function == _SEQUENTIAL:
+                raise CannotWrite(leaf.node.at, "it stands for ops that are several modules each")
             head = self.unit.spell_name(leaf.node.head or leaf.op.op_name)
             if isinstance(head, Lambda) or module.function == _IDENTITY:
                 continue  # it takes whatever it is given
