@@ -204,8 +204,11 @@ class Blocks:
             count = evaluate(kind, {**self.references, **arguments}, where, self.faults)
             if count is None:
                 return None
-            if type(count) is not int or not 1 <= count <= MAX_LIST:
-                problem = f"`{name}` is a list of 1 to {MAX_LIST} values, not of {count!r:.40}"
+            least = 1 if name == next(iter(block.inputs)) else 0
+            if type(count) is not int or not least <= count <= MAX_LIST:
+                problem = (
+                    f"`{name}` is a list of {least} to {MAX_LIST} values, not of {count!r:.40}"
+                )
                 self.faults.append(InvalidValue(where, problem=problem))
                 return None
             lengths[name] = count

@@ -467,7 +467,7 @@ class Walker:
             problem = f"{cls.op_name} has no inputs with names: write a list, `from: [a, b]`"
             self.faults.append(InvalidValue(step.where("from"), problem=problem))
         merges = cls is not None and cls.arity == "several"
-        fewer = len(present) < max(len(inputs), _terms(step))
+        fewer = len(present) < max(len(inputs), _terms(step) if merges else 1)
         if fewer and cls is not None and (not merges or not present):
             frame.previous = self._unknown(step, name, frame, (frame.previous,), inputs)
         elif fewer and merges and len(present) == 1:
