@@ -9,6 +9,7 @@ from archspec.diagnostics import Diagnostic
 from archspec.graph.build import bind, build
 from archspec.graph.network import Network
 from archspec.graph.tail import with_tail
+from archspec.language.model import Spec
 from archspec.ops import Op, channels_of
 from archspec.targets.python.tree import (
     Argument,
@@ -38,7 +39,7 @@ from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.classes import Classes
 from archspec.targets.torch.rows.drafts import Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
-from archspec.targets.torch.rows.kinds import MOST_KINDS, kinds_of
+from archspec.targets.torch.rows.kinds import FINEST, MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.storage import Mismatch
 from archspec.targets.torch.validate import Validator
@@ -79,7 +80,7 @@ def write_module(
 def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", str]:
     """The form that is equal to the networks; where it is the plain one, why."""
     closed: frozenset[str] = frozenset()
-    split: frozenset[str] = frozenset()
+    split: dict[str, int] = {}
     while True:
         try:
             form = _from_rows(members, family, closed, split)
@@ -95,7 +96,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
         except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
             block = _of_several_kinds(error, members, split)
             if block is not None:
-                split |= {block}
+                split[block] = split.get(block, -1) + 1
                 continue
             expected = isinstance(error, CannotWrite | Mismatch)
             reason = str(error) if expected else f"no rule has a form for it ({error})"
@@ -108,7 +109,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
 
 
 def _of_several_kinds(
-    error: Exception, members: Sequence[Member], split: frozenset[str]
+    error: Exception, members: Sequence[Member], split: Mapping[str, int]
 ) -> str | None:
     """The block at which something went wrong, if it is to be several; the innermost first."""
     networks = [member.network for member in members]
@@ -120,9 +121,17 @@ def _of_several_kinds(
         around = [s for s in scopes if s.block and f"{error.path}.".startswith(f"{s.path}.")]
         blocks = [s.block.name for s in reversed(around) if s.block]
     for block in dict.fromkeys(blocks):
-        if block not in split and 1 < len(kinds_of(networks, block)) <= MOST_KINDS:
-            return block
+        name = _as_written(block, networks[0].spec)
+        finely = split.get(name, -1) + 1
+        before = len(kinds_of(networks, name, finely - 1)) if finely else 1
+        if finely <= FINEST and before < len(kinds_of(networks, name, finely)) <= MOST_KINDS:
+            return name
     return None
+
+
+def _as_written(block: str, spec: Spec) -> str:
+    """What the spec calls a block that may be one of several kinds: `Unit` for `Unit2`."""
+    return block if block in spec.blocks else block.rstrip("_0123456789") or block
 
 
 # --- comparing ------------------------------------------------------------------------------------
@@ -213,7 +222,7 @@ def _overrides(network: Network) -> dict[str, Any]:
 
 
 def _from_rows(
-    members: Sequence[Member], family: str | None, closed: frozenset[str], split: frozenset[str]
+    members: Sequence[Member], family: str | None, closed: frozenset[str], split: Mapping[str, int]
 ) -> Form:
     """What a person would write: a block is a class, a repetition a loop, a condition an `if`."""
     facts = Facts(members, split)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archspec import expressions
@@ -93,7 +94,9 @@ class Facts:
     blocks to be `split` are several, one for each kind of use.
     """
 
-    def __init__(self, members: Sequence[Member], split: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, members: Sequence[Member], split: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.members = members
         self._kinds = Kinds([member.network for member in members], split)
         self.spec: Spec = self._kinds.spec
@@ -103,6 +106,7 @@ class Facts:
         self.units: dict[str, list[Inner]] = defaultdict(list)
         self._read: dict[int, list[int]] = {}
         self._first: dict[tuple[SpecPath, str], list[Leaf]] = {}
+        self._widths: dict[str, frozenset[str]] = {}
         self._environments: dict[str, list[dict[str, Value]]] = {}
         for member in members:
             root = member.network.root
@@ -189,9 +193,28 @@ class Facts:
         return _the_same(found, ("blocks", block))
 
     def arguments_of(self, block: str, name: str) -> list[Value]:
-        """The values that an argument of a block is given, in any network."""
+        """The values that an argument of a block is given, in any network.
+
+        Where all are whole, `48.0` is 48, as it is wherever the language wants a whole number.
+        """
         given = (inner.scope.arguments for inner in self.units[block])
-        return _distinct(arguments[name] for arguments in given if name in arguments)
+        values = _distinct(arguments[name] for arguments in given if name in arguments)
+        if any(type(v) is int for v in values) or name in self.widths(block):
+            whole = [int(v) for v in values if type(v) is int or _is_whole_float(v)]
+            return _distinct(whole) if len(whole) == len(values) else values
+        return values
+
+    def widths(self, block: str) -> frozenset[str]:
+        """The arguments of a block of which rows make sizes: whole numbers."""
+        if block not in self._widths:
+            self._widths[block] = frozenset(
+                written
+                for places, leaves in self.leaves.items()
+                if places[0][:2] == ("blocks", block) and leaves
+                for attribute, written in leaves[0].node.written.items()
+                if isinstance(written, str) and type(getattr(leaves[0].op, attribute, 0)) is int
+            )
+        return self._widths[block]
 
     def environments(self, block: str) -> list[dict[str, Value]]:
         """What the names of a class stand for, in each of its objects (equal ones once)."""
@@ -361,6 +384,10 @@ class Facts:
                 if any(inner.network.is_evaluated(node) for node in inner.scope.nodes()):
                     return True
         return False
+
+
+def _is_whole_float(value: Value) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _the_same(found: set[tuple[str, ...]], at: SpecPath) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Blocks whose uses are of several kinds, which no argument tells apart: a class for each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from archspec.diagnostics import SpecPath
 from archspec.graph.network import Network, Node, Scope, Value
@@ -10,6 +10,7 @@ from archspec.targets.python.text import flat
 from archspec.targets.python.tree import Literal
 from archspec.targets.torch.emit import Row, spell_step
 
+FINEST = 1
 MOST_KINDS = 4
 """A block of more kinds than that is no longer one that a person would write several times."""
 
@@ -17,15 +18,16 @@ MOST_KINDS = 4
 class Kinds:
     """The blocks to be `split`, each into as many as its uses have kinds, among all networks.
 
+    With how finely: of other classes, or of the same that read each other in another way.
     `spec` is the first network's, with the new blocks in it, and `name_of` gives the one that a
     scope is of. A row inside them stands at a place of its own, as if it had been written twice.
     """
 
-    def __init__(self, networks: Sequence[Network], split: frozenset[str]) -> None:
+    def __init__(self, networks: Sequence[Network], split: Mapping[str, int]) -> None:
         self.spec: Spec = networks[0].spec
         self._names: dict[int, str] = {}
-        for block in split:
-            self._split(block, kinds_of(networks, block))
+        for block, finely in split.items():
+            self._split(block, kinds_of(networks, block, finely))
 
     def _split(self, block: str, kinds: Sequence[Sequence[Scope]]) -> None:
         for number, scopes in enumerate(kinds, start=1):
@@ -47,10 +49,13 @@ class Kinds:
         return at if at[1] == block else ("blocks", block, *at[2:])
 
 
-def kinds_of(networks: Sequence[Network], block: str) -> list[list[Scope]]:
-    """The uses of a block by their kind: of the same classes, or else by all that is known."""
+def kinds_of(networks: Sequence[Network], block: str, finely: int = 0) -> list[list[Scope]]:
+    """The uses of a block by their kind: of the same classes, or else by all that is known.
+
+    What is taken more `finely` is of the same classes in the same order of reading.
+    """
     uses = [(network, scope) for network in networks for scope in _uses(network, block)]
-    for signature in (_classes, _everything):
+    for signature in (_wired if finely else _classes, _everything):
         found: dict[object, list[Scope]] = {}
         for network, scope in uses:
             found.setdefault(signature(network, scope), []).append(scope)
@@ -68,6 +73,16 @@ def _uses(network: Network, block: str) -> Iterator[Scope]:
 def _classes(network: Network, scope: Scope) -> tuple[object, ...]:
     """Which class of PyTorch, or which function, stands at which place."""
     return tuple((path, *_spelled(network, node)) for path, node in _inside(scope))
+
+
+def _wired(network: Network, scope: Scope) -> tuple[object, ...]:
+    """The same, with what each of them reads, and what the block is given."""
+    nodes = [node for _, node in _inside(scope)]
+    first = nodes[0].index if nodes else 0
+    names: dict[Value, int] = {value: -1 - i for i, value in enumerate(scope.sources)}
+    names.update((node.output, node.index - first) for node in nodes)
+    read = tuple(tuple(names.get(value) for value in node.inputs) for node in nodes)
+    return (scope.given, read, *_classes(network, scope))
 
 
 def _everything(network: Network, scope: Scope) -> tuple[object, ...]:

@@ -31,6 +31,7 @@ from archspec.targets.python.tree import (
 )
 from archspec.targets.torch.rows.annotations import fitted
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
+from archspec.targets.torch.rows.drafts import INTEGER
 from archspec.targets.torch.rows.facts import common
 from archspec.targets.torch.rows.single import MAX_INLINE, Piece, Rows
 from archspec.targets.torch.rows.unit import Argument, CannotWrite, Unit
@@ -82,7 +83,8 @@ class Uses(Rows):
             if value is None and argument.default is None:
                 value = values[argument.key] = self._default(classes[0], argument.key, values)
             if value is not None:
-                value = values[argument.key] = fitted(value, argument.annotation)
+                value = self._whole(fitted(value, argument.annotation), argument)
+                values[argument.key] = value
             if value is None or value == argument.default:
                 positional = False
                 continue
@@ -116,6 +118,17 @@ class Uses(Rows):
         if type(size) is not int:
             raise CannotWrite(step.at, f"{name} is not the same wherever the block is used")
         return Literal(size)
+
+    def _whole(self, value: Expr, argument: Argument) -> Expr:
+        """`int(64 * width)` where a class takes a whole number, and an expression may give none."""
+        if argument.annotation != INTEGER or self.unit.is_whole(value):
+            return value
+        match value:
+            case Literal(value=float(number)):
+                return Literal(int(number))
+            case Name() | Subscript() | Call(function=Name(id="int")):
+                return value
+        return Call(Name("int"), (value,))
 
     def _channels_taken(
         self, classes: Sequence[BlockClass], known: Mapping[str, Expr]
