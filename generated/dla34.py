@@ -1,8 +1,8 @@
 """DLA-34: 38 weighted layers, 15,742,104 parameters, 3,060,043,776 MACs.
 
 A stage is a tree of 1 or 2 levels; a tree of more levels holds two of fewer. The last
-root of a stage, but of the first stage, also reads what arrives there, pooled. Without
-the projections that the authors' code makes and never uses.
+root of a stage, but of the first, also reads what arrives there, pooled. Without the
+projections that the authors' code makes and never uses.
 
 Source: Yu, Wang, Shelhamer & Darrell: Deep Layer Aggregation, CVPR 2018, Figure 3 and
 Table 1.

@@ -455,4 +455,6 @@ def _speaks_of_places(row: Row, columns: set[str]) -> bool:
 def _holds_everywhere(row: Row, columns: set[str]) -> bool:
     """Whether `from` holds at every place, and not at the first alone."""
     source = row.get("from")
-    return (isinstance(source, list | dict) and len(source) > 1) or _speaks_of_places(row, columns)
+    texts = list(source.values()) if isinstance(source, dict) else source
+    several = isinstance(texts, list) and len(texts) > 1
+    return several or ".*" in str(source) or _speaks_of_places(row, columns)
