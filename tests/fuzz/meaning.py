@@ -216,6 +216,8 @@ class Reader:
     def none_of(self, row: Row, body: Body, name: str | None, *, everywhere: bool) -> Meant:
         """A repeated row that came to no place at all."""
         if everywhere and "else" not in row:
+            if name is not None:
+                body.known[name] = Meant(None, GONE)
             return Meant(None, GONE)
         return self.left_out(row, body, name)
 
