@@ -20,7 +20,7 @@ from archspec.graph.arriving import CHANNELS, SIZES, seen
 from archspec.graph.bounds import MAX_NESTED, Bounds, weight
 from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
-from archspec.graph.frame import Frame, Given, Source
+from archspec.graph.frame import Frame, Source, a_list
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
@@ -34,6 +34,8 @@ OPTIONAL_INPUT = "optional"
 
 Arriving = dict[str, Source | tuple[Value, ...]]
 """What a block reads under the name of each input: a value, none, or a list of them."""
+Leaving = tuple[tuple[Value, ...], tuple[str, ...]]
+"""The values that a block gives, and the name of the output that each belongs to."""
 
 
 class Blocks:
@@ -98,9 +100,10 @@ class Blocks:
         if key in [use for _, use in self.open] or self._never_ends(block):
             self._tell_cycle(step, block)
             return None
-        outputs = self._again((key, inner.depth), inner)
-        if outputs is None:
-            outputs = self._anew((key, inner.depth), block, inner)
+        left = self._again((key, inner.depth), inner)
+        if left is None:
+            left = self._anew((key, inner.depth), block, inner)
+        outputs, gives = left
         return Scope(
             name=name,
             path=inner.path,
@@ -115,6 +118,7 @@ class Blocks:
             sources=sources,
             outputs=outputs,
             given=_given(arriving) if block.inputs else (),
+            gives=gives,
         )
 
     def _seen(self, block: Block, shape: Shape) -> dict[str, Worth]:
@@ -200,8 +204,11 @@ class Blocks:
             count = evaluate(kind, {**self.references, **arguments}, where, self.faults)
             if count is None:
                 return None
-            if type(count) is not int or not 1 <= count <= MAX_LIST:
-                problem = f"`{name}` is a list of 1 to {MAX_LIST} values, not of {count!r:.40}"
+            least = 1 if name == next(iter(block.inputs)) else 0
+            if type(count) is not int or not least <= count <= MAX_LIST:
+                problem = (
+                    f"`{name}` is a list of {least} to {MAX_LIST} values, not of {count!r:.40}"
+                )
                 self.faults.append(InvalidValue(where, problem=problem))
                 return None
             lengths[name] = count
@@ -350,55 +357,72 @@ class Blocks:
             value = arriving[key]
             inner.taken.add(key)
             if isinstance(value, tuple) and not isinstance(value, Value):
-                problem, help_ = "is a list", f"read `{key}.0`, or all of it, `{key}.*`"
-                parts = {str(i): part for i, part in enumerate(value)}
-                inner.outputs[key] = Given(None, parts, value, problem, help_)
+                inner.outputs[key] = a_list(key, value)
             else:
                 inner.outputs[key] = value
         return inner
 
-    def _anew(self, key: Any, block: Block, inner: Frame) -> tuple[Value, ...]:
+    def _anew(self, key: Any, block: Block, inner: Frame) -> Leaving:
         """The body of a block, remembered where nothing at all is wrong so far."""
         start, work = len(self.leaves.nodes), self.bounds.work
         inner.names = self._names(block, inner.names)
         self.open.append((block.name, key[0]))
         self.walk(block.body, inner)
         self.open.pop()
-        outputs = self._outputs(block, inner)
+        outputs, gives = self._outputs(block, inner)
         if not self.faults:
-            self._remember(inner, key, start, self.bounds.work - work, outputs)
-        return outputs
+            self._remember(inner, key, start, self.bounds.work - work, outputs, gives)
+        return outputs, gives
 
-    def _outputs(self, block: Block, inner: Frame) -> tuple[Value, ...]:
-        """What a block gives, in order."""
+    def _outputs(self, block: Block, inner: Frame) -> Leaving:
+        """What a block gives, in order, and the name of each value."""
         if not block.outputs:
             self.resolver.ask_about(inner, None, block.body.at)
-            return (inner.previous,)
-        found = []
+            return (inner.previous,), ()
+        found: list[Value] = []
+        names: list[str] = []
         for output in block.outputs:
             reader = Step(output.at, None, None, {}, {}, inputs=(output.of,))
             read = self.resolver.read(reader, output.of, output.at, block.body, inner)
-            if read is not None and (len(read) != 1 or read[0] is None):
-                problem = f"the output `{output.name}` of {block.name} is not one step"
+            there = [value for value in read or () if value is not None]
+            if read is not None and (len(there) < len(read) or not there):
+                problem = f"the output `{output.name}` of {block.name} is left out"
                 self.faults.append(NothingArrives(output.at, problem=problem))
-            found.append(read[0] if read and read[0] is not None else inner.previous)
-        return tuple(found)
+            elif len(there) > 1 and not output.is_list:
+                problem = f"the output `{output.name}` is one step, and `{output.of}` are several"
+                help_ = "all places of a step are written without a condition: `STEP.*`"
+                self.faults.append(InvalidValue(output.at, problem=problem, help=help_))
+            found += there or [inner.previous]
+            names += [output.name] * max(1, len(there))
+            if len(there) > 1 and len(found) > MAX_LIST:
+                problem = f"{block.name} gives more than {MAX_LIST} values"
+                self.faults.append(InvalidValue(output.at, problem=problem))
+                return (inner.previous,) * len(block.outputs), tuple(o.name for o in block.outputs)
+        self.bounds.work += len(found)
+        return tuple(found), tuple(names)
 
     def _remember(
-        self, inner: Frame, key: Any, start: int, work: int, outputs: tuple[Value, ...]
+        self,
+        inner: Frame,
+        key: Any,
+        start: int,
+        work: int,
+        outputs: tuple[Value, ...],
+        gives: tuple[str, ...],
     ) -> None:
         self.walked[key] = Walked(
             tuple(inner.children),
             inner.path,
             inner.sources,
             outputs,
+            gives,
             self.leaves.nodes,
             self.leaves.shapes,
             start=start,
             work=work,
         )
 
-    def _again(self, key: Any, inner: Frame) -> tuple[Value, ...] | None:
+    def _again(self, key: Any, inner: Frame) -> Leaving | None:
         """What a block gives that was walked with the same arguments and inputs, once more."""
         leaves = self.leaves
         walked, start = self.walked.get(key), len(leaves.nodes)
@@ -410,12 +434,12 @@ class Blocks:
         inner.children += copy.children
         if walked.nodes is leaves.nodes:
             leaves.twins += leaves.twins[walked.start : walked.stop]
-            return copy.outputs
+            return copy.outputs, walked.gives
         self.resolver.branching = True  # perhaps: then it is asked what leads to the outputs
         for node in copy.nodes:
             leaves.adopt(node)
-        self._remember(inner, key, start, walked.work, copy.outputs)
-        return copy.outputs
+        self._remember(inner, key, start, walked.work, copy.outputs, walked.gives)
+        return copy.outputs, walked.gives
 
     def _copied(self, walked: Walked, path: str, sources: tuple[Value, ...]) -> Copy | None:
         """A copy among the nodes, None where these would be too many."""
@@ -444,7 +468,7 @@ class Blocks:
         leaves = self.leaves
         if leaves.flow(place.sources[0]) != leaves.flow(place.outputs[0]):
             return None
-        parts = place.children, place.path, place.sources, place.outputs
+        parts = place.children, place.path, place.sources, place.outputs, place.gives
         walked = Walked(*parts, leaves.nodes, leaves.shapes, start=start, work=work)
         return Alike(place, walked, _given_to(place.block, place.arguments))
 
@@ -519,7 +543,7 @@ def _key(
 ) -> Any:
     """What a block becomes follows from this, and from how deep it stands."""
     kinds = tuple(map(type, (*shapes, *given.values())))
-    if len(arriving) == 1:
+    if len(arriving) == len(shapes) == 1:
         return (block.name, repr(given), *shapes, *kinds)
     sources = _values(arriving)
     first: dict[Value, int] = {}  # which of them are the same

@@ -47,6 +47,7 @@ class Walked:
         path: str,
         sources: tuple[Value, ...],
         outputs: tuple[Value, ...],
+        gives: tuple[str, ...],
         nodes: list[Node],
         shapes: list[tuple[Shape, ...] | None],
         *,
@@ -57,6 +58,7 @@ class Walked:
         self.path = path
         self.sources = sources
         self.outputs = outputs
+        self.gives = gives
         self.nodes = nodes
         self.shapes = shapes
         self.start, self.stop = start, len(nodes)

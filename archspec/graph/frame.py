@@ -27,6 +27,13 @@ class Given(NamedTuple):
     help: str = ""
 
 
+def a_list(name: str, values: "tuple[Value, ...]") -> Given:
+    """What the name of several values stands for, of which a path says which are meant."""
+    parts = {str(i): value for i, value in enumerate(values)}
+    help_ = f"read `{name}.0`, or all of it, `{name}.*`"
+    return Given(None, parts, values, "is a list", help_)
+
+
 class Frame:
     """A body while it is walked: what its expressions see, and what its steps gave so far.
 

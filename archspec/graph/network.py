@@ -109,9 +109,9 @@ class Scope(NamedTuple):
     """A body with a name: the network itself (path ""), a group, a block, or a repeated step.
 
     `sources` are the values that arrive at it, `outputs` those that leave it. `given` are the names
-    of the inputs that a block has for its sources, one for each. A block's `arguments` are the
-    values it was given, `in_channels` among them. `step` is the row it stands for; the scopes and
-    nodes in a repeated one all have that step.
+    of the inputs that a block has for its sources, one for each, `gives` those of its outputs. A
+    block's `arguments` are the values it was given, `in_channels` among them. `step` is the row it
+    stands for; the scopes and nodes in a repeated one all have that step.
     """
 
     name: str
@@ -127,6 +127,7 @@ class Scope(NamedTuple):
     sources: tuple[Value, ...] = (Value(INPUT),)
     outputs: tuple[Value, ...] = (Value(INPUT),)
     given: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
 
     @property
     def output(self) -> Value:

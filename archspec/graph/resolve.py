@@ -333,7 +333,9 @@ def holds_everywhere(step: Step, columns: Iterable[str]) -> bool:
 
     So it is where `from` speaks of what differs from place to place, or names several steps.
     """
-    return len(step.inputs or ()) > 1 or speaks_of_places(step, columns)
+    read = step.inputs or ()
+    several = len(read) > 1 or any(text.endswith(f".{ALL}") for text in read)
+    return several or speaks_of_places(step, columns)
 
 
 def _conditions(text: str) -> Iterator[str]:

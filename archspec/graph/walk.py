@@ -17,13 +17,13 @@ from archspec.graph import declared, init, readings
 from archspec.graph.blocks import Blocks
 from archspec.graph.bounds import Bounds
 from archspec.graph.conditions import Conditions, Row
-from archspec.graph.frame import NOTHING, Frame, Given, Source
+from archspec.graph.frame import Frame, Given, Source, a_list
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import INPUT, Memory, Node, Scope, Value
 from archspec.graph.resolve import PREVIOUS, Resolver, holds_everywhere, speaks_of_places, value_of
 from archspec.graph.values import shorten
 from archspec.graph.words import words_in
-from archspec.language.model import Body, Spec, Step
+from archspec.language.model import Block, Body, Spec, Step
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
 
@@ -158,7 +158,6 @@ class Walker:
             if not taken:
                 frame.taken.discard(name)
             return self._drop_all(step, body, frame, rows)
-        last = places[-1]
         read = _read_outside(inner.children, start) if everywhere else _present(inputs)
         scope = Scope(
             name=name,
@@ -174,9 +173,13 @@ class Walker:
         )
         frame.children.append(scope)
         frame.previous = inner.previous
-        outputs = last.parts if _gives_several(inner.children[-1:]) else NOTHING
-        parts = {**outputs, **inner.outputs}
-        given = Given(inner.previous, parts, tuple(map(value_of, places)))
+        given = Given(inner.previous, inner.outputs, tuple(map(value_of, places)))
+        if inner.children and _gives_several(inner.children[-1]):
+            by_name = _by_name(name, inner.children[-1])
+            given = by_name._replace(
+                parts={**by_name.parts, **inner.outputs},
+                places=None if by_name.problem else given.places,
+            )
         frame.outputs[name] = given
         return given
 
@@ -214,8 +217,7 @@ class Walker:
                 elif not self.conditions.wanted(step, frame):
                     self._drop(step if everywhere else chained, body, frame, name)
                 elif places and may_chain and _chains(frame.children[-1:]):
-                    arriving = tuple(map(value_of, places[-1].parts.values()))
-                    given = self._once(chained, body, frame, name, arriving)
+                    given = self._once(chained, body, frame, name, _leaving(frame.children[-1]))
                     places.append(_whole(given))
                 else:
                     current = step if everywhere or not places else chained
@@ -447,8 +449,7 @@ class Walker:
             frame.previous = scope.outputs[0]
             if not block.outputs:
                 return frame.previous
-            names = [output.name for output in block.outputs]
-            return Given(frame.previous, dict(zip(names, scope.outputs, strict=True)))
+            return _by_name(name, scope)
         return self._row(step, cls, head, name, frame, inputs)
 
     def _row(
@@ -466,7 +467,7 @@ class Walker:
             problem = f"{cls.op_name} has no inputs with names: write a list, `from: [a, b]`"
             self.faults.append(InvalidValue(step.where("from"), problem=problem))
         merges = cls is not None and cls.arity == "several"
-        fewer = len(present) < max(len(inputs), _terms(step))
+        fewer = len(present) < max(len(inputs), _terms(step) if merges else 1)
         if fewer and cls is not None and (not merges or not present):
             frame.previous = self._unknown(step, name, frame, (frame.previous,), inputs)
         elif fewer and merges and len(present) == 1:
@@ -547,10 +548,11 @@ def _whole(given: Source | Given) -> Given:
     return given if isinstance(given, Given) else Given(given)
 
 
-def _gives_several(children: Sequence[Scope | Node]) -> bool:
-    """Whether the last of the steps is a block that gives several values by name."""
-    last = children[0] if children else None
-    return isinstance(last, Scope) and last.block is not None and len(last.block.outputs) > 1
+def _gives_several(last: Scope | Node) -> bool:
+    """Whether a step is a block that gives several values by name."""
+    if not isinstance(last, Scope) or last.block is None:
+        return False
+    return len(last.block.outputs) > 1 or _has_list(last.block)
 
 
 def _chains(children: Sequence[Scope | Node]) -> bool:
@@ -558,7 +560,38 @@ def _chains(children: Sequence[Scope | Node]) -> bool:
     last = children[0] if children else None
     if not isinstance(last, Scope) or last.block is None:
         return False
+    if _has_list(last.block):
+        return len(last.sources) == len(last.outputs)
     return len(last.block.inputs) == len(last.block.outputs) > 1
+
+
+def _has_list(block: Block) -> bool:
+    """Whether a block gives several values under one name."""
+    return any(output.is_list for output in block.outputs)
+
+
+def _leaving(last: Scope | Node) -> tuple[Source, ...]:
+    """The values that a block gives, in order."""
+    return last.outputs if isinstance(last, Scope) else ()
+
+
+def _by_name(name: str, scope: Scope | Node) -> Given:
+    """What the name of a block stands for that gives values by name."""
+    assert isinstance(scope, Scope)
+    assert scope.block is not None
+    values: dict[str, list[Value]] = {}
+    for output, value in zip(scope.gives, scope.outputs, strict=True):
+        values.setdefault(output, []).append(value)
+    parts: dict[str, Source | Given] = {
+        output.name: a_list(f"{name}.{output.name}", tuple(values[output.name]))
+        if output.is_list
+        else values[output.name][0]
+        for output in scope.block.outputs
+    }
+    first = parts[scope.block.outputs[0].name]
+    if isinstance(first, Given):
+        return Given(None, parts, problem="gives a list", help=first.help)
+    return Given(first, parts)
 
 
 def _read_outside(children: Sequence[Scope | Node], start: int) -> tuple[Value, ...]:

@@ -123,6 +123,11 @@ class Output(NamedTuple):
     training_only: bool = False
     optional: bool = False
 
+    @property
+    def is_list(self) -> bool:
+        """Whether a block gives several values under this name: all places of a step."""
+        return self.of.endswith(".*")
+
 
 class Variant(NamedTuple):
     """One member of a family: what it sets in the spec's `vars`, and its own figures."""

@@ -153,8 +153,8 @@ class _SpecParser(RowParser):
                 wanted = "`~` for one value, `optional`, or how many values a list has"
                 found = describe(kind)
                 self.fault(WrongType, (*where, name), what=f"`{name}`", wanted=wanted, found=found)
-            if i == 0 and kind is not None:
-                problem = f"`{name}` is the first input, which every block has: it is one value"
+            if i == 0 and kind == "optional":
+                problem = f"`{name}` is the first input, which every block has"
                 self.fault(InvalidValue, (*where, name), problem=problem)
         return inputs
 

@@ -83,8 +83,10 @@ def test_arguments_have_the_spec_s_names(spec: str) -> None:
         inits = [f for f in item.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
         for init in inits:
             taken = {argument.arg for argument in (*init.args.args, *init.args.kwonlyargs)}
-            own = {"in_channels", *blocks[name].args} if name in blocks else set(variables)
-            assert taken <= {"self", *own}
+            own: set[str] = set(variables)
+            if name in blocks:
+                own = {*blocks[name].args, *(f"{key}_channels" for key in blocks[name].inputs)}
+            assert taken <= {"self", "in_channels", *own}
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -137,6 +139,7 @@ STATEMENTS = {
     "shufflenet_v1": 79,
     "shufflenet_v2": 45,
     "squeezenet": 45,
+    "unet": 57,
     "vgg": 75,
     "vgg16_cbr": 50,
     "xception": 62,

@@ -402,8 +402,8 @@ class _Writer:
 
 
 def _tensors(count: int) -> Expr:
-    """`tuple[torch.Tensor, torch.Tensor]`."""
-    return Subscript(Name("tuple"), (TENSOR,) * count)
+    """`tuple[torch.Tensor, torch.Tensor]`, and `tuple[torch.Tensor, ...]` of more."""
+    return Subscript(Name("tuple"), (TENSOR,) * 2 if count == 2 else (TENSOR, Literal(...)))
 
 
 def _super_init() -> Expr:

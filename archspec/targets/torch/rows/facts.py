@@ -155,6 +155,10 @@ class Facts:
         scopes = (inner.scope for kind in KINDS for inner in self.scopes.get((step.at, kind), ()))
         return bool(self.nodes_of(step)) or any(any(scope.nodes()) for scope in scopes)
 
+    def scopes_at(self, step: Step) -> list[Inner]:
+        """The groups, blocks and repetitions that a row stands for."""
+        return [inner for kind in KINDS for inner in self.scopes.get((step.at, kind), ())]
+
     def is_always_there(self, step: Step, block: str) -> bool:
         """Whether a row is there in every object of a class."""
         found = [*self.leaves.get((step.at, ""), ())]

@@ -80,7 +80,10 @@ class Graph(Reading):
 
     def _prepare(self, item: Item) -> tuple[Apply, Expr]:
         """The constructor's part of an item: how it is applied, and the channels it gives on."""
-        apply, out = self._merge(item) if self.is_merge(item) else self._module(item)
+        if self.is_merge(item):
+            apply, out = self._merge(item)
+        else:
+            apply, out = self._in_a_group(item) if item.inside else self._module(item)
         if isinstance(item.when, bool):
             return apply, out
         flag = self._flag(item)
@@ -167,6 +170,25 @@ class Graph(Reading):
         for value, width in zip(item.values[1:], piece.others, strict=True):
             self.channels[value] = width
         return lambda parts: Call(attribute, self._arguments(item, parts)), out
+
+    def _in_a_group(self, item: Item) -> tuple[Apply, Expr]:
+        """The call of a module that a group holds, past the group itself."""
+        outer, *inner = item.inside
+        if outer in self.groups:
+            step, source = self.groups.pop(outer)
+            self._take_name(item, outer)
+            module, _ = self.modules.group(step, self.channels[source])
+            self.unit.add(Assign(dotted(f"self.{outer}"), module))
+        saved = self.unit.save()
+        piece = self._piece(item, self.channels[item.inputs[0]])
+        self.unit.restore(saved)
+        found = {leaf.node.name for leaf in self.leaves_of(item)}
+        found = found or {i.scope.name for i in self.facts.scopes_at(item.step)}
+        if piece.module is None or item.when is not True or len(found) != 1 or item.values:
+            raise CannotWrite(item.step.at, "it is no module that can be called past its group")
+        path = Literal(".".join([*inner, found.pop()]))
+        called = call(f"self.{outer}.get_submodule", path)
+        return lambda parts: Call(called, (parts[0],)), piece.out
 
     def _take_name(self, item: Item, name: str) -> None:
         """Let no other module have the name of one."""

@@ -64,6 +64,8 @@ class Reading(Forward):
         self.parameters: dict[str, Expr] = {"x": TENSOR}  # of forward
         self.apart: frozenset[str] = frozenset()  # steps of which a part is read
         self.place = ""  # the list of modules that the steps are in
+        self.inside: tuple[str, ...] = ()  # the groups whose steps are called one by one
+        self.groups: dict[str, tuple[Step, int]] = {}  # the outermost of these, and what they read
         self.held: set[str] = set()  # those lists that hold parameters, and so modules alone
 
     def read_body(self, body: Body, block: Block | None) -> int:
@@ -135,15 +137,21 @@ class Reading(Forward):
         if len(inputs) == 1 and alone:
             self.names[step.name or self._number(step)] = inputs[0]
             return inputs[0]
-        if self._is_transparent(step) and step.body is not None:
+        if step.body is not None and self._is_transparent(step):
             value = self.names[self._number(step)] = self._inside(step.body, inputs[0])
             return value
+        if step.body is not None and self._is_gone_through(step):
+            return self._through(step, step.body, inputs[0])
         passes = previous if len(inputs) > 1 else inputs[0]
         if not isinstance(when, bool) and self._otherwise(step, passes) != passes:
             if self.facts.is_always_there(step, self.unit.block):
                 when = True
             else:
                 self._may_be_no_term(step)
+        return self._items(step, inputs, when, passes)
+
+    def _items(self, step: Step, inputs: tuple[int, ...], when: When, passes: int) -> int:
+        """The item of a step, and those that it carries along."""
         previous = self._item(step, "", inputs, when, passes)
         for role in () if step.spread else SUGAR:
             if self.facts.nodes_of(step, role):
@@ -156,6 +164,26 @@ class Reading(Forward):
             else previous
         )
         return previous
+
+    def _is_gone_through(self, step: Step) -> bool:
+        """Whether the steps of a group are called one by one, since a part of it is read."""
+        return not step.spread and (bool(self.inside) or step.name in self.apart)
+
+    def _through(self, step: Step, body: Body, source: int) -> int:
+        """A group of which a part is read: `self.backbone.layer1(x)`."""
+        conditional = step.control is not None and step.control.when is not None
+        if conditional or self.place or self.modules.needs_class(body):
+            raise CannotWrite(step.at, "a part of it is read, and it is no chain")
+        own = step.name or self._number(step)
+        if not self.inside:
+            self.groups[own] = (step, source)
+        names, before = self.names, self.source
+        self.names, self.source, self.inside = {}, source, (*self.inside, own)
+        value = self._steps(body.steps, source)
+        inner = self.names
+        self.names, self.source, self.inside = names, before, self.inside[:-1]
+        self.names[own] = Parts(value, inner)
+        return value
 
     def _read(self, step: Step, previous: int) -> tuple[int, ...]:
         """What a step reads: what it names, or the ends of its branches."""
@@ -382,7 +410,8 @@ class Reading(Forward):
     ) -> int:
         trained_only = self.unit.block == "" and not self.facts.is_evaluated(step)
         through = inputs[0] if passes is None else passes
-        item = Item(step, role, inputs, self.count, when, trained_only, through, place=self.place)
+        item = Item(step, role, inputs, self.count, when, trained_only, through)
+        item.place, item.inside = self.place, self.inside
         self.items.append(item)
         if self.depth:
             self.within.add(item.value)

@@ -28,7 +28,7 @@ class Item:
 
     A block may give several, `values`, of which `value` is the first; `outputs` are their names.
     Where `when` leaves it out, `passes` is what goes on in its place. `place` is the list of
-    modules that it is in.
+    modules that it is in, `inside` the groups, from the outside in, that it is called past.
     """
 
     step: Step
@@ -41,6 +41,7 @@ class Item:
     values: tuple[int, ...] = ()
     outputs: tuple[str, ...] = ()
     place: str = ""
+    inside: tuple[str, ...] = ()
 
 
 class Variables:
