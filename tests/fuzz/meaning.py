@@ -361,7 +361,9 @@ class Reader:
         branches = row.get("branches") or ()
         branches = list(branches.values()) if isinstance(branches, dict) else branches
         is_beside = any(isinstance(branch, dict) and "beside" in branch for branch in branches)
-        return 2 if ".*" in str(row.get("from")) or is_beside else len(inputs)
+        source = row.get("from", [])
+        texts = source if isinstance(source, list) else [source]
+        return 2 if any(map(_is_list, texts)) or is_beside else len(inputs)
 
     def carried(self, row: Row, op: str, role: str, body: Body) -> str | None:
         """The op of the norm, activation or dropout of a row."""
