@@ -92,21 +92,22 @@ def repetition(draft: Draft) -> bool:
 def by_columns(draft: Draft) -> bool:
     """A table is written by its columns, one of which may be a variable."""
     rng = draft.rng
-    found = [s for s in loops(draft.data) if _is_table(s.row.get("each"))]
+    tables = [(s, key) for s in loops(draft.data) for key in ("each", "beside")]
+    found = [(site, key) for site, key in tables if _is_table(site.row.get(key))]
     if not found:
         return False
-    site = rng.choice(found)
+    site, table = rng.choice(found)
 
     def change() -> bool:
         now = draft.site_now(site)
-        lines = now.row["each"]
+        lines = now.row[table]
         columns: dict[str, Any] = {key: [line[key] for line in lines] for key in lines[0]}
         if rng.random() < 0.6:
             key = rng.choice(list(columns))
             name = draft.fresh("widths", "column")
             draft.declare(now.place.block, {name: columns[key]})
             columns[key] = rng.choice((name, name, f"{name}[:]"))
-        now.row["each"] = columns
+        now.row[table] = columns
         return True
 
     return draft.propose(change)

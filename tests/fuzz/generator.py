@@ -97,6 +97,7 @@ CHANGES: tuple[tuple[Change, int], ...] = (
     (ports.up, 3),
     (ports.fusion, 3),
     (ports.cell, 3),
+    (ports.exchange, 2),
     (ports.tree, 2),
     (ports.ported, 5),
     (ports.optional, 2),

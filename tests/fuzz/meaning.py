@@ -78,6 +78,7 @@ class Reader:
         self.blocks: Mapping[str, Any] = data.get("blocks", {})
         self.names = Names({**KNOWN, **{name: name for name in self.blocks}})
         self.count = 0
+        self.took = 0  # how many values the last block read
 
     def read(self) -> None:
         """Raises `Differs`."""
@@ -216,6 +217,8 @@ class Reader:
     def none_of(self, row: Row, body: Body, name: str | None, *, everywhere: bool) -> Meant:
         """A repeated row that came to no place at all."""
         if everywhere and "else" not in row:
+            if name is not None:
+                body.known[name] = Meant(None, GONE)
             return Meant(None, GONE)
         return self.left_out(row, body, name)
 
@@ -247,9 +250,11 @@ class Reader:
     def chain(self, row: Row, body: Body, before: Meant) -> list[Read]:
         """What a place reads of one before it that gives as many values as it takes."""
         block = self.blocks.get(str(worth(row.get("op"), body.names)), {})
-        if not len(block.get("inputs", ())) == len(block.get("outputs", ())) > 1:
-            return []
-        return [part.value for part in before.parts.values()]
+        outputs = block.get("outputs", {})
+        left = [v for part in before.parts.values() for v in part.places or (part.value,)]
+        if any(map(_is_list, outputs.values())):
+            return left if len(left) == self.took else []
+        return left if len(block.get("inputs", ())) == len(outputs) > 1 else []
 
     # --- what is read ----------------------------------------------------------------------------
 
@@ -356,7 +361,9 @@ class Reader:
         branches = row.get("branches") or ()
         branches = list(branches.values()) if isinstance(branches, dict) else branches
         is_beside = any(isinstance(branch, dict) and "beside" in branch for branch in branches)
-        return 2 if ".*" in str(row.get("from")) or is_beside else len(inputs)
+        source = row.get("from", [])
+        texts = source if isinstance(source, list) else [source]
+        return 2 if any(map(_is_list, texts)) or is_beside else len(inputs)
 
     def carried(self, row: Row, op: str, role: str, body: Body) -> str | None:
         """The op of the norm, activation or dropout of a row."""
@@ -403,12 +410,14 @@ class Reader:
         inner.known = dict(arriving)
         self.rows(block, inner)
         body.children += 1
-        said = block.get("outputs", {})
-        outputs = {key: self.texts(text, inner)[0] for key, text in said.items()}
-        if not outputs:
-            return Meant(inner.previous)
-        parts = {name: Meant(value) for name, value in outputs.items()}
-        return Meant(next(iter(outputs.values())), parts)
+        self.took = sum(value is not None for value in inputs)
+        parts = {}
+        for name, text in block.get("outputs", {}).items():
+            values = self.texts(text, inner)
+            listed = {str(i): Meant(value) for i, value in enumerate(values)}
+            several = _is_list(text)
+            parts[name] = Meant(values[0], listed, tuple(values)) if several else Meant(values[0])
+        return Meant(next(iter(parts.values())).value, parts) if parts else Meant(inner.previous)
 
     def arriving(
         self, row: Row, block: Mapping[str, Any], names: Names, body: Body, inputs: list[Read]
@@ -439,6 +448,11 @@ GONE: Mapping[str, Meant] = {"": Meant(None)}
 """The parts of what is left out without an `else`."""
 
 
+def _is_list(text: Any) -> bool:
+    """Whether a text names several steps."""
+    return str(text).endswith(".*")
+
+
 def _speaks_of_places(row: Row, columns: set[str]) -> bool:
     """Whether `from` says of each place what it reads."""
     source = row.get("from", [])
@@ -456,5 +470,5 @@ def _holds_everywhere(row: Row, columns: set[str]) -> bool:
     """Whether `from` holds at every place, and not at the first alone."""
     source = row.get("from")
     texts = list(source.values()) if isinstance(source, dict) else source
-    several = isinstance(texts, list) and len(texts) > 1
-    return several or ".*" in str(source) or _speaks_of_places(row, columns)
+    texts = texts if isinstance(texts, list) else [texts]
+    return len(texts) > 1 or any(map(_is_list, texts)) or _speaks_of_places(row, columns)

@@ -238,3 +238,28 @@ def optional(draft: Draft) -> bool:
         draft.data["layers"].append(row)
 
     return draft.propose(change)
+
+
+def exchange(draft: Draft) -> bool:
+    """A block that takes a list and gives one, of as many steps; repeated, it hands them on."""
+    rng, shape = draft.rng, draft.output_shape()
+    name, count = draft.fresh("Exchange", "Mix"), rng.choice((1, 2, 2, 3))
+    read = rng.choice((["convs.{i}", "x.0"], "convs.*", ["x.{i}", "convs.0"]))
+    body: list[Row] = [
+        {"name": "convs", **alike(rng, shape), "repeat": "n", "from": "x.{i}"},
+        {"name": "sums", "op": rng.choice(("add", "mul")), "repeat": "n", "from": read},
+    ]
+    rows: list[Row] = [named(draft, alike(rng, shape)) for _ in range(count)]
+    use = named(draft, {"op": name, "n": count, "from": [row["name"] for row in rows]})
+    if rng.random() < 0.5:
+        use["repeat"] = rng.choice((1, 2))
+    given = f"{use['name']}.y"
+    ends = [rng.choice((f"{given}.*", f"{given}.{count - 1}")), f"{given}.0"]
+    last: Row = {"op": rng.choice(("add", "concat")), "from": rng.sample(ends, 2)}
+    block = {"inputs": {"x": "n"}, "args": {"n": None}, "layers": body, "outputs": {"y": "sums.*"}}
+
+    def change() -> None:
+        _define(draft, name, block)
+        draft.data["layers"] += [*rows, use, last]
+
+    return draft.propose(change)

@@ -21,6 +21,7 @@ REFERENCES = (
     *("inputs: one", "inputs: several", "inputs: optional", "inputs: list"),
     *("inputs: in order", "inputs: by name", "inputs: optional and not given"),
     *("outputs of a block: one", "outputs of a block: several", "outputs of a block: an input"),
+    *("inputs: list first", "outputs of a block: list"),
     *("outputs of a block: read", "outputs of a block: chained", "block: in itself"),
     *("left out: before a row without from", "left out: and named in from", "left out: a merge"),
     *("left out: by repeat or each", "left out: all terms of a merge but one"),
@@ -160,6 +161,10 @@ def _of_ports(block: Mapping[str, Any]) -> Iterator[str]:
     for kind in inputs.values() if isinstance(inputs, dict) else ():
         if kind is not None:
             yield "inputs: optional" if kind == "optional" else "inputs: list"
+    if isinstance(inputs, dict) and next(iter(inputs.values()), None) is not None:
+        yield "inputs: list first"
+    if any(str(text).endswith(".*") for text in outputs.values()):
+        yield "outputs of a block: list"
     if outputs:
         yield f"outputs of a block: {'one' if len(outputs) == 1 else 'several'}"
     if set(map(str, outputs.values())) & set(inputs):

@@ -43,7 +43,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOL, re.compile("true|false"), list("tf"))
+_Loader.add_implicit_resolver(_BOOL, re.compile("(true|false)$"), list("tf"))
 
 
 def from_yaml(text: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from archspec.targets.python.tree import (
     Name,
     Starred,
     call,
+    dotted,
 )
 from archspec.targets.torch.emit import Row, spell_step
 from archspec.targets.torch.rows.facts import Facts
@@ -74,6 +75,8 @@ class Heads:
         plain = self._made_with(name, {}, own)
         if not own:
             return plain.function
+        if plain.function == dotted("nn.Parameter"):
+            raise CannotWrite((), f"{name} is no module that could be handed on")
         given = self._made_with(name, own, opened=value.opened if isinstance(value, Opened) else {})
         pairs = zip_longest(given.arguments, plain.arguments)
         first = list(takewhile(lambda pair: pair[0] != pair[1], pairs))
