@@ -127,15 +127,15 @@ EMPTY = """
 archspec: 1
 name: Empty
 input: [3, 4, 4]
-outputs: {high: top, low: none}
+outputs: {high: top, low: never}
 layers:
-  - {name: none, op: relu, each: []}
+  - {name: never, op: relu, each: [], else: input}
   - {name: top, op: conv2d, out_channels: 2, kernel_size: 1}
 """
 
 
 def test_an_output_may_name_a_step_that_is_repeated_no_time() -> None:
-    """Nothing is there, and what arrives goes through: that is the output."""
+    """Nothing is there, and what its name stands for is the output."""
     network, x = made(check_text(EMPTY)), batch((3, 4, 4))
     given = network(x)
     assert given._fields == ("high", "low")

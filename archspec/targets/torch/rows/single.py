@@ -98,6 +98,8 @@ class Rows:
         leaves = self.facts.nodes_of(step, role)
         self.see_sizes(leaf.arriving for leaf in leaves)
         kinds = self.facts.kinds_of(step, role)
+        if not kinds:
+            raise CannotWrite(step.at, "nothing is known of what it stands for")
         leaf = min(kinds, key=_padding_order)
         attributes = self._with_named_width(leaf, self.unit.open_attributes(leaf, channels))
         leaf, attributes = padded_in_numbers(kinds, leaf, attributes)
