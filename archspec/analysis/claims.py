@@ -208,7 +208,10 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     is_there = has_nodes and subject.output.node != INPUT
     computed = METRICS[claim.metric](subject, convention) if is_there else None
     holds = computed is not None and _agree(claimed, computed, tolerance)
-    if computed is None:
+    if not has_nodes and subject.path:
+        problem = f"there is nothing to claim {claim.metric} of: every row in it is left out"
+        faults.append(InvalidValue(claim.at, path=subject.path, problem=problem))
+    elif computed is None:
         faults.append(
             ClaimUnverifiable(
                 claim.at,

@@ -101,25 +101,27 @@ class Sums:
 
     @cached_property
     def _held(self) -> "_Column":
-        return _Column(self.results.parameters)
+        return _Column(self.results.parameters, 2)
 
     @cached_property
     def _kept(self) -> "_Column":
         """Parameters of what evaluation runs."""
         if self.results.evaluated is None:
             return self._held
-        return _Column(_where(self.results.evaluated, self.results.parameters, (0, 0)))
+        return _Column(_where(self.results.evaluated, self.results.parameters, (0, 0)), 2)
 
     @cached_property
     def _counts(self) -> "_Column":
-        return _Column(self.results.operations)
+        return _Column(self.results.operations, len(Counts()))
 
     @cached_property
     def _evaluated(self) -> "_Column":
         """Operations of what evaluation runs."""
         if self.results.evaluated is None:
             return self._counts
-        return _Column(_where(self.results.evaluated, self.results.operations, Counts()))
+        return _Column(
+            _where(self.results.evaluated, self.results.operations, Counts()), len(Counts())
+        )
 
     @cached_property
     def _weighted(self) -> "_Column":
@@ -127,8 +129,8 @@ class Sums:
         ops = [node.module.op for node in self.network.nodes]
         weighted = [None if op is None else (int(op.weighted),) for op in ops]
         if self.results.evaluated is None:
-            return _Column(weighted)
-        return _Column(_where(self.results.evaluated, weighted, (0,)))
+            return _Column(weighted, 1)
+        return _Column(_where(self.results.evaluated, weighted, (0,)), 1)
 
     @cached_property
     def _runs(self) -> Sequence[int]:
@@ -146,11 +148,10 @@ def _where(flags: Sequence[bool], rows: Iterable[Row], otherwise: Row) -> list[R
 class _Column:
     """Rows of numbers added up from the first on; some are unknown."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        width = len(next((row for row in rows if row is not None), ()))
+    def __init__(self, rows: Sequence[Row], width: int) -> None:
         nothing = (0,) * width
-        known = [nothing if row is None else row for row in rows]
-        self.sums = [[0, *accumulate(column)] for column in zip(*known, strict=True)]
+        known = [nothing, *(nothing if row is None else row for row in rows)]
+        self.sums = [[*accumulate(column)] for column in zip(*known, strict=True)]
         self.unknown = [0, *accumulate([row is None for row in rows])]
 
     def of(self, start: int, stop: int) -> Row:

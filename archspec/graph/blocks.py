@@ -17,7 +17,7 @@ from archspec.diagnostics.wording import suggest
 from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import CHANNELS, SIZES, seen
-from archspec.graph.bounds import MAX_NESTED, Bounds, weight
+from archspec.graph.bounds import Bounds, weight
 from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
 from archspec.graph.frame import Frame, Source, a_list
@@ -72,7 +72,7 @@ class Blocks:
     ) -> Scope | None:
         """The scope of a block where a row uses it; None where nothing can be said about it."""
         least = self.bounds.counter.block(block)
-        if self._is_too_deep(step, block, frame) or self.bounds.is_too_much(step, least):
+        if self.bounds.is_too_deep(step, frame) or self.bounds.is_too_much(step, least):
             return None
         if step.init is not None:
             problem = f"the parameters of {block.name} belong to the rows in it; write `init` there"
@@ -128,13 +128,6 @@ class Blocks:
         return seen(shape) if self.sized[block.name] else {CHANNELS: channels_of(shape)}
 
     # --- bounds ------------------------------------------------------------------------------
-
-    def _is_too_deep(self, step: Step, block: Block, frame: Frame) -> bool:
-        if frame.depth >= MAX_NESTED and block.name in [name for name, _ in self.open]:
-            self._tell_cycle(step, block)
-            self.bounds.stopped = True
-            return True
-        return self.bounds.is_too_deep(step, frame)
 
     def _never_ends(self, block: Block) -> bool:
         """Whether a block that the walk is in contains itself under no condition."""
@@ -379,6 +372,7 @@ class Blocks:
         if not block.outputs:
             self.resolver.ask_about(inner, None, block.body.at)
             return (inner.previous,), ()
+        self.resolver.branching = True  # its last step may be read by nobody
         found: list[Value] = []
         names: list[str] = []
         for output in block.outputs:

@@ -85,6 +85,7 @@ def _block(block: Block, known: dict[str, Value]) -> Iterator[Diagnostic]:
         reason = "there is an op of that name"
     if reason:
         yield InvalidName(block.at, on_key=True, what="a block", name=block.name, reason=reason)
+    yield from _inputs(block)
     names = {**known} if block.args else {}
     for name in block.args:
         yield from _default(block, name, names)
@@ -99,6 +100,25 @@ def _block(block: Block, known: dict[str, Value]) -> Iterator[Diagnostic]:
             if kind == "vars" and value is None:
                 problem = f"`{name}` has no value; what the rows give is one of the `args`"
                 yield InvalidValue(where, on_key=True, problem=problem)
+
+
+def _inputs(block: Block) -> Iterator[Diagnostic]:
+    """The faults of what a block calls its inputs, which `from` and expressions speak of."""
+    for i, name in enumerate(block.inputs):
+        reason = None if _is_identifier(name) else _IDENTIFIER
+        if name in ("input", "none", "previous"):
+            reason = "it means something of its own in `from`"
+        elif name in block.args or name in block.vars:
+            reason = "the block has an argument or a variable of that name"
+        elif iskeyword(name):
+            reason = "it becomes a name in Python"
+        if reason:
+            where = (*block.at, "inputs", i if block.inputs_listed else name)
+            on_key = not block.inputs_listed
+            fault = InvalidName(
+                where, on_key=on_key, what="an input", name=name[:64], reason=reason
+            )
+            yield fault
 
 
 def _default(block: Block, name: str, names: dict[str, Value]) -> list[Diagnostic]:

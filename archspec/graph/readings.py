@@ -12,6 +12,8 @@ from archspec.graph.network import INPUT_NAME
 from archspec.language.model import Body, Spec, Step
 
 PREVIOUS = "previous"
+READER = "this row"
+END = "end the body with a row that says with `from` what it reads"
 
 
 def check(spec: Spec) -> Iterator[Diagnostic]:
@@ -28,7 +30,7 @@ def _body(body: Body, *, ends: bool, first: tuple[str, ...]) -> Iterator[Diagnos
     for step in body.steps:
         yield from _inside(step)
         if step.inputs is None and doubt is not None:
-            yield _fault(doubt, "this row", step.at)
+            yield _fault(doubt, READER, step.at)
             doubt = None
         if step.control is None or step.control.when is None:
             doubt = None
@@ -60,4 +62,6 @@ def _fault(left_out: Step, reader: str, at: SpecPath) -> Diagnostic:
     meant = left_out.inputs or ()
     other = f"`{meant[0][:64]}`" if len(meant) == 1 else f"what {called} would have read"
     readings = f"the step before {called}, or {other}"
-    return AmbiguousInput(at, reader=reader, left_out=called, readings=readings)
+    fault = AmbiguousInput(at, reader=reader, left_out=called, readings=readings)
+    fault.help = fault.help if reader == READER else END
+    return fault

@@ -36,6 +36,7 @@ NONE = "none"
 PREVIOUS = "previous"
 """The step before: in a repeated step the place before it."""
 ALL = "*"
+END = "end the body with a row that says with `from` what it reads"
 ELSE = "give that row an `else`: the name of a step, or `none`"
 
 
@@ -195,6 +196,7 @@ class Resolver:
         readings = f"the step before it, or what {frame.doubt} would have read"
         where = step.at if step is not None else at
         fault = AmbiguousInput(where, reader=reader, left_out=frame.doubt, readings=readings)
+        fault.help = fault.help if step is not None else END
         self.faults.append(fault)
         frame.doubt = None
 
@@ -230,7 +232,7 @@ class Resolver:
                     fault = WrongType(where, what=what, wanted="true or false", found=found)
                     self.faults.append(fault)
                 return None
-            text = first if value else second
+            text = _bare(first if value else second)
         return text if text is written else text.strip()
 
     def _find(
@@ -254,6 +256,8 @@ class Resolver:
         elif name == INPUT_NAME:
             inputs = ", ".join(f"`{own}`" for own in known.inputs)
             problem, help_ = "the inputs of this block have names", f"they are {inputs}"
+        elif "," in name:
+            help_ = f"several steps are a list: `from: [{shorten(name.strip('[] '))}]`"
         else:
             help_ = as_step(name) or suggest(name, self._names_in(known))
         raise _Missing(UnknownStep(where, problem=problem, help=help_))
@@ -278,6 +282,12 @@ def _place(step: Step, key: str, position: int) -> SpecPath:
     return where if len(step.inputs) == 1 else (*where, position)
 
 
+def _bare(text: str) -> str:
+    """An arm of a choice without the parentheses around it."""
+    text = text.strip()
+    return text[1:-1].strip() if text.startswith("(") and text.endswith(")") else text
+
+
 class _Missing(Exception):
     """A name that stands for nothing; `fault` tells why."""
 
@@ -297,8 +307,8 @@ def _part(
     problem = f"there is no `{shorten(part)}` in `{whole}`"
     help_ = suggest(part, parts) or f"it has {', '.join(f'`{name}`' for name in list(parts)[:8])}"
     if not parts:
-        problem = f"`{whole}` is one step, with nothing in it that has a name"
-        help_ = f"write `{whole}`"
+        problem = f"`{whole}` has no parts that could be read"
+        help_ = f"write `{whole}`; of a block its `outputs` can be read, of a group its steps"
     raise _Missing(UnknownStep(where, problem=problem, help=help_))
 
 

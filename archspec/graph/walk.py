@@ -173,11 +173,12 @@ class Walker:
         )
         frame.children.append(scope)
         frame.previous = inner.previous
-        given = Given(inner.previous, inner.outputs, tuple(map(value_of, places)))
+        parts: dict[str, Source | Given] = {str(turn): given for turn, given in places.items()}
+        given = Given(inner.previous, parts, tuple(map(value_of, places.values())))
         if inner.children and _gives_several(inner.children[-1]):
             by_name = _by_name(name, inner.children[-1])
             given = by_name._replace(
-                parts={**by_name.parts, **inner.outputs},
+                parts={**by_name.parts, **parts},
                 places=None if by_name.problem else given.places,
             )
         frame.outputs[name] = given
@@ -190,13 +191,14 @@ class Walker:
         frame: Frame,
         rows: Sequence[Row],
         name: str | None,
-    ) -> list[Given]:
-        """A step for each row, `repeat` times each; what each place gives."""
+    ) -> dict[int, Given]:
+        """A step for each row, `repeat` times each; what each place gives that is there, by `j`."""
         names, shared = frame.names, frame.shared
         own = ("i", "j", *(rows[0] if rows else ()))
         shadowed = {key: names[key] for key in own if key in names}
         frame.shared, names["j"] = True, 0
-        places: list[Given] = []
+        places: dict[int, Given] = {}
+        turn = 0
         everywhere, chained = self._everywhere(step, rows), step._replace(inputs=None, keys=None)
         may_chain = not speaks_of_places(step, rows[0] if rows else ())
         alone = step.control is not None and step.control.repeat is None
@@ -213,16 +215,17 @@ class Walker:
                 if alike and not steady and not self.blocks.is_given(alike, step, frame):
                     alike, steady = None, None
                 if alike and (again := self.blocks.once_more(alike, frame)):
-                    places.append(Given(again))
+                    places[turn] = Given(again)
                 elif not self.conditions.wanted(step, frame):
                     self._drop(step if everywhere else chained, body, frame, name)
                 elif places and may_chain and _chains(frame.children[-1:]):
                     given = self._once(chained, body, frame, name, _leaving(frame.children[-1]))
-                    places.append(_whole(given))
+                    places[turn] = _whole(given)
                 else:
                     current = step if everywhere or not places else chained
-                    places.append(_whole(self._once(current, body, frame, name)))
-                names["j"] += 1  # type: ignore[operator]  # set here, a number
+                    places[turn] = _whole(self._once(current, body, frame, name))
+                turn += 1
+                names["j"] = turn
                 if i and steady is not None and alike is None and places:
                     work = self.bounds.work - work
                     alike = self.blocks.alike(frame.children[-1], start, work)
@@ -363,7 +366,13 @@ class Walker:
             inner.lookup = frame.lookup
         start = len(self.leaves.nodes)
         once = step._replace(name=None, claims=()) if grouped else step
-        ends = self._iterate_beside(once, body, inner, rows, None if grouped else step.name, source)
+        own = None if grouped else step.name
+        found = self._iterate_beside(once, body, inner, rows, own, source)
+        ends = [*found.values()]
+        said = step.control is not None and step.control.otherwise is not None
+        if not ends and said and not rows:
+            frame.previous = source
+            return [value_of(self._drop(step, body, frame, step.name))]
         if not grouped:
             return ends
         assert name is not None
@@ -384,7 +393,8 @@ class Walker:
         )
         frame.children.append(scope)
         problem, help_ = f"are {len(ends)} branches", f"read `{name}.0`, or all of them, `{name}.*`"
-        frame.outputs[name] = Given(None, inner.outputs, tuple(ends), problem, help_)
+        parts: dict[str, Source | Given] = {str(index): end for index, end in found.items()}
+        frame.outputs[name] = Given(None, parts, tuple(ends), problem, help_)
         return ends
 
     def _iterate_beside(
@@ -395,13 +405,13 @@ class Walker:
         rows: Sequence[Row],
         name: str | None,
         source: Value,
-    ) -> list[Source]:
-        """A step for each row, each of which reads the same; what each gives."""
+    ) -> dict[int, Source]:
+        """A step for each row, each of which reads the same; what each gives, by its number."""
         names, shared = frame.names, frame.shared
         own = ("i", "j", *(rows[0] if rows else ()))
         shadowed = {key: names[key] for key in own if key in names}
         frame.shared = True
-        ends: list[Source] = []
+        ends: dict[int, Source] = {}
         for index, row in enumerate(rows):
             self.bounds.count(step, frame)
             if self.bounds.is_over():
@@ -410,9 +420,9 @@ class Walker:
             names["i"] = names["j"] = index
             frame.previous = source
             if self.conditions.wanted(step, frame):
-                ends.append(value_of(self._once(step, body, frame, name)))
+                ends[index] = value_of(self._once(step, body, frame, name))
             elif step.control is not None and step.control.otherwise is not None:
-                ends.append(value_of(self._drop(step, body, frame, name)))
+                ends[index] = value_of(self._drop(step, body, frame, name))
         frame.shared = shared
         for key in own:
             names.pop(key, None)
@@ -471,6 +481,7 @@ class Walker:
         if fewer and cls is not None and (not merges or not present):
             frame.previous = self._unknown(step, name, frame, (frame.previous,), inputs)
         elif fewer and merges and len(present) == 1:
+            self._tell_lost(step)
             frame.previous = present[0]
             frame.numbers += 1
         else:
@@ -497,6 +508,15 @@ class Walker:
             self._tell_nothing(step, read)
         path = frame.inner(name)
         return self.leaves.add(step, name, path, step.op or "", None, {}, inputs[:1], frame)
+
+    def _tell_lost(self, step: Step) -> None:
+        """Say of a merge of one what cannot be: no step is there that it could hold of."""
+        if "alpha" in step.attributes:
+            problem = "`alpha` weighs the second term, and all terms but one are left out"
+            self.faults.append(InvalidValue(step.where("alpha"), problem=problem))
+        for claim in step.claims:
+            problem = "there is no step to claim this of: all terms but one are left out"
+            self.faults.append(InvalidValue(claim.at, problem=problem))
 
     def _tell_nothing(self, step: Step, read: tuple[Source, ...]) -> None:
         """Say of a step that what it reads is left out, or something of it."""

@@ -109,6 +109,7 @@ class Block(NamedTuple):
     description: str | None = None
     inputs: Mapping[str, Data] = MappingProxyType({})
     outputs: "tuple[Output, ...]" = ()
+    inputs_listed: bool = False
 
 
 class Output(NamedTuple):

@@ -124,6 +124,7 @@ class _SpecParser(RowParser):
             self.text(data, "description", at),
             self.block_inputs(data, at),
             self.outputs(data, at),
+            isinstance(data.get("inputs"), list),
         )
 
     def block_inputs(self, data: Mapping[str, Data], at: SpecPath) -> Mapping[str, Data]:

@@ -161,6 +161,9 @@ class RowParser:
             if len(self.faults) < MAX_FAULTS
         )
         for step in steps:
+            if step.control is not None and step.control.otherwise and step.name is None:
+                problem = "`else` says what the step's name stands for, and it has none"
+                self.fault(InvalidValue, step.where("else"), problem=problem, help="give it a name")
             if step.control is not None and step.control.beside is not None:
                 problem = "`beside` makes branches of one: it stands under `branches`"
                 help_ = "`repeat` makes a chain; and where `from` speaks of `i`, each has its own"

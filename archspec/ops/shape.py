@@ -1,5 +1,6 @@
 """Shapes: the sizes of what flows through a network, and what they are the sizes of."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
@@ -65,7 +66,7 @@ def with_channels(shape: Shape, channels: int) -> Shape:
 
 def read_shape(text: str) -> list[int] | None:
     """A shape that is written as in papers, `28×28×8` or `28x28x8`, with its channels first."""
-    parts = text.replace("x", "×").split("×")
+    parts = re.split("[xX×]", text)
     if len(parts) < 2 or not all(part.strip().isdecimal() and len(part) < 12 for part in parts):
         return None
     *places, channels = map(int, parts)

@@ -209,7 +209,7 @@ class Reader:
         body.children += 1
         body.previous = places[-1].value
         ports = places[-1].parts if row.get("op") is not None else {}
-        parts = {**ports, **{n: m for n, m in inner.known.items() if n != "input"}}
+        parts = {**ports, **dict(zip(map(str, self.turns), places, strict=True))}
         meant = Meant(places[-1].value, parts, tuple(place.value for place in places))
         body.known[name] = meant
         return meant
@@ -228,6 +228,7 @@ class Reader:
         """What each place of a repeated row gives."""
         outer = dict(body.names)
         found: list[Meant] = []
+        turns: list[int] = []
         chained = {key: value for key, value in row.items() if key != "from"}
         body.names["j"] = 0
         speaks = _speaks_of_places(row, {*rows[0]} if rows else set())
@@ -236,13 +237,16 @@ class Reader:
             for i in range(int(worth(row.get("repeat", 1), body.names))):
                 body.names["i"] = i if "repeat" in row else index
                 current = row if everywhere or not found else chained
+                before = len(found)
                 if not self.is_wanted(row, body):
                     self.left_out(row if everywhere else chained, body, name)
                 elif found and not speaks and (arriving := self.chain(row, body, found[-1])):
                     found.append(self.once(chained, body, name, arriving))
                 else:
                     found.append(self.once(current, body, name))
+                turns += [body.names["j"]] * (len(found) - before)
                 body.names["j"] += 1
+        self.turns = turns
         body.names.clear()
         body.names.update(outer)
         return found
@@ -319,6 +323,7 @@ class Reader:
         if grouped:
             inner.lookup = body.lookup
         outer, ends = dict(body.names), list[Read]()
+        parts: dict[str, Meant] = {}
         for index, line in enumerate(rows):
             body.names.update({**line, "i": index, "j": index})
             inner.previous = source
@@ -327,11 +332,16 @@ class Reader:
                 ends.append(self.once(row, inner, own).value)
             elif "else" in row:
                 ends.append(self.left_out(row, inner, own).value)
+            if len(ends) > len(parts):
+                parts[str(index)] = Meant(ends[-1])
         body.names.clear()
         body.names.update(outer)
+        if not rows and "else" in row:
+            body.previous = source
+            return [self.left_out(row, body, row.get("name")).value]
         if grouped and ends:
             body.children += 1
-            body.known[name] = Meant(None, inner.known, tuple(ends))
+            body.known[name] = Meant(None, parts, tuple(ends))
         return ends
 
     # --- ops and blocks --------------------------------------------------------------------------

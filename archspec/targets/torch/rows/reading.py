@@ -228,8 +228,8 @@ class Reading(Forward):
             arriving = tuple(v for v in values if isinstance(v, int)) if whole else None
             if whole and not self._chains(once):
                 arriving = None
-            previous, number, last = self._in_list(step.name, once, bound, previous, arriving)
-            parts[number] = last
+            previous, last = self._in_list(step.name, once, bound, previous, arriving)
+            parts[_turn(once)] = last
             places.append(previous)
         if not found:
             self._leave_out(step, previous)
@@ -250,8 +250,8 @@ class Reading(Forward):
         bound: Mapping[str, Expr],
         previous: int,
         arriving: tuple[int, ...] | None = None,
-    ) -> tuple[int, str, "Known"]:
-        """One place of a list of modules: its value, its number, and what that stands for."""
+    ) -> tuple[int, "Known"]:
+        """One place of a list of modules: its value, and what its number stands for."""
         self.bound[once.at] = bound
         names, outer, self.place = self.names, self.place, place
         if outer:
@@ -261,10 +261,9 @@ class Reading(Forward):
             self.held.add(place)
         with self.modules.standing_for(bound):
             value = self._step(once, previous, arriving)
-        number = self._number(once)
-        known = self.names.get(number)
+        known = self.names.get(self._number(once))
         self.names, self.place = names, outer
-        return value, number, known
+        return value, known
 
     def _ends(self, branch: Step | Body, source: int) -> list[int | None]:
         """The values at the ends of a branch, None where one stands for nothing."""
@@ -287,7 +286,7 @@ class Reading(Forward):
         for once, bound in found:
             if grouped:
                 assert branch.name is not None
-                value, number, parts[number] = self._in_list(branch.name, once, bound, source)
+                value, parts[_turn(once)] = self._in_list(branch.name, once, bound, source)
                 ends.append(value)
                 continue
             self.bound[once.at] = bound
@@ -432,6 +431,11 @@ class Reading(Forward):
     def may_be_missing(self, value: int) -> bool:
         """Whether what gives a value is there in some objects of the class only."""
         return any(i.value == value and not isinstance(i.when, bool) for i in self.items)
+
+
+def _turn(once: Step) -> str:
+    """Which place of a repeated row a step is, by `j`: `#2` ends where it stands."""
+    return str(once.at[-1]).removeprefix("#")
 
 
 def _read_by_paths(body: Body, outputs: Sequence[Output]) -> frozenset[str]:
