@@ -41,6 +41,7 @@ from archspec.targets.torch.rows.drafts import Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import FINEST, MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.refusal import CannotWrite
+from archspec.targets.torch.signatures import BadCall
 from archspec.targets.torch.storage import Mismatch
 from archspec.targets.torch.validate import Validator
 
@@ -98,7 +99,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
             if block is not None:
                 split[block] = split.get(block, -1) + 1
                 continue
-            expected = isinstance(error, CannotWrite | Mismatch)
+            expected = isinstance(error, CannotWrite | Mismatch | BadCall)
             reason = str(error) if expected else f"no rule has a form for it ({error})"
             try:
                 form = _plain(members, family)

@@ -434,6 +434,11 @@ def _read_by(item: Item) -> tuple[int, ...]:
     return (*item.inputs, item.passes) if through else item.inputs
 
 
+def _gives(item: Item) -> set[int]:
+    """The values of an item, most often one."""
+    return {item.value, *item.values}
+
+
 def _leading_to(outputs: Sequence[int], items: Sequence[Item]) -> list[Item]:
     """The items that an output follows from, in their order; nobody calls another one's module."""
     needed = set(outputs)
@@ -450,6 +455,6 @@ def _heads_early(items: Sequence[Item]) -> list[Item]:
     ordered = [item for item in items if not item.trained_only]
     for item in items:
         if item.trained_only:
-            places = [i for i, other in enumerate(ordered) if other.value in item.inputs]
+            places = [i for i, other in enumerate(ordered) if _gives(other) & {*item.inputs}]
             ordered.insert(max(places, default=-1) + 1, item)
     return ordered
