@@ -59,13 +59,12 @@ class Conditions:
         """A row for each of the branches that a step stands for: `beside: 3`, or a table."""
         assert step.control is not None
         written = step.control.beside
-        if isinstance(written, list):
-            rows = self.resolver.control(step, "beside", written, frame)
-            return [] if rows is None else self._rows(step, "beside", written, rows)
-        value = self.resolver.control(step, "beside", written, frame)
-        if isinstance(value, list):
+        value = as_rows(self.resolver.control(step, "beside", written, frame))
+        if value is None or (isinstance(value, dict) and None in value.values()):
+            return []  # why has been told
+        if isinstance(value, list | dict):
             return self._rows(step, "beside", written, value)
-        return [{}] * (0 if value is None else self._whole(step, "beside", value, 0))
+        return [{}] * self._whole(step, "beside", value, 0)
 
     def _count(self, step: Step, key: str, written: Data, frame: Frame, otherwise: int) -> int:
         value = self.resolver.control(step, key, written, frame)

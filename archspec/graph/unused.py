@@ -120,16 +120,16 @@ def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
 
 def _columns(every: Sequence[Step]) -> Iterator[Diagnostic]:
     """Columns of a table that stands in its row; a variable's may be there for other rows."""
-    for step in every:
-        rows = None if step.control is None else step.control.each
+    for step, key in ((step, key) for step in every for key in ("each", "beside")):
+        rows = None if step.control is None else getattr(step.control, key)
         if step.control is None or not isinstance(rows, list | Mapping) or not rows:
             continue
         columns, *place = (rows,) if isinstance(rows, Mapping) else (rows[0], 0)
         if not isinstance(columns, Mapping):
             continue
-        once = step._replace(control=step.control._replace(each=None))
+        once = step._replace(control=step.control._replace(each=None, beside=None))
         read = _read(Body(step.at, (once,)))
         for column in columns:
             if column not in read:
-                where = (*step.where("each"), *place, column)
+                where = (*step.where(key), *place, column)
                 yield Unused(where, on_key=True, what="column", name=column, of="")

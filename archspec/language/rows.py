@@ -277,7 +277,8 @@ class RowParser:
             beside = None
         if type(each) is dict and not (each and _may_be_columns(each)):
             each = self.table(each, step.where("each"))
-        beside = self.table(beside, step.where("beside")) if type(beside) is dict else beside
+        if type(beside) is dict and not (beside and _may_be_columns(beside)):
+            beside = self.table(beside, step.where("beside"))
         return Control(when, repeat, each, beside, self.otherwise(row, step))
 
     def otherwise(self, row: Mapping[str, Data], step: Step) -> str | None:

@@ -28,7 +28,7 @@ def beside_each_other(unit: Unit, step: Step) -> list[Iteration]:
     """The branches that a row stands for, each of which reads what it says."""
     assert step.control is not None
     beside = step.control.beside
-    is_table = isinstance(beside, list)
+    is_table = isinstance(beside, list | dict)
     if not is_table and not all(
         isinstance(unit.facts.value_of(beside, names), int | float)
         for names in unit.facts.environments(unit.block)
