@@ -193,6 +193,19 @@ class NormOfOneNumber(Diagnostic):
     template = "{op} normalises over {what}, of which {shape} has one: {result}"
 
 
+class NormOfOnePicture(Diagnostic):
+    """A batch norm of 1×1 maps has as many numbers a channel as there are pictures in the batch.
+
+    With one picture that is one number, of which there is no variance: PyTorch refuses to train on
+    it ("Expected more than 1 value per channel"). The last batch of an epoch may be such a one.
+    """
+
+    code = "AS321"
+    name = "norm-of-one-picture"
+    severity = "note"
+    template = "its map is {shape}: training takes batches of two pictures or more"
+
+
 class NeitherMapNorVector(Diagnostic):
     """A mean over some dimensions would leave something that is neither a map nor a vector."""
 

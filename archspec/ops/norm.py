@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import NormalizedShape, NormOfOneNumber
+from archspec.diagnostics.shapes import NormalizedShape, NormOfOneNumber, NormOfOnePicture
 from archspec.ops.base import (
     Counts,
+    Remark,
     Tensor,
     Text,
     Unary,
@@ -68,6 +69,10 @@ class BatchNorm(Normalisation):
     def view(self, shape: Shape) -> View:
         """Without running statistics evaluation, too, takes those of the whole map."""
         return None if self.track_running_stats or len(shape) == 1 else "global"
+
+    def remarks_on(self, shape: Shape) -> Iterator[Remark]:
+        if shape[1:] == (1, 1):
+            yield Remark(NormOfOnePicture, "", {"shape": show(shape)})
 
     def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.affine else ()
