@@ -94,6 +94,21 @@ def _blocks(spec: Spec, every: Sequence[Step], own: frozenset[str]) -> Iterator[
             yield Unused(block.at, on_key=True, what="block", name=name, of="")
         else:
             yield from _of_block(block, handed)
+            yield from _inputs(block)
+
+
+def _inputs(block: Block) -> Iterator[Diagnostic]:
+    """The inputs that no row names; the first is what a row without `from` reads."""
+    texts = [text for step in block.body.every_step() for text in step.inputs or ()]
+    texts += [
+        s.control.otherwise for s in block.body.every_step() if s.control and s.control.otherwise
+    ]
+    named = words_in(texts, [output.of for output in block.outputs])
+    for i, name in enumerate(block.inputs):
+        if i and name not in named:
+            where = (*block.at, "inputs", i if block.inputs_listed else name)
+            on_key = not block.inputs_listed
+            yield Unused(where, on_key=on_key, what="input", name=name, of=f" of {block.name}")
 
 
 def _of_block(block: Block, handed: Collection[str]) -> Iterator[Diagnostic]:

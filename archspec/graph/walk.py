@@ -272,7 +272,11 @@ class Walker:
             return frame.previous
         if len(inputs) > 1 or step.keys is not None:
             where = step.where("from")
-            self.faults.append(OneInput(where, op=f"the group `{name}`", count=len(inputs)))
+            if step.keys is not None and len(inputs) == 1:
+                problem = f"the group `{name}` has one input, which has no name"
+                self.faults.append(InvalidValue(where, problem=problem))
+            else:
+                self.faults.append(OneInput(where, op=f"the group `{name}`", count=len(inputs)))
         if not inputs or inputs[0] is None:
             frame.previous = self._unknown(step, name, frame, (frame.previous,), inputs)
             return frame.previous

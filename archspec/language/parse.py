@@ -186,6 +186,8 @@ class _SpecParser(RowParser):
 
     def outputs(self, data: Mapping[str, Data], of: SpecPath) -> tuple[Output, ...]:
         """What the network, or the block at a path, gives back, by name."""
+        if data.get("outputs") == {}:
+            self.fault(InvalidValue, (*of, "outputs"), problem="`outputs` names nothing")
         outputs = []
         for name, written in self.mapping(data, "outputs", of).items():
             at: SpecPath = (*of, "outputs", name)
