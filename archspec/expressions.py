@@ -420,8 +420,6 @@ def _axes(value: Any) -> tuple[Any, ...]:
 
 
 def _computed(node: Any, left: Any, right: Any) -> Any:
-    if left is None or right is None:
-        raise DependsOnUnknown  # one of two sizes, which has been told
     if right == 0 and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod):
         _fail("division by zero", node.right)
     try:

@@ -266,7 +266,7 @@ class AmbiguousInput(Diagnostic):
     code = "AS228"
     name = "ambiguous-input"
     template = "what {reader} reads is not clear where {left_out} is left out: {readings}"
-    advice = "say what it reads with `from`"
+    advice = "say what it reads with `from`; the step before is `from: previous`"
 
 
 class NothingArrives(Diagnostic):

@@ -26,11 +26,8 @@ from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
 from archspec.graph.words import words_in
-from archspec.language.model import Block, Body, Spec, Step
+from archspec.language.model import OPTIONAL_INPUT, Block, Body, Spec, Step
 from archspec.ops import Shape, channels_of
-
-OPTIONAL_INPUT = "optional"
-"""What `inputs` say of one that need not be given."""
 
 Arriving = dict[str, Source | tuple[Value, ...]]
 """What a block reads under the name of each input: a value, none, or a list of them."""
@@ -190,11 +187,13 @@ class Blocks:
     def _lengths(self, block: Block, arguments: Mapping[str, Worth]) -> dict[str, int] | None:
         """How many values each input that is a list has."""
         lengths = {}
-        for name, kind in block.inputs.items():
-            if kind is None or kind == OPTIONAL_INPUT:
+        for name in block.inputs:
+            if name not in block.lists:
                 continue
             where = (*block.at, "inputs", name)
-            count = evaluate(kind, {**self.references, **arguments}, where, self.faults)
+            count = evaluate(
+                block.inputs[name], {**self.references, **arguments}, where, self.faults
+            )
             if count is None:
                 return None
             least = 1 if name == next(iter(block.inputs)) else 0

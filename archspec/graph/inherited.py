@@ -47,8 +47,13 @@ def read_by(cls: type[Op], key: str, written: Data, variables: Collection[str]) 
 
 
 def as_seen(cls: type[Op], key: str, value: Any) -> Any:
-    """What an attribute is in an expression: a size is one number, or one for each axis."""
+    """What an attribute is in an expression: a size is one number, or one for each axis.
+
+    UNKNOWN where two sizes are no numbers, which is told of the attribute itself.
+    """
     if _is_size(cls, key) and isinstance(value, list | tuple) and len(value) == 2:
+        if not all(type(size) in (int, float) for size in value):
+            return UNKNOWN
         return value[0] if value[0] == value[1] else PerAxis(value)
     return Word(value) if type(value) is str else value
 

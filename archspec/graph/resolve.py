@@ -1,7 +1,7 @@
 """What the names in a body stand for: those that steps bear, and those that they read."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.foreign import as_step
@@ -126,14 +126,12 @@ class Resolver:
 
     def _first(self, step: Step, frame: Frame) -> Source:
         """The first value that a step reads which is there; nothing is told."""
-        doubt = frame.doubt
         quiet, there = Resolver(self.leaves, []), list[Value]()
         for text in step.inputs or ():
             read = quiet.sources(step._replace(inputs=(text,), keys=None), None, frame)
             there = [value for value in read or () if value is not None]
             if there:
                 break
-        frame.doubt = doubt
         return there[0] if there else None
 
     def control(self, step: Step, key: str, written: Data, frame: Frame) -> Data:
@@ -222,18 +220,18 @@ class Resolver:
 
     def _chosen(self, written: str, where: SpecPath, frame: Frame) -> str | None:
         """What a choice comes to: `a if deep else input`."""
-        text = written
-        while choice := CHOICE.fullmatch(text.strip()):
-            first, condition, second = choice.groups()
+
+        def holds(condition: str) -> bool | None:
             value = evaluate(condition, frame.names, where, self.faults)
-            if not isinstance(value, int | float):
-                if value is not None:
-                    what, found = f"`{shorten(condition)}`", describe(value)
-                    fault = WrongType(where, what=what, wanted="true or false", found=found)
-                    self.faults.append(fault)
-                return None
-            text = _bare(first if value else second)
-        return text if text is written else text.strip()
+            if isinstance(value, int | float):
+                return bool(value)
+            if value is not None:
+                what, found = f"`{shorten(condition)}`", describe(value)
+                fault = WrongType(where, what=what, wanted="true or false", found=found)
+                self.faults.append(fault)
+            return None
+
+        return chosen(written, holds)
 
     def _find(
         self, step: Step, name: str, where: SpecPath, body: Body | None, frame: Frame
@@ -243,7 +241,6 @@ class Resolver:
         if name == INPUT_NAME and not known.inputs:
             return known.sources[0]
         if name == PREVIOUS:
-            self.ask_about(frame, step)
             return frame.previous
         if name in known.outputs:
             return known.outputs[name]
@@ -282,10 +279,20 @@ def _place(step: Step, key: str, position: int) -> SpecPath:
     return where if len(step.inputs) == 1 else (*where, position)
 
 
-def _bare(text: str) -> str:
-    """An arm of a choice without the parentheses around it."""
-    text = text.strip()
-    return text[1:-1].strip() if text.startswith("(") and text.endswith(")") else text
+def chosen(text: str, holds: Callable[[str], bool | None]) -> str | None:
+    """What a choice comes to, `a if deep else (b if wide else input)`; a text without one stays.
+
+    None where `holds` cannot tell whether a condition does.
+    """
+    while choice := CHOICE.fullmatch(text.strip()):
+        first, condition, second = choice.groups()
+        there = holds(condition)
+        if there is None:
+            return None
+        text = (first if there else second).strip()
+        if text.startswith("(") and text.endswith(")"):
+            text = text[1:-1].strip()
+    return text
 
 
 class _Missing(Exception):

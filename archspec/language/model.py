@@ -92,6 +92,10 @@ class Body(NamedTuple):
                 yield from inner.every_step()
 
 
+OPTIONAL_INPUT = "optional"
+"""What `inputs` say of one that need not be given."""
+
+
 class Block(NamedTuple):
     """A body with a name, used like an op: `args` by name, None where one is required.
 
@@ -110,6 +114,12 @@ class Block(NamedTuple):
     inputs: Mapping[str, Data] = MappingProxyType({})
     outputs: "tuple[Output, ...]" = ()
     inputs_listed: bool = False
+
+    @property
+    def lists(self) -> frozenset[str]:
+        """The names of inputs that stand for several values."""
+        kinds = self.inputs.items()
+        return frozenset(name for name, kind in kinds if kind not in (None, OPTIONAL_INPUT))
 
 
 class Output(NamedTuple):

@@ -8,6 +8,11 @@ from archspec.report.page import Page
 _MOST_NAMED = 5
 
 
+def _places(names: Sequence[str]) -> list[int]:
+    """How often each of the names stands before it."""
+    return [names[:i].count(name) for i, name in enumerate(names)]
+
+
 def inputs_of(item: Scope | Node) -> tuple[Value, ...]:
     """The values that an item reads."""
     return item.inputs if isinstance(item, Node) else item.sources
@@ -42,7 +47,13 @@ class Reading:
 
 
 def _names(body: Scope) -> dict[Value, str]:
-    names = dict.fromkeys(body.sources, INPUT_NAME)
+    names: dict[Value, str] = {}
+    if body.given:  # a block that names what arrives
+        lists = body.block.lists if body.block is not None else frozenset()
+        for value, name, place in zip(body.sources, body.given, _places(body.given), strict=True):
+            names.setdefault(value, f"{name}.{place}" if name in lists else name)
+    elif body.kind != "repeat":  # its places read what stands around it
+        names = dict.fromkeys(body.sources, INPUT_NAME)
     for item in body.children:
         name = item.name
         if isinstance(item, Node) and item.role and item.named:

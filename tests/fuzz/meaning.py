@@ -278,6 +278,7 @@ class Reader:
         while choice := _CHOICE.fullmatch(text):
             first, condition, second = choice.groups()
             text = first if worth(condition, body.names) else second
+            text = text.strip().removeprefix("(").removesuffix(")")  # around a choice in a choice
         head, *path = self.filled(text, body).split(".")
         if head in ("none", "previous") and not path:
             return [None if head == "none" else body.previous]

@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 from archspec.expressions import Reference, Value, Word
 from archspec.graph.arriving import SIZES
-from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Block, Step
 from archspec.language.source import Data
 from archspec.ops import channels_of
@@ -91,9 +90,9 @@ class Classes(Writer):
         unit.taken |= {*SIZES}
         inputs = dict.fromkeys(self.facts.inputs_of(block.name)[1:] if block.inputs else ())
         others = {
-            channels_name(name): INTEGER
-            if block.inputs[name] in (None, OPTIONAL_INPUT)
-            else Subscript(Name("Sequence"), INTEGER)
+            channels_name(name): Subscript(Name("Sequence"), INTEGER)
+            if name in block.lists
+            else INTEGER
             for name in inputs
         }
         for name in others:

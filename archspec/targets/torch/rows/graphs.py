@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.graph.names import problem_with
 from archspec.ops import channels_of
 from archspec.ops.merge import Concat
@@ -233,7 +232,7 @@ class Graph(Reading):
         found: dict[str, list[Expr]] = {}
         for name, part in zip(self.facts.given_to(item.step), parts, strict=True):
             found.setdefault(name, []).append(part)
-        lists = {n for n, kind in blocks[0].inputs.items() if kind not in (None, OPTIONAL_INPUT)}
+        lists = blocks[0].lists
         return tuple(List(tuple(f)) if n in lists else f[0] for n, f in found.items())
 
     def _is_open(self, piece: Piece, channels: Expr) -> bool:
@@ -286,7 +285,10 @@ class Graph(Reading):
             self.unit.add(Evaluate(add))
             return lambda parts: times(parameter, parts[0])
         self.unit.add(Evaluate(call("self.add_module", Literal(name), piece.module)))
-        return lambda parts: Call(call("self.get_submodule", Literal(name)), (parts[0],))
+        for value, width in zip(item.values[1:], piece.others, strict=True):
+            self.channels[value] = width
+        module = call("self.get_submodule", Literal(name))
+        return lambda parts: Call(module, self._arguments(item, parts))
 
     def _is_functional(self, item: Item, piece: Piece) -> bool:
         if piece.spelling is None or piece.spelling.function is None or item.place in self.held:

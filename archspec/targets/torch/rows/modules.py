@@ -114,6 +114,9 @@ class Modules(Uses):
     def needs_class(self, body: Body) -> bool:
         """Whether paths meet in a body, or a parameter stands in it: no row of modules does."""
         there = [step for step in body.steps if self.facts.is_there(step)]
+        blocks = (self.facts.spec.blocks[b] for step in there for b in self.facts.blocks_of(step))
+        if any(len(block.outputs) > 1 for block in blocks):
+            return True  # a module in a row gives one value
         return not is_chain(there) or any(
             leaf.op.arity == "several" or any(tensor.name == "" for tensor in leaf.tensors)
             for step in there

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.diagnostics import SpecPath
-from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.graph.network import INPUT_NAME
-from archspec.graph.resolve import ALL, CHOICE, NONE, PREVIOUS, holds_everywhere, speaks_of_places
+from archspec.graph.resolve import ALL, NONE, PREVIOUS, chosen, holds_everywhere, speaks_of_places
 from archspec.language.model import Block, Body, Output, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME
@@ -80,10 +79,12 @@ class Reading(Forward):
         self.names = dict.fromkeys(block.inputs)
         lists: dict[str, list[int]] = {}
         for i, name in enumerate(self.facts.inputs_of(block.name)):
-            if block.inputs[name] in (None, OPTIONAL_INPUT):
-                self.names[name] = -i
-            else:
+            if name in block.lists and name == next(iter(block.inputs)):
+                raise CannotWrite(block.at, f"`{name}`, its first input, is a list")
+            if name in block.lists:
                 lists.setdefault(name, []).append(-i)
+            else:
+                self.names[name] = -i
             if not i:
                 continue
             own = name if usable_argument(name) and name != "x" else f"{name}_"
@@ -292,6 +293,9 @@ class Reading(Forward):
             self.bound[once.at] = bound
             with self.modules.standing_for(bound):
                 ends.append(self._step(once, source))
+        if not found and branch.control is not None and branch.control.otherwise is not None:
+            stands_for = self._otherwise(branch, source)
+            return [] if stands_for is None else [stands_for]
         if grouped and branch.name is not None:
             self.names[branch.name] = Parts(None, parts, tuple(ends))
         return ends
@@ -393,16 +397,18 @@ class Reading(Forward):
         turn: dict[str, Any] = {
             name: expr.value for name, expr in bound if isinstance(expr, Literal)
         }
-        while choice := CHOICE.fullmatch(text.strip()):
-            first, condition, second = choice.groups()
+
+        def holds(condition: str) -> bool | None:
             found = {
                 bool(self.facts.value_of(condition, {**names, **turn}))
                 for names in self.facts.environments(self.unit.block)
             }
-            if len(found) != 1:
-                raise CannotWrite(step.at, "what it reads differs from object to object")
-            text = (first if found.pop() else second).strip()
-        return text
+            return found.pop() if len(found) == 1 else None
+
+        found = chosen(text, holds)
+        if found is None:
+            raise CannotWrite(step.at, "what it reads differs from object to object")
+        return found
 
     def _item(
         self, step: Step, role: str, inputs: tuple[int, ...], when: When, passes: int | None = None

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from archspec.graph.arriving import SIZES, sizes_of
-from archspec.graph.blocks import OPTIONAL_INPUT
 from archspec.language.model import Step
 from archspec.ops import Shape, channels_of
 from archspec.targets.python.arithmetic import (
@@ -143,21 +142,17 @@ class Uses(Rows):
 
     def _others(self, step: Step, classes: Sequence[BlockClass]) -> dict[str, Expr]:
         """The channels of what arrives beside the first value, by the names that classes have."""
-        found: dict[str, Expr] = {}
-        lists: dict[str, list[Expr]] = {}
-        for cls in classes:
-            names = self.facts.given_to(step)[1:]
-            if len(names) != len(self.beside):
-                raise CannotWrite(step.at, "what it reads stands in a chain")
-            inputs = self.facts.spec.blocks[cls.block].inputs
-            lists.clear()
-            for name, width in zip(names, self.beside, strict=True):
-                if inputs[name] in (None, OPTIONAL_INPUT):
-                    found[channels_name(name)] = width
-                else:
-                    lists.setdefault(channels_name(name), []).append(width)
-            found |= {name: List(tuple(widths)) for name, widths in lists.items()}
-        return found
+        names = self.facts.given_to(step)[1:]
+        if len(names) != len(self.beside):
+            raise CannotWrite(step.at, "what it reads stands in a chain")
+        widths: dict[str, list[Expr]] = {}
+        for name, width in zip(names, self.beside, strict=True):
+            widths.setdefault(name, []).append(width)
+        lists = {name for cls in classes for name in self.facts.spec.blocks[cls.block].lists}
+        return {
+            channels_name(name): List(tuple(found)) if name in lists else found[0]
+            for name, found in widths.items()
+        }
 
     def _is_long(self, expr: Expr) -> bool:
         """Whether a width is too long to be read again and again; loops have their own variable."""
