@@ -8,29 +8,25 @@ from archspec.diagnostics.language import (
     InvalidValue,
     MissingKey,
     NothingArrives,
-    OneInput,
     RecursiveBlock,
     UnknownKey,
-    WrongInputs,
 )
-from archspec.diagnostics.wording import suggest
 from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import CHANNELS, SIZES, seen
 from archspec.graph.bounds import Bounds, weight
 from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
-from archspec.graph.frame import Frame, Source, a_list
+from archspec.graph.frame import Frame, Given, Source, a_list
+from archspec.graph.inputs import MAX_LIST, Arriving, Inputs, names_of, values_of
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
 from archspec.graph.words import words_in
-from archspec.language.model import OPTIONAL_INPUT, Block, Body, Spec, Step
+from archspec.language.model import Block, Body, Spec, Step
 from archspec.ops import Shape, channels_of
 
-Arriving = dict[str, Source | tuple[Value, ...]]
-"""What a block reads under the name of each input: a value, none, or a list of them."""
 Leaving = tuple[tuple[Value, ...], tuple[str, ...]]
 """The values that a block gives, and the name of the output that each belongs to."""
 
@@ -52,6 +48,7 @@ class Blocks:
         self.faults = leaves.faults
         self.walk = walk
         self.references = references(leaves.spec)
+        self.inputs = Inputs(self.references, leaves.faults)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
         self.sized: dict[str, bool] = {}
         # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
@@ -80,10 +77,10 @@ class Blocks:
         faulty = any(fault.severity == "error" for fault in self.faults[before:])
         if faulty or len(arguments) < len(block.args):  # why has been told
             return None
-        arriving = self._arriving(step, block, name, inputs, keys, arguments)
+        arriving = self.inputs.of(step, block, name, inputs, keys, arguments)
         if arriving is None:
             return None
-        sources = _values(arriving)
+        sources = values_of(arriving)
         shapes = tuple(map(self.leaves.flow, sources))
         if None in shapes:
             return None
@@ -114,7 +111,7 @@ class Blocks:
             arguments=given,
             sources=sources,
             outputs=outputs,
-            given=_given(arriving) if block.inputs else (),
+            given=names_of(arriving) if block.inputs else (),
             gives=gives,
         )
 
@@ -143,144 +140,6 @@ class Blocks:
         last = len(names) - 1 - names[::-1].index(block.name)
         cycle = " → ".join([*names[last:], block.name])
         self.faults.append(RecursiveBlock(step.where("op"), cycle=shorten(cycle)))
-
-    # --- what arrives ------------------------------------------------------------------------
-
-    def _arriving(
-        self,
-        step: Step,
-        block: Block,
-        name: str,
-        inputs: Sequence[Source],
-        keys: Sequence[str] | None,
-        arguments: Mapping[str, Worth],
-    ) -> Arriving | None:
-        """The values by the block's names for them; None where they are not those it takes."""
-        where = step.where("from" if step.inputs else "branches" if step.branches else "op")
-        before = len(self.faults)
-        if not block.inputs:
-            if keys is not None:
-                problem = f"{block.name} has one input, which has no name"
-                help_ = "name the step alone: `from: STEP`"
-                self.faults.append(WrongInputs(where, problem=problem, help=help_))
-            elif len(inputs) > 1:
-                self.faults.append(OneInput(where, op=block.name, count=len(inputs)))
-            found: Arriving = {"": inputs[0] if inputs else None}
-        else:
-            lengths = self._lengths(block, arguments)
-            if lengths is None:
-                return None
-            if keys is not None:
-                found = self._by_name(step, block, inputs, keys, lengths)
-            else:
-                found = self._in_order(step, block, inputs, lengths)
-        if len(self.faults) > before:
-            return None
-        for key, value in found.items():
-            if value is None and block.inputs.get(key) != OPTIONAL_INPUT:
-                what = f"the input `{key}` of {block.name}" if key else f"`{name}`"
-                problem = f"{what} reads what is left out and stands for nothing"
-                self.faults.append(NothingArrives(where, problem=problem))
-                return None
-        return found
-
-    def _lengths(self, block: Block, arguments: Mapping[str, Worth]) -> dict[str, int] | None:
-        """How many values each input that is a list has."""
-        lengths = {}
-        for name in block.inputs:
-            if name not in block.lists:
-                continue
-            where = (*block.at, "inputs", name)
-            count = evaluate(
-                block.inputs[name], {**self.references, **arguments}, where, self.faults
-            )
-            if count is None:
-                return None
-            least = 1 if name == next(iter(block.inputs)) else 0
-            if type(count) is not int or not least <= count <= MAX_LIST:
-                problem = (
-                    f"`{name}` is a list of {least} to {MAX_LIST} values, not of {count!r:.40}"
-                )
-                self.faults.append(InvalidValue(where, problem=problem))
-                return None
-            lengths[name] = count
-        return lengths
-
-    def _in_order(
-        self, step: Step, block: Block, inputs: Sequence[Source], lengths: Mapping[str, int]
-    ) -> Arriving:
-        """The values of a list behind `from`, in the order in which the block names its inputs."""
-        optional = sum(kind == OPTIONAL_INPUT for kind in block.inputs.values())
-        needed = len(block.inputs) - optional - len(lengths) + sum(lengths.values())
-        spare = len(inputs) - needed
-        if not 0 <= spare <= optional:
-            count = str(needed) if not optional else f"{needed} to {needed + optional}"
-            names = ", ".join(block.inputs)
-            plural = "" if count == "1" else "s"
-            problem = f"{block.name} takes {count} input{plural} ({names}), {_arrive(len(inputs))}"
-            example = ", ".join(name.upper() for name in block.inputs)
-            help_ = f"name the steps that it reads, in this order: `from: [{example}]`"
-            where = step.where("from" if step.inputs else "op")
-            self.faults.append(WrongInputs(where, problem=problem, help=help_))
-            return {}
-        found: Arriving = {}
-        rest = iter(inputs)
-        for name, kind in block.inputs.items():
-            if name in lengths:
-                found[name] = self._listed(
-                    step, block, name, [next(rest) for _ in range(lengths[name])]
-                )
-            elif kind == OPTIONAL_INPUT and spare == 0:
-                found[name] = None
-            else:
-                spare -= kind == OPTIONAL_INPUT
-                found[name] = next(rest)
-        return found
-
-    def _by_name(
-        self,
-        step: Step,
-        block: Block,
-        inputs: Sequence[Source],
-        keys: Sequence[str],
-        lengths: Mapping[str, int],
-    ) -> Arriving:
-        """The values of a mapping behind `from`."""
-        given: dict[str, list[Source]] = {}
-        for key, value in zip(keys, inputs, strict=True):
-            given.setdefault(key, []).append(value)
-        for key in given:
-            if key not in block.inputs:
-                where = (*step.where("from"), key)
-                help_ = suggest(key, block.inputs) or f"it has {', '.join(block.inputs)}"
-                problem = f"{block.name} has no input `{key}`"
-                fault = WrongInputs(where, on_key=True, problem=problem, help=help_)
-                self.faults.append(fault)
-        found: Arriving = {}
-        for name, kind in block.inputs.items():
-            values = given.get(name, [])
-            count = lengths.get(name, 1)
-            if not values and kind == OPTIONAL_INPUT:
-                found[name] = None
-            elif len(values) != count:
-                where = (*step.where("from"), name) if values else step.where("from")
-                problem = f"the input `{name}` of {block.name} takes {_values_of(count)}"
-                fault = WrongInputs(where, problem=f"{problem}, {_arrive(len(values))}")
-                self.faults.append(fault)
-            else:
-                listed = name in lengths
-                found[name] = self._listed(step, block, name, values) if listed else values[0]
-        return found
-
-    def _listed(
-        self, step: Step, block: Block, name: str, values: Sequence[Source]
-    ) -> tuple[Value, ...]:
-        """The values of a list, all of which are there."""
-        there = tuple(value for value in values if value is not None)
-        if len(there) < len(values):
-            problem = f"the list `{name}` of {block.name} has a step that is left out"
-            self.faults.append(NothingArrives(step.where("from"), problem=problem))
-        return there
 
     # --- what it is given --------------------------------------------------------------------
 
@@ -491,7 +350,6 @@ class Blocks:
         return copy.outputs[0]
 
 
-MAX_LIST = 1000
 ITEMS_AT_ONCE = 4
 """So many items of a list that is handed on are as much work as one that is evaluated."""
 
@@ -509,28 +367,6 @@ def _always_used(body: Body, spec: Spec) -> Iterator[str]:
             pending += branch.steps if isinstance(branch, Body) else [branch] if branch else []
 
 
-def _values(arriving: Arriving) -> tuple[Value, ...]:
-    """The values that arrive, in the order of the inputs."""
-    found: list[Value] = []
-    for value in arriving.values():
-        if isinstance(value, Value):
-            found.append(value)
-        elif value is not None:
-            found += value
-    return tuple(found)
-
-
-def _given(arriving: Arriving) -> tuple[str, ...]:
-    """The name of the input that each of the values is for."""
-    names: list[str] = []
-    for name, value in arriving.items():
-        if isinstance(value, Value):
-            names.append(name)
-        elif value is not None:
-            names += [name] * len(value)
-    return tuple(names)
-
-
 def _key(
     block: Block, given: Mapping[str, Worth], arriving: Arriving, shapes: Sequence[Shape | None]
 ) -> Any:
@@ -538,7 +374,7 @@ def _key(
     kinds = tuple(map(type, (*shapes, *given.values())))
     if len(arriving) == len(shapes) == 1:
         return (block.name, repr(given), *shapes, *kinds)
-    sources = _values(arriving)
+    sources = values_of(arriving)
     first: dict[Value, int] = {}  # which of them are the same
     which = tuple([first.setdefault(value, i) for i, value in enumerate(sources)])
     there = tuple(name for name, value in arriving.items() if value is not None)
@@ -550,9 +386,47 @@ def _given_to(block: Block, values: Mapping[str, Worth]) -> str:
     return repr([values.get(name) for name in block.args])
 
 
-def _arrive(count: int) -> str:
-    return "and 1 arrives" if count == 1 else f"and {count or 'none'} arrive"
+def gives_several(last: Scope | Node) -> bool:
+    """Whether a step is a block that gives several values by name."""
+    if not isinstance(last, Scope) or last.block is None:
+        return False
+    return len(last.block.outputs) > 1 or _has_list(last.block)
 
 
-def _values_of(count: int) -> str:
-    return "1 value" if count == 1 else f"{count} values"
+def chains(children: Sequence[Scope | Node]) -> bool:
+    """Whether the last of the steps is a block that gives as many values as it takes."""
+    last = children[0] if children else None
+    if not isinstance(last, Scope) or last.block is None:
+        return False
+    if _has_list(last.block):
+        return len(last.sources) == len(last.outputs)
+    return len(last.block.inputs) == len(last.block.outputs) > 1
+
+
+def _has_list(block: Block) -> bool:
+    """Whether a block gives several values under one name."""
+    return any(output.is_list for output in block.outputs)
+
+
+def leaving(last: Scope | Node) -> tuple[Source, ...]:
+    """The values that a block gives, in order."""
+    return last.outputs if isinstance(last, Scope) else ()
+
+
+def by_name(name: str, scope: Scope | Node) -> Given:
+    """What the name of a block stands for that gives values by name."""
+    assert isinstance(scope, Scope)
+    assert scope.block is not None
+    values: dict[str, list[Value]] = {}
+    for output, value in zip(scope.gives, scope.outputs, strict=True):
+        values.setdefault(output, []).append(value)
+    parts: dict[str, Source | Given] = {
+        output.name: a_list(f"{name}.{output.name}", tuple(values[output.name]))
+        if output.is_list
+        else values[output.name][0]
+        for output in scope.block.outputs
+    }
+    first = parts[scope.block.outputs[0].name]
+    if isinstance(first, Given):
+        return Given(None, parts, problem="gives a list", help=first.help)
+    return Given(first, parts)

@@ -2,8 +2,8 @@
 
 What a block becomes follows from its arguments and from what arrives. Where both are as they were,
 its nodes differ in their numbers, their paths and what arrives from outside, and nothing has to be
-computed anew. That holds in another network of the same spec as well: one with other
-variables, which no block sees.
+computed anew. That holds in another network of the same spec as well: one with other variables, of
+which a block sees what the spec's defaults read, and nothing else.
 """
 
 from collections.abc import Sequence

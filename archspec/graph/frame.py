@@ -1,6 +1,7 @@
 """A body while it is walked: what its expressions see, and what its steps have given so far."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -99,6 +100,22 @@ class Frame:
     def number(self) -> str:
         """What the next step is called if it has no name."""
         return str(len(self.children) + self.numbers)
+
+    @contextmanager
+    def turning(self, rows: Sequence[Mapping[str, Worth]]) -> Iterator[None]:
+        """Let `i`, `j` and the columns of a table mean what they do in the turns of a row.
+
+        What they hide meanwhile comes back.
+        """
+        names, shared = self.names, self.shared
+        own = ("i", "j", *(rows[0] if rows else ()))
+        hidden = {key: names[key] for key in own if key in names}
+        self.shared = True
+        yield
+        self.shared = shared
+        for key in own:
+            names.pop(key, None)
+        names.update(hidden)
 
     def value_of(self, name: str) -> Source:
         """The value that a step of that name gives, None where it gives none."""

@@ -14,16 +14,16 @@ from archspec.diagnostics.wording import describe
 from archspec.expressions import Configured, Word
 from archspec.expressions import Value as Worth
 from archspec.graph import declared, init, readings
-from archspec.graph.blocks import Blocks
+from archspec.graph.blocks import Blocks, by_name, chains, gives_several, leaving
 from archspec.graph.bounds import Bounds
 from archspec.graph.conditions import Conditions, Row
-from archspec.graph.frame import Frame, Given, Source, a_list
+from archspec.graph.frame import Frame, Given, Source
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import INPUT, Memory, Node, Scope, Value
 from archspec.graph.resolve import PREVIOUS, Resolver, holds_everywhere, speaks_of_places, value_of
 from archspec.graph.values import shorten
 from archspec.graph.words import words_in
-from archspec.language.model import Block, Body, Spec, Step
+from archspec.language.model import Body, Spec, Step
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
 
@@ -134,7 +134,8 @@ class Walker:
             return frame.previous
         rows = self.conditions.table(step, frame)
         if step.name is None or "{" in step.name:
-            places = self._iterate(step, body, frame, rows, step.name)
+            with frame.turning(rows):
+                places = self._iterate(step, body, frame, rows, step.name)
             return frame.previous if places else self._drop_all(step, body, frame, rows)
         everywhere = self._everywhere(step, rows)
         previous = frame.previous
@@ -153,33 +154,21 @@ class Walker:
         once = step._replace(name=None, claims=())
         if not everywhere:
             once = once._replace(inputs=None, keys=None)
-        places = self._iterate(once, body, inner, rows, None)
+        with inner.turning(rows):
+            places = self._iterate(once, body, inner, rows, None)
         if not places:
             if not taken:
                 frame.taken.discard(name)
             return self._drop_all(step, body, frame, rows)
         read = _read_outside(inner.children, start) if everywhere else _present(inputs)
-        scope = Scope(
-            name=name,
-            path=inner.path,
-            at=step.at,
-            named=True,
-            children=tuple(inner.children),
-            claims=step.claims,
-            kind="repeat",
-            step=step,
-            sources=read or (previous,),
-            outputs=(inner.previous,),
-        )
-        frame.children.append(scope)
+        self._close(inner, step, name, frame, read or (previous,), (inner.previous,))
         frame.previous = inner.previous
         parts: dict[str, Source | Given] = {str(turn): given for turn, given in places.items()}
         given = Given(inner.previous, parts, tuple(map(value_of, places.values())))
-        if inner.children and _gives_several(inner.children[-1]):
-            by_name = _by_name(name, inner.children[-1])
-            given = by_name._replace(
-                parts={**by_name.parts, **parts},
-                places=None if by_name.problem else given.places,
+        if inner.children and gives_several(inner.children[-1]):
+            last = by_name(name, inner.children[-1])
+            given = last._replace(
+                parts={**last.parts, **parts}, places=None if last.problem else given.places
             )
         frame.outputs[name] = given
         return given
@@ -193,10 +182,8 @@ class Walker:
         name: str | None,
     ) -> dict[int, Given]:
         """A step for each row, `repeat` times each; what each place gives that is there, by `j`."""
-        names, shared = frame.names, frame.shared
-        own = ("i", "j", *(rows[0] if rows else ()))
-        shadowed = {key: names[key] for key in own if key in names}
-        frame.shared, names["j"] = True, 0
+        names = frame.names
+        names["j"] = 0
         places: dict[int, Given] = {}
         turn = 0
         everywhere, chained = self._everywhere(step, rows), step._replace(inputs=None, keys=None)
@@ -218,8 +205,8 @@ class Walker:
                     places[turn] = Given(again)
                 elif not self.conditions.wanted(step, frame):
                     self._drop(step if everywhere else chained, body, frame, name)
-                elif places and may_chain and _chains(frame.children[-1:]):
-                    given = self._once(chained, body, frame, name, _leaving(frame.children[-1]))
+                elif places and may_chain and chains(frame.children[-1:]):
+                    given = self._once(chained, body, frame, name, leaving(frame.children[-1]))
                     places[turn] = _whole(given)
                 else:
                     current = step if everywhere or not places else chained
@@ -229,10 +216,6 @@ class Walker:
                 if i and steady is not None and alike is None and places:
                     work = self.bounds.work - work
                     alike = self.blocks.alike(frame.children[-1], start, work)
-        frame.shared = shared
-        for key in own:
-            names.pop(key, None)
-        names.update(shadowed)
         return places
 
     def _everywhere(self, step: Step, rows: Sequence[Row]) -> bool:
@@ -283,21 +266,34 @@ class Walker:
         inner = self._frame(frame, name, inputs[0])
         self._steps(body, inner)
         self.resolver.ask_about(inner, None, body.at)
+        self._close(inner, step, name, frame, inner.sources, (inner.previous,))
+        frame.previous = inner.previous
+        return Given(inner.previous, inner.outputs)
+
+    def _close(
+        self,
+        inner: Frame,
+        step: Step,
+        name: str,
+        frame: Frame,
+        sources: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+    ) -> None:
+        """The scope of a group, or of a repeated step, once its body is walked."""
+        repeats = inner.lookup is not inner
         scope = Scope(
             name=name,
             path=inner.path,
-            at=body.at,
+            at=step.at if repeats or step.body is None else step.body.at,
             named=step.name is not None,
             children=tuple(inner.children),
             claims=step.claims,
-            kind="group",
+            kind="repeat" if repeats else "group",
             step=step,
-            sources=inner.sources,
-            outputs=(inner.previous,),
+            sources=sources,
+            outputs=outputs,
         )
         frame.children.append(scope)
-        frame.previous = inner.previous
-        return Given(inner.previous, inner.outputs)
 
     def _frame(self, outer: Frame, name: str, source: Value) -> Frame:
         """A body inside another that sees the same names."""
@@ -371,7 +367,8 @@ class Walker:
         start = len(self.leaves.nodes)
         once = step._replace(name=None, claims=()) if grouped else step
         own = None if grouped else step.name
-        found = self._iterate_beside(once, body, inner, rows, own, source)
+        with inner.turning(rows):
+            found = self._iterate_beside(once, body, inner, rows, own, source)
         ends = [*found.values()]
         said = step.control is not None and step.control.otherwise is not None
         if not ends and said and not rows:
@@ -383,19 +380,8 @@ class Walker:
         if not ends:
             frame.taken.discard(name)
             return []
-        scope = Scope(
-            name=name,
-            path=inner.path,
-            at=step.at,
-            named=True,
-            children=tuple(inner.children),
-            claims=step.claims,
-            kind="repeat",
-            step=step,
-            sources=_read_outside(inner.children, start) or (source,),
-            outputs=_present(ends) or (source,),
-        )
-        frame.children.append(scope)
+        read = _read_outside(inner.children, start) or (source,)
+        self._close(inner, step, name, frame, read, _present(ends) or (source,))
         problem, help_ = f"are {len(ends)} branches", f"read `{name}.0`, or all of them, `{name}.*`"
         parts: dict[str, Source | Given] = {str(index): end for index, end in found.items()}
         frame.outputs[name] = Given(None, parts, tuple(ends), problem, help_)
@@ -411,10 +397,7 @@ class Walker:
         source: Value,
     ) -> dict[int, Source]:
         """A step for each row, each of which reads the same; what each gives, by its number."""
-        names, shared = frame.names, frame.shared
-        own = ("i", "j", *(rows[0] if rows else ()))
-        shadowed = {key: names[key] for key in own if key in names}
-        frame.shared = True
+        names = frame.names
         ends: dict[int, Source] = {}
         for index, row in enumerate(rows):
             self.bounds.count(step, frame)
@@ -427,10 +410,6 @@ class Walker:
                 ends[index] = value_of(self._once(step, body, frame, name))
             elif step.control is not None and step.control.otherwise is not None:
                 ends[index] = value_of(self._drop(step, body, frame, name))
-        frame.shared = shared
-        for key in own:
-            names.pop(key, None)
-        names.update(shadowed)
         return ends
 
     # --- ops and blocks ----------------------------------------------------------------------
@@ -463,7 +442,7 @@ class Walker:
             frame.previous = scope.outputs[0]
             if not block.outputs:
                 return frame.previous
-            return _by_name(name, scope)
+            return by_name(name, scope)
         return self._row(step, cls, head, name, frame, inputs)
 
     def _row(
@@ -570,52 +549,6 @@ def _steadiness(step: Step) -> bool | None:
 
 def _whole(given: Source | Given) -> Given:
     return given if isinstance(given, Given) else Given(given)
-
-
-def _gives_several(last: Scope | Node) -> bool:
-    """Whether a step is a block that gives several values by name."""
-    if not isinstance(last, Scope) or last.block is None:
-        return False
-    return len(last.block.outputs) > 1 or _has_list(last.block)
-
-
-def _chains(children: Sequence[Scope | Node]) -> bool:
-    """Whether the last of the steps is a block that gives as many values as it takes."""
-    last = children[0] if children else None
-    if not isinstance(last, Scope) or last.block is None:
-        return False
-    if _has_list(last.block):
-        return len(last.sources) == len(last.outputs)
-    return len(last.block.inputs) == len(last.block.outputs) > 1
-
-
-def _has_list(block: Block) -> bool:
-    """Whether a block gives several values under one name."""
-    return any(output.is_list for output in block.outputs)
-
-
-def _leaving(last: Scope | Node) -> tuple[Source, ...]:
-    """The values that a block gives, in order."""
-    return last.outputs if isinstance(last, Scope) else ()
-
-
-def _by_name(name: str, scope: Scope | Node) -> Given:
-    """What the name of a block stands for that gives values by name."""
-    assert isinstance(scope, Scope)
-    assert scope.block is not None
-    values: dict[str, list[Value]] = {}
-    for output, value in zip(scope.gives, scope.outputs, strict=True):
-        values.setdefault(output, []).append(value)
-    parts: dict[str, Source | Given] = {
-        output.name: a_list(f"{name}.{output.name}", tuple(values[output.name]))
-        if output.is_list
-        else values[output.name][0]
-        for output in scope.block.outputs
-    }
-    first = parts[scope.block.outputs[0].name]
-    if isinstance(first, Given):
-        return Given(None, parts, problem="gives a list", help=first.help)
-    return Given(first, parts)
 
 
 def _read_outside(children: Sequence[Scope | Node], start: int) -> tuple[Value, ...]:

@@ -46,7 +46,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 }
 """What can be called in an expression, by what it is called in Python."""
 
-_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -55,7 +55,7 @@ _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "%": operator.mod,
     "**": power,
 }
-_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -96,8 +96,8 @@ def _value(expr: Any, names: Mapping[str, Any]) -> Any:
             return not _value(operand, names)
         case Unary(op=op, operand=operand):
             return -_value(operand, names) if op == "-" else +_value(operand, names)
-        case Binary(left=left, op=op, right=right) if op in _BINARY:
-            return _bounded(_BINARY[op](_number(left, names), _number(right, names)))
+        case Binary(left=left, op=op, right=right) if op in ARITHMETIC:
+            return _bounded(ARITHMETIC[op](_number(left, names), _number(right, names)))
         case Compare(operands=operands, ops=ops):
             return _compared([_value(operand, names) for operand in operands], ops)
         case Boolean(op=op, values=values):
@@ -129,7 +129,7 @@ def _bounded(value: Any) -> Any:
 
 def _compared(values: Sequence[Any], ops: Sequence[str]) -> bool:
     pairs = zip(values, ops, values[1:], strict=False)
-    return all(_COMPARE[op](left, right) for left, op, right in pairs)
+    return all(COMPARISONS[op](left, right) for left, op, right in pairs)
 
 
 def _joined_value(op: str, values: Sequence[Expr], names: Mapping[str, Any]) -> Any:

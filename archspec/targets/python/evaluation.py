@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from archspec.expressions import power
 from archspec.targets.python import tree
+from archspec.targets.python.arithmetic import ARITHMETIC, COMPARISONS
 from archspec.targets.python.objects import (
     Bound,
     Constant,
@@ -24,24 +24,8 @@ from archspec.targets.python.objects import (
     Super,
 )
 
-_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": power,
-}
 _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda item, items: item in items,
-    "not in": lambda item, items: item not in items,
+    **COMPARISONS,
     "is": lambda left, right: left is right or (isinstance(left, External) and left == right),
     "is not": lambda left, right: not _COMPARISONS["is"](left, right),
 }
@@ -273,7 +257,7 @@ class Evaluator(ABC):
         """`left op right`."""
         plain = (int, float, list, tuple, str)
         if isinstance(left, plain) and isinstance(right, plain):
-            return _ARITHMETIC[op](left, right)
+            return ARITHMETIC[op](left, right)
         result = self.framework.operate(op, left, right, in_place=in_place)
         if result is NotImplemented:
             raise MachineError(f"{op} between {type(left).__name__} and {type(right).__name__}")
