@@ -56,38 +56,22 @@ class BasicBlock(nn.Module):
 class Tree(nn.Module):
     """Two blocks, or two trees of a level less, and their root."""
 
-    def __init__(
-        self, in_channels: int, levels: int, width: int, stride: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
-        leaf = levels == 1
-        self.bottom: nn.Module = nn.Identity()
-        if stride > 1:
-            self.bottom = nn.MaxPool2d(kernel_size=stride)
-        self.project: nn.Module = nn.Identity()
-        self.project_norm: nn.Module = nn.Identity()
-        if leaf and in_channels != width:
-            self.project = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
-            self.project_norm = nn.BatchNorm2d(width)
+        self.bottom = nn.MaxPool2d(kernel_size=stride)
+        self.project = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
+        self.project_norm = nn.BatchNorm2d(width)
         self.block1 = BasicBlock(in_channels, width, stride=stride)
         self.block2 = BasicBlock(width, width)
-        self.root: nn.Module = nn.Identity()
-        self.root_norm: nn.Module = nn.Identity()
-        self.root_activation: nn.Module = nn.Identity()
-        if leaf:
-            self.root = nn.Conv2d(2 * width, width, kernel_size=1, bias=False)
-            self.root_norm = nn.BatchNorm2d(width)
-            self.root_activation = nn.ReLU(inplace=True)
+        self.root = nn.Conv2d(2 * width, width, kernel_size=1, bias=False)
+        self.root_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.bottom(x)
-        out = self.project(out)
-        out = self.project_norm(out)
+        out = self.project_norm(self.project(out))
         block1 = self.block1(x, out)
         x = torch.cat([self.block2(block1, block1), block1], dim=1)
-        x = self.root(x)
-        x = self.root_activation(self.root_norm(x))
-        return x
+        return F.relu(self.root_norm(self.root(x)))
 
 
 class Tree3(nn.Module):
@@ -97,26 +81,19 @@ class Tree3(nn.Module):
         self,
         in_channels: int,
         children_channels: Sequence[int],
-        levels: int,
         width: int,
         stride: int = 1,
     ) -> None:
         super().__init__()
-        leaf = levels == 1
         self.block1 = BasicBlock(in_channels, width, stride=stride)
         self.block2 = BasicBlock(width, width)
-        self.root: nn.Module = nn.Identity()
-        self.root_norm: nn.Module = nn.Identity()
-        self.root_activation: nn.Module = nn.Identity()
-        if leaf:
-            self.root = nn.Conv2d(
-                2 * width + children_channels[0] + children_channels[1],
-                width,
-                kernel_size=1,
-                bias=False,
-            )
-            self.root_norm = nn.BatchNorm2d(width)
-            self.root_activation = nn.ReLU(inplace=True)
+        self.root = nn.Conv2d(
+            2 * width + children_channels[0] + children_channels[1],
+            width,
+            kernel_size=1,
+            bias=False,
+        )
+        self.root_norm = nn.BatchNorm2d(width)
 
     def forward(
         self, x: torch.Tensor, children: Sequence[torch.Tensor]
@@ -125,23 +102,17 @@ class Tree3(nn.Module):
         x = torch.cat(
             [self.block2(block1, block1), block1, children[0], children[1]], dim=1
         )
-        x = self.root(x)
-        x = self.root_activation(self.root_norm(x))
-        return x
+        return F.relu(self.root_norm(self.root(x)))
 
 
 class Tree2(nn.Module):
     """Two blocks, or two trees of a level less, and their root."""
 
-    def __init__(
-        self, in_channels: int, levels: int, width: int, stride: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
-        self.bottom: nn.Module = nn.Identity()
-        if stride > 1:
-            self.bottom = nn.MaxPool2d(kernel_size=stride)
-        self.left = Tree(in_channels, levels - 1, width, stride=stride)
-        self.right = Tree3(width, [in_channels, width], levels - 1, width)
+        self.bottom = nn.MaxPool2d(kernel_size=stride)
+        self.left = Tree(in_channels, width, stride=stride)
+        self.right = Tree3(width, [in_channels, width], width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.bottom(x)
@@ -153,40 +124,22 @@ class Tree2(nn.Module):
 class Tree4(nn.Module):
     """Two blocks, or two trees of a level less, and their root."""
 
-    def __init__(
-        self, in_channels: int, levels: int, width: int, stride: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
-        leaf = levels == 1
-        self.bottom: nn.Module = nn.Identity()
-        if stride > 1:
-            self.bottom = nn.MaxPool2d(kernel_size=stride)
-        self.project: nn.Module = nn.Identity()
-        self.project_norm: nn.Module = nn.Identity()
-        if leaf and in_channels != width:
-            self.project = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
-            self.project_norm = nn.BatchNorm2d(width)
+        self.bottom = nn.MaxPool2d(kernel_size=stride)
+        self.project = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
+        self.project_norm = nn.BatchNorm2d(width)
         self.block1 = BasicBlock(in_channels, width, stride=stride)
         self.block2 = BasicBlock(width, width)
-        self.root: nn.Module = nn.Identity()
-        self.root_norm: nn.Module = nn.Identity()
-        self.root_activation: nn.Module = nn.Identity()
-        if leaf:
-            self.root = nn.Conv2d(
-                2 * width + in_channels, width, kernel_size=1, bias=False
-            )
-            self.root_norm = nn.BatchNorm2d(width)
-            self.root_activation = nn.ReLU(inplace=True)
+        self.root = nn.Conv2d(2 * width + in_channels, width, kernel_size=1, bias=False)
+        self.root_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         bottom = self.bottom(x)
-        out = self.project(bottom)
-        out = self.project_norm(out)
+        out = self.project_norm(self.project(bottom))
         block1 = self.block1(x, out)
         x = torch.cat([self.block2(block1, block1), block1, bottom], dim=1)
-        x = self.root(x)
-        x = self.root_activation(self.root_norm(x))
-        return x
+        return F.relu(self.root_norm(self.root(x)))
 
 
 class DLA34(nn.Module):
@@ -214,10 +167,10 @@ class DLA34(nn.Module):
         self.level = nn.Sequential(*layers)
         self.tree = nn.ModuleList(
             [
-                Tree(channels, 1, 64, stride=2),
-                Tree2(64, 2, 128, stride=2),
-                Tree2(128, 2, 256, stride=2),
-                Tree4(256, 1, 512, stride=2),
+                Tree(channels, 64, stride=2),
+                Tree2(64, 128, stride=2),
+                Tree2(128, 256, stride=2),
+                Tree4(256, 512, stride=2),
             ]
         )
         self.pool = nn.AdaptiveAvgPool2d(1)

@@ -117,7 +117,7 @@ STATEMENTS = {
     "alexnet_two_gpu": 34,
     "convnext": 69,
     "densenet": 60,
-    "dla34": 128,
+    "dla34": 90,
     "efficientnet": 98,
     "efficientnet_v2": 94,
     "flower_net": 9,

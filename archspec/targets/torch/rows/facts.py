@@ -163,6 +163,10 @@ class Facts:
         """The groups, blocks and repetitions that a row stands for."""
         return [inner for kind in KINDS for inner in self.scopes.get((step.at, kind), ())]
 
+    def is_of_its_kind(self, step: Step, block: str) -> bool:
+        """Whether a row is there in every object because of the kind of block that the class is."""
+        return block in self._kinds.several and self.is_always_there(step, block)
+
     def is_always_there(self, step: Step, block: str) -> bool:
         """Whether a row is there in every object of a class."""
         found = [*self.leaves.get((step.at, ""), ())]

@@ -25,6 +25,7 @@ class Kinds:
 
     def __init__(self, networks: Sequence[Network], split: Mapping[str, int]) -> None:
         self.spec: Spec = networks[0].spec
+        self.several: set[str] = set()  # the blocks that are one kind of what the spec has as one
         self._names: dict[int, str] = {}
         for block, finely in split.items():
             self._split(block, kinds_of(networks, block, finely))
@@ -36,6 +37,7 @@ class Kinds:
                 name = f"{block}{number}" if name == block else f"{name}_"
             written = _moved_block(self.spec.blocks[block], name)
             self.spec = self.spec._replace(blocks={**self.spec.blocks, name: written})
+            self.several.add(name)
             self._names.update((id(scope), name) for scope in scopes)
 
     def name_of(self, scope: Scope) -> str:

@@ -128,6 +128,8 @@ class Reading(Forward):
 
     def _step(self, step: Step, previous: int, arriving: tuple[int, ...] | None = None) -> int:
         when = self.modules.condition(step)
+        if not isinstance(when, bool) and self.facts.is_of_its_kind(step, self.unit.block):
+            when = True
         alone = when is True and self._is_one_of(step)
         if when is False or not (alone or self.facts.is_there(step)):
             self._leave_out(step, previous)
