@@ -9,11 +9,15 @@ from archspec.targets.python.tree import Binary, Expr, Keyword, List, Literal, c
 from archspec.targets.torch.emit.row import Row, Spelling
 
 
+PAIR = 2
+"""Only of two terms the second is weighed."""
+
+
 def add(op: Add, row: Row) -> Spelling:
     """`a + b`, `a - b`, or `a + 0.17 * b`."""
 
     def wrap(values: Sequence[Expr]) -> Expr:
-        if row.is_open("alpha"):
+        if row.is_open("alpha") and len(values) == PAIR:
             return Binary(values[0], "+", Binary(row.value("alpha", op.alpha), "*", values[1]))
         if op.alpha == 1:
             return reduce(lambda left, right: Binary(left, "+", right), values)

@@ -215,6 +215,7 @@ class Forward(Variables):
             own = snake(f"{base}_{output}")
             options = (before, snake(output), own, *(f"{own}{i}" for i in range(2, len(taken) + 3)))
             name = next(n for n in options if n and n not in taken and usable_argument(n))
+            name = name if self.left.get(value) else "_"  # nobody reads it
             names.append(name)
             self.exprs[value] = Name(name)
             self.named.add(name)
