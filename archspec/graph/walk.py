@@ -199,17 +199,17 @@ class Walker:
                     break
                 work, start = self.bounds.work, len(self.leaves.nodes)
                 names["i"] = index if alone else i
+                current = step if everywhere or not places else chained
                 if alike and not steady and not self.blocks.is_given(alike, step, frame):
                     alike, steady = None, None
                 if alike and (again := self.blocks.once_more(alike, frame)):
                     places[turn] = Given(again)
-                elif not self.conditions.wanted(step, frame):
-                    self._drop(step if everywhere else chained, body, frame, name)
+                elif not self.conditions.wanted(current, frame):
+                    self._drop(current, body, frame, name)
                 elif places and may_chain and chains(frame.children[-1:]):
                     given = self._once(chained, body, frame, name, leaving(frame.children[-1]))
                     places[turn] = _whole(given)
                 else:
-                    current = step if everywhere or not places else chained
                     places[turn] = _whole(self._once(current, body, frame, name))
                 turn += 1
                 names["j"] = turn

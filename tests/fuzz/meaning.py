@@ -238,8 +238,8 @@ class Reader:
                 body.names["i"] = i if "repeat" in row else index
                 current = row if everywhere or not found else chained
                 before = len(found)
-                if not self.is_wanted(row, body):
-                    self.left_out(row if everywhere else chained, body, name)
+                if not self.is_wanted(current, body):
+                    self.left_out(current, body, name)
                 elif found and not speaks and (arriving := self.chain(row, body, found[-1])):
                     found.append(self.once(chained, body, name, arriving))
                 else:

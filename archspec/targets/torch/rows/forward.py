@@ -304,6 +304,8 @@ class Forward(Variables):
             return False
         if item.value in self.outputs:
             return following is None and item.value not in self.flags  # it is returned
+        if item.value not in self.readers:
+            return False  # it is what goes on where a merge is left out
         text = flat(expr)
         reader = self.readers[item.value][0]
         apart = reader.trained_only != item.trained_only or not isinstance(reader.when, bool)
