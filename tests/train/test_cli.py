@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy, copyfile, copytree
 from typing import Any
@@ -102,6 +103,15 @@ def test_a_signal_finishes_the_step_and_the_run_goes_on(
     assert list(differences(end_state(tmp_path / "my run"), end_state(tmp_path / "whole"))) == []
 
 
+@pytest.fixture
+def with_ctrl_c() -> Iterator[None]:
+    """Ctrl-C is heard, also in tests that a shell has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("with_ctrl_c")
 def test_the_second_ctrl_c_ends_at_once(
     tiny: ModuleSource, flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +130,7 @@ def test_the_second_ctrl_c_ends_at_once(
     assert list(differences(end_state(tmp_path / "run"), end_state(tmp_path / "whole"))) == []
 
 
+@pytest.mark.usefixtures("with_ctrl_c")
 @pytest.mark.parametrize(("patiently", "number"), [(True, signal.SIGINT), (False, signal.SIGTERM)])
 def test_what_schedulers_and_torchrun_send_twice_is_one_wish(
     number: signal.Signals, *, patiently: bool
