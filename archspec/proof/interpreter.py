@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from archspec.graph.network import INPUT, Network, Node, Value
-from archspec.ops import ChannelsLast, Shape
+from archspec.ops import ChannelsLast, Op, Shape
 from archspec.proof.call import Call
 from archspec.proof.rounding import Rounding
 from archspec.proof.semantics import SEMANTICS
@@ -55,12 +56,27 @@ def interpret(
         if runs(node):
             assert node.op is not None, "a network without faults"
             call = _call(network, node, values, arriving, state, buffers, training=training)
-            value = SEMANTICS[type(node.op)](node.op, call._replace(rounding=rounding))
-            value = value if rounding is None else rounding.of(value)
+            value = _computed(node.op, call) if rounding is None else _off(node.op, call, rounding)
         values.append(value)
     given = _given(network, training=training)
     outputs = {name: _read(value, values, arriving) for name, value in given}
     return Interpretation(outputs, tuple(values), buffers)
+
+
+def _computed(op: Op, call: Call) -> Tensor:
+    return SEMANTICS[type(op)](op, call)
+
+
+def _off(op: Op, call: Call, rounding: Rounding) -> Tensor:
+    """What a step puts out, with errors; or exactly that, and only its gradients have errors."""
+    if not rounding.is_of_gradients_only:
+        return rounding.of(_computed(op, call._replace(rounding=rounding)))
+    with torch.no_grad():
+        exact = _computed(op, call._replace(buffers=dict(call.buffers)))
+    value = rounding.of(_computed(op, call._replace(rounding=rounding)))
+    if not value.requires_grad:
+        return exact
+    return value + (exact - value).detach().nan_to_num(0, 0, 0)  # what is infinite stays so
 
 
 def _in_order(network: Network, inputs: Mapping[str, Tensor] | Tensor) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -10,19 +11,23 @@ from tests.fuzz.text import to_yaml
 
 SECONDS = 8.0
 Path = tuple[Any, ...]
+Change = Callable[[], dict[str, Any]]
 _KEPT = frozenset({"archspec", "name", "input", "layers"})
 
 
-def shrink(data: dict[str, Any], is_faulty: Callable[[str], bool]) -> dict[str, Any]:
+def shrink(
+    data: dict[str, Any], is_faulty: Callable[[str], bool], seconds: float = SECONDS
+) -> dict[str, Any]:
     """The smallest data that some seconds of computing find; `is_faulty` is asked about a text."""
-    until = time.process_time() + SECONDS
+    until = time.process_time() + seconds
     best, is_smaller = data, True
     while is_smaller and time.process_time() < until:
         is_smaller, position = False, 0
         while time.process_time() < until:
-            candidate = next(islice(_smaller(best), position, None), None)
-            if candidate is None:
+            change = next(islice(_smaller(best), position, None), None)
+            if change is None:
                 break
+            candidate = change()
             if _size(candidate) < _size(best) and _holds(candidate, is_faulty):
                 best, is_smaller = candidate, True  # what comes next stands at the same position
             else:
@@ -61,28 +66,43 @@ def _weight(value: Any) -> int:
     return min(abs(int(value)), 9) if isinstance(value, int | float) else 0
 
 
-def _smaller(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Smaller data, the boldest first."""
+def _smaller(data: dict[str, Any]) -> Iterator[Change]:
+    """What makes smaller data, the boldest first."""
     paths = list(_paths(data, ()))
     paths.sort(key=lambda path: -_size(_get(data, path))[0])
-    for path in paths:
-        if len(path) > 1 or path[0] not in _KEPT:
-            yield _without(data, path)
-    for path in paths:
-        value = _get(data, path)
-        if isinstance(value, dict) and len(path) > 1:
-            block = data.get("blocks", {}).get(str(value.get("op")), {})
-            rows = value.get("layers") or block.get("layers")
-            if isinstance(rows, list):
-                yield from _unpacked(data, path, rows)
-        if isinstance(value, list) and len(value) == 1 and path != ("layers",):
-            yield _with(data, path, value[0])
-    for path in paths:
-        if path[0] in ("archspec", "name") and len(path) == 1:
-            continue
-        value = _get(data, path)
-        for simple in _simpler(value):
-            yield _with(data, path, simple)
+    for changes in (_halved, _dropped, _opened, _simplified):
+        for path in paths:
+            yield from changes(data, path)
+
+
+def _halved(data: dict[str, Any], path: Path) -> Iterator[Change]:
+    value = _get(data, path)
+    if isinstance(value, list) and len(value) > 3:
+        yield partial(_with, data, path, value[: len(value) // 2])
+        yield partial(_with, data, path, value[len(value) // 2 :])
+
+
+def _dropped(data: dict[str, Any], path: Path) -> Iterator[Change]:
+    if len(path) > 1 or path[0] not in _KEPT:
+        yield partial(_without, data, path)
+
+
+def _opened(data: dict[str, Any], path: Path) -> Iterator[Change]:
+    """The rows of a block in its place, the one item of a list in its place."""
+    value = _get(data, path)
+    if isinstance(value, dict) and len(path) > 1:
+        block = data.get("blocks", {}).get(str(value.get("op")), {})
+        rows = value.get("layers") or block.get("layers")
+        if isinstance(rows, list) and isinstance(_get(data, path[:-1]), list):
+            yield partial(_unpacked, data, path, rows)
+    if isinstance(value, list) and len(value) == 1 and path != ("layers",):
+        yield partial(_with, data, path, value[0])
+
+
+def _simplified(data: dict[str, Any], path: Path) -> Iterator[Change]:
+    if path not in (("archspec",), ("name",)):
+        for simple in _simpler(_get(data, path)):
+            yield partial(_with, data, path, simple)
 
 
 def _simpler(value: Any) -> Iterator[Any]:
@@ -126,13 +146,11 @@ def _with(data: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     return copy
 
 
-def _unpacked(data: dict[str, Any], path: Path, rows: list[Any]) -> Iterator[dict[str, Any]]:
+def _unpacked(data: dict[str, Any], path: Path, rows: list[Any]) -> dict[str, Any]:
     """The rows of a group or a block where it stands."""
     copy = deepcopy(data)
-    holder = _get(copy, path[:-1])
-    if isinstance(holder, list):
-        holder[path[-1] : path[-1] + 1] = deepcopy(rows)
-        yield _without_idle_blocks(copy)
+    _get(copy, path[:-1])[path[-1] : path[-1] + 1] = deepcopy(rows)
+    return _without_idle_blocks(copy)
 
 
 def _without_idle_blocks(data: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_the_text_says_what_the_data_say() -> None:
 
 def test_a_faulty_spec_is_made_small() -> None:
     made = next(m for m in specs(400) if "sigmoid" in m.text and len(m.data["layers"]) > 4)
-    small = shrink(made.data, lambda text: "sigmoid" in text and check_text(text).ok)
+    small = shrink(made.data, lambda text: "sigmoid" in text and check_text(text).ok, seconds=300)
     assert len(to_yaml(small)) < len(made.text)
     assert len(small["layers"]) <= 2
     assert check_text(to_yaml(small)).ok

@@ -353,7 +353,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["from rows", "plain"])
-@pytest.mark.parametrize("first", ["function", "module", "both"])
+@pytest.mark.parametrize("first", ["function", "module", "both", "functions"])
 @pytest.mark.parametrize("row", TWICE.values(), ids=TWICE)
 def test_steps_that_compute_the_same_are_each_read_where_they_stand(
     row: dict[str, Any], first: str, *, plain: bool
@@ -361,7 +361,14 @@ def test_steps_that_compute_the_same_are_each_read_where_they_stand(
     """As a function, and in a chain of modules, whichever comes first."""
     alone = [row, {"op": "sigmoid"}]
     chain = [{"name": "chain", "layers": [row, {"op": "sigmoid"}, {"op": "batch_norm"}]}]
-    ends = {"function": [alone, chain], "module": [chain, alone], "both": [chain, alone, chain]}
+    conv = {"name": "conv", **CONV, "out_channels": 2}
+    gated = [row, conv, {"op": "mul", "from": ["conv", "input"]}]
+    ends = {
+        "function": [alone, chain],
+        "module": [chain, alone],
+        "both": [chain, alone, chain],
+        "functions": [gated, gated, [{"name": "chain", "layers": [row, conv]}]],
+    }
     branches = [[{"name": f"end{i}", "layers": end}] for i, end in enumerate(ends[first])]
     layers = [{"op": "relu"}, {"op": "concat", "branches": branches}]
     spec = {"archspec": 1, "name": "Net", "input": [2, 5, 5], "layers": layers}

@@ -8,7 +8,6 @@ from archspec.ops.shape import kind_of
 from archspec.targets.python.tree import Binary, Expr, Keyword, List, Literal, call, literal
 from archspec.targets.torch.emit.row import Row, Spelling
 
-
 PAIR = 2
 """Only of two terms the second is weighed."""
 
