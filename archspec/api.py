@@ -13,7 +13,7 @@ from archspec.analysis.results import Results, Totals, analyse
 from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.diagnostics.collector import Collector, told_once
-from archspec.diagnostics.language import TooManySteps
+from archspec.diagnostics.language import EmptyBody, TooManySteps
 from archspec.graph.bounds import MAX_STEPS, MAX_WORK
 from archspec.graph.build import build as build_network
 from archspec.graph.fitting import advise
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archspec.targets import Emission
+
+
+CLAIMS = "AS4"
+"""How the codes of diagnostics begin that are about claims."""
 
 
 class SpecError(ValueError):
@@ -171,10 +175,14 @@ def _members(
 
 
 def _with_unused(loaded: loader.Loaded, faults: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """All in order, with what nothing uses; where there are errors, it may be for these."""
-    told = list(faults)
-    if loaded.spec is not None and all(fault.severity != "error" for fault in faults):
-        told += unused(loaded.spec)
+    """All in order, with what nothing uses; where there are errors, it may be for these.
+
+    Claims are compared with what there is: that one fails may follow from what nothing uses.
+    """
+    if any(f.severity == "error" and not f.code.startswith(CLAIMS) for f in faults):
+        told = [fault for fault in faults if not fault.follows]
+    else:
+        told = [*faults, *(unused(loaded.spec) if loaded.spec is not None else ())]
     return tuple(_in_order(loaded.document, told))
 
 
@@ -195,6 +203,8 @@ def _check_one(
     if loaded.spec is not None:
         network, found = build_network(loaded.spec, overrides, memory)
         advise(loaded.spec, overrides, network, found)
+        if any(fault.severity == "error" for fault in faults):
+            found = [fault for fault in found if not isinstance(fault, EmptyBody)]
         faults += found
         results = analyse(network)
         faults += find(network)

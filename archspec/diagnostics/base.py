@@ -31,7 +31,8 @@ class Diagnostic:
 
     `told_by` are the facts that tell two problems of this kind apart which have one place; without
     it, the message does, but for its numbers: they may differ from place to place of a repeated
-    row, and from variant to variant.
+    row, and from variant to variant. What `follows` may be there only because of an error further
+    up: beside an error it is not told.
     """
 
     code: ClassVar[str]
@@ -40,6 +41,7 @@ class Diagnostic:
     template: ClassVar[str]
     advice: ClassVar[str] = ""
     told_by: ClassVar[tuple[str, ...] | None] = None
+    follows: ClassVar[bool] = False
 
     __slots__ = ("among", "at", "facts", "help", "offset", "on_key", "path", "where")
 

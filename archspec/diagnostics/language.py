@@ -220,6 +220,7 @@ class UnusedStep(Diagnostic):
     code = "AS221"
     name = "unused-step"
     severity = "warning"
+    follows = True
     template = "nothing reads what {step} puts out"
     advice = "name it in a `from`, or among the `outputs`, or take it out"
 
@@ -323,5 +324,6 @@ class Unused(Diagnostic):
     code = "AS227"
     name = "unused"
     severity = "warning"
+    follows = True
     template = "nothing uses the {what} `{name}`{of}"
     advice = "use it, or take it out"

@@ -326,6 +326,7 @@ class Walker:
             return None
         source = inputs[0]
         ends: list[Source] = []
+        before = len(self.faults)
         frame.depth += 1
         for branch in step.branches:
             frame.previous, frame.doubt = source, None
@@ -338,7 +339,7 @@ class Walker:
             else:
                 ends.append(self._end(branch, body, frame))
         frame.depth -= 1
-        if not ends and step.branches:  # where there are none, the parser has told
+        if not ends and step.branches and len(self.faults) == before:  # else why has been told
             problem = f"every branch of {_called(step)} is left out"
             self.faults.append(NothingArrives(step.where("branches"), problem=problem))
         return tuple(ends) or None

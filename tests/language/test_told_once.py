@@ -67,3 +67,24 @@ def test_a_fault_says_which_variants_have_it() -> None:
         collector.add([VariableUnset(("vars", "n"), name="n", who=who)], variant)
     (fault,) = collector.told(3)
     assert fault.among == " (in `a` and 1 more variant)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        ("[{op: concat, branches: {a: {op: relu, beside: nn}}}]", "invalid-expression"),
+        ("[{op: concat, branches: {a: {op: relu, beside: -1}}}]", "invalid-value"),
+        ("[{name: a, op: relu}, {op: relu, from: b}]", "unknown-step"),
+        ("[{name: a, op: relu, each: {k: [1]}}, {op: relu, from: b}]", "unknown-step"),
+        ("[{op: relu, when: false, else: input}]", "invalid-value"),
+    ],
+)
+def test_what_follows_from_an_error_is_not_told_beside_it(rows: str, name: str) -> None:
+    result = check_text(f"{HEAD}layers: {rows}\n")
+    assert [name for name, _ in told(result)] == [name]
+
+
+def test_a_claim_that_fails_hides_no_warning() -> None:
+    rows = "[{name: a, op: relu}, {op: tanh, from: input}]"
+    result = check_text(f"{HEAD}layers: {rows}\nexpect: {{params: 3}}\n")
+    assert sorted(name for name, _ in told(result)) == ["claim-fails", "unused-step"]
