@@ -291,6 +291,24 @@ class WrongInputs(Diagnostic):
     template = "{problem}"
 
 
+class ReadTwice(Diagnostic):
+    """A merge reads one value twice, since the name of a step that is left out stands for it.
+
+    Without an `else` the name stands for what the step would have read. That is right for the
+    shortcut of a ResNet, which something else is added to. But where the sum has that very value
+    already, it doubles it, and a gate that is left out squares what it should have scaled.
+    """
+
+    code = "AS231"
+    name = "read-twice"
+    severity = "warning"
+    template = "{merge} reads {twice} twice: {left_out} is left out, and stands for it"
+    advice = (
+        "say what is meant: with `else: none` its term is not there, "
+        "with `else: STEP` its name stands for that step, this one or another"
+    )
+
+
 class ContradictsInput(Diagnostic):
     """A row says how many channels or features arrive at it, and others do."""
 

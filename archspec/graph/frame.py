@@ -43,7 +43,8 @@ class Frame:
     `outputs` maps the names of steps, and of a block's inputs, to what they stand for; `sources`
     are the values that arrive at the body. `lookup` is the frame whose names `from` speaks of:
     for the places of a repeated step that around it. `doubt` is the row that was left out, where
-    the next one would have read something else with it than it reads without.
+    the next one would have read something else with it than it reads without. `standing` are the
+    names of steps that are left out without an `else`, and what they stand for.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Frame:
         "previous",
         "shared",
         "sources",
+        "standing",
         "taken",
     )
 
@@ -91,6 +93,7 @@ class Frame:
         self.taken: set[str] = set()
         self.lookup = self
         self.doubt: str | None = None
+        self.standing: dict[str, Source] = {}
 
     def inner(self, name: str) -> str:
         """The path of a step of that name."""

@@ -202,9 +202,8 @@ class Resolver:
         self, step: Step, written: str, where: SpecPath, body: Body | None, frame: Frame
     ) -> tuple[Source, ...] | None:
         """The values behind one text of `from`, None where there are none; several behind `.*`."""
-        chosen = self._chosen(written, where, frame)
         key = "else" if where == step.where("else") else "from"
-        name = None if chosen is None else self.filled(step, key, chosen, frame)
+        name = self.named(step, key, written, where, frame)
         if name is None:
             return None  # told already
         head, *path = name.split(".") if "." in name else (name,)
@@ -217,6 +216,13 @@ class Resolver:
         except _Missing as missing:
             self.faults.append(missing.fault)
             return None
+
+    def named(
+        self, step: Step, key: str, written: str, where: SpecPath, frame: Frame
+    ) -> str | None:
+        """The name, or path, that a text of `from` comes to, with its choices made."""
+        chosen = self._chosen(written, where, frame)
+        return None if chosen is None else self.filled(step, key, chosen, frame)
 
     def _chosen(self, written: str, where: SpecPath, frame: Frame) -> str | None:
         """What a choice comes to: `a if deep else input`."""

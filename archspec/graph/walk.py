@@ -13,7 +13,7 @@ from archspec.diagnostics.language import (
 from archspec.diagnostics.wording import describe
 from archspec.expressions import Configured, Word
 from archspec.expressions import Value as Worth
-from archspec.graph import declared, init, readings
+from archspec.graph import declared, init, readings, standing
 from archspec.graph.blocks import Blocks, by_name, chains, gives_several, leaving
 from archspec.graph.bounds import Bounds
 from archspec.graph.conditions import Conditions, Row
@@ -103,6 +103,8 @@ class Walker:
         if own:
             frame.outputs[own] = meant
             said = step.control is not None and step.control.otherwise is not None
+            if not said:
+                frame.standing[own] = value_of(meant)
             if frame is self.body and not (said and meant is not None):
                 self.dropped.add(own)
         return meant
@@ -342,6 +344,8 @@ class Walker:
         if not ends and step.branches and len(self.faults) == before:  # else why has been told
             problem = f"every branch of {_called(step)} is left out"
             self.faults.append(NothingArrives(step.where("branches"), problem=problem))
+        if len(set(ends)) < len(ends):
+            self.faults += standing.in_branches(step, ends, source)
         return tuple(ends) or None
 
     def _end(self, branch: Step, body: Body, frame: Frame) -> Source:
@@ -469,6 +473,8 @@ class Walker:
             frame.previous = present[0]
             frame.numbers += 1
         else:
+            if merges and frame.lookup.standing and len(set(present)) < len(present):
+                self.faults += standing.in_names(step, frame, self.resolver)
             self.leaves.row(step, cls, name, present or (frame.previous,), frame, head)
         return frame.previous
 
