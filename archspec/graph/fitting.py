@@ -24,7 +24,7 @@ def advise(
     spec: Spec, overrides: Mapping[str, Data], network: Network, faults: Sequence[Diagnostic]
 ) -> None:
     """Give faults about sizes that do not meet the help that would mend them."""
-    merges = [fault for fault in faults if isinstance(fault, MergeMismatch) and not fault.help]
+    merges = [fault for fault in faults if isinstance(fault, MergeMismatch)]
     at_path = {node.path: node for node in network.nodes} if merges else {}
     fitting: list[str] | None = None
     for fault in merges[:MOST_MERGES]:
@@ -34,8 +34,8 @@ def advise(
             continue
         if fitting is None:
             fitting = _fitting(spec, overrides, network)
-        told = [*_lost(network, node), *fitting, *_mended(network, node)]
-        fault.help = "; ".join(told)
+        told = [*_lost(network, node), *fitting, *_mended(network, node), fault.help]
+        fault.help = "; ".join(filter(None, told))
 
 
 def _differ_in_places(shapes: Sequence[Shape | None]) -> bool:

@@ -4,15 +4,21 @@ A row that is left out is as if it were not written. If it has a `from`, the row
 then what stands before both, and somebody may have meant what the row would have read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics import Diagnostic, SpecPath
-from archspec.diagnostics.language import AmbiguousInput
+from archspec.diagnostics.language import AmbiguousInput, ContradictsInput, WrongInputs
 from archspec.graph.network import INPUT_NAME
 from archspec.language.model import Body, Spec, Step
 
 PREVIOUS = "previous"
 READER = "this row"
+CHAIN = (
+    "`from: {read}` is read by the first place alone, the others read the place before them; "
+    "for steps that all read `{read}` write `beside` under `branches`, or a `from` that names "
+    "several steps or speaks of `i`: it holds at every place"
+)
+_ARRIVING = (ContradictsInput.name, WrongInputs.name)
 END = "end the body with a row that says with `from` what it reads"
 
 
@@ -22,6 +28,21 @@ def check(spec: Spec) -> Iterator[Diagnostic]:
     for block in spec.blocks.values():
         first = (next(iter(block.inputs)),) if block.inputs else (INPUT_NAME,)
         yield from _body(block.body, ends=not block.outputs, first=first)
+
+
+def hint_at_chain(
+    inputs: Sequence[str] | None, faults: Sequence[Diagnostic], first: int | None
+) -> None:
+    """Say of the first of the faults from an index on that `from` does not hold at that place.
+
+    They are of the places of a repeated step that are not the first, which alone reads `inputs`.
+    """
+    read = inputs[0] if inputs else ""
+    for fault in faults[first:] if read and first is not None else ():
+        if fault.severity == "error" and (fault.code.startswith("AS3") or fault.name in _ARRIVING):
+            hint = CHAIN.format(read=read[:64])
+            fault.help = f"{fault.help}; {hint}" if fault.help else hint
+            return
 
 
 def _body(body: Body, *, ends: bool, first: tuple[str, ...]) -> Iterator[Diagnostic]:

@@ -137,7 +137,7 @@ class Walker:
         rows = self.conditions.table(step, frame)
         if step.name is None or "{" in step.name:
             with frame.turning(rows):
-                places = self._iterate(step, body, frame, rows, step.name)
+                places = self._iterate(step, body, frame, rows, step.name, step.inputs)
             return frame.previous if places else self._drop_all(step, body, frame, rows)
         everywhere = self._everywhere(step, rows)
         previous = frame.previous
@@ -157,7 +157,7 @@ class Walker:
         if not everywhere:
             once = once._replace(inputs=None, keys=None)
         with inner.turning(rows):
-            places = self._iterate(once, body, inner, rows, None)
+            places = self._iterate(once, body, inner, rows, None, step.inputs)
         if not places:
             if not taken:
                 frame.taken.discard(name)
@@ -182,8 +182,12 @@ class Walker:
         frame: Frame,
         rows: Sequence[Row],
         name: str | None,
+        read: Sequence[str] | None,
     ) -> dict[int, Given]:
-        """A step for each row, `repeat` times each; what each place gives that is there, by `j`."""
+        """A step for each row, `repeat` times each; what each place gives that is there, by `j`.
+
+        `read` is what `from` says of it.
+        """
         names = frame.names
         names["j"] = 0
         places: dict[int, Given] = {}
@@ -192,6 +196,7 @@ class Walker:
         may_chain = not speaks_of_places(step, rows[0] if rows else ())
         alone = step.control is not None and step.control.repeat is None
         steady = _steadiness(step) if name is None and not everywhere else None
+        first: int | None = None  # where the faults begin that the first place does not have
         for index, row in enumerate(rows):
             names.update(row)
             alike = None
@@ -215,9 +220,11 @@ class Walker:
                     places[turn] = _whole(self._once(current, body, frame, name))
                 turn += 1
                 names["j"] = turn
+                first = len(self.faults) if first is None and places else first
                 if i and steady is not None and alike is None and places:
                     work = self.bounds.work - work
                     alike = self.blocks.alike(frame.children[-1], start, work)
+        readings.hint_at_chain(None if everywhere else read, self.faults, first)
         return places
 
     def _everywhere(self, step: Step, rows: Sequence[Row]) -> bool:

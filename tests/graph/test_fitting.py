@@ -87,3 +87,10 @@ def test_only_so_many_networks_are_tried(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert not check_text(f"archspec: 1\nname: N\ninput: [1, 900, 900]\nlayers:\n{rows}").ok
     assert 0 < sum(tried) <= fitting.MOST_NODES
+
+
+def test_what_the_first_place_lacks_already_is_no_matter_of_the_others() -> None:
+    rows = "[{name: a, op: relu}, {op: max_pool, repeat: 3, from: a, kernel_size: 50}]"
+    (fault,) = check_text(f"archspec: 1\nname: Net\ninput: [3, 8, 8]\nlayers: {rows}\n").diagnostics
+    assert fault.name == "window-too-large"
+    assert "first place" not in fault.help
