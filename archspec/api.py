@@ -14,6 +14,7 @@ from archspec.diagnostics import Diagnostic, Fault, Position
 from archspec.diagnostics.claims import ClaimsNotVerified
 from archspec.diagnostics.collector import Collector, told_once
 from archspec.diagnostics.language import EmptyBody, TooManySteps
+from archspec.graph import unrun, untaken
 from archspec.graph.bounds import MAX_STEPS, MAX_WORK
 from archspec.graph.build import build as build_network
 from archspec.graph.fitting import advise
@@ -142,25 +143,31 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _check(loaded: loader.Loaded, stem: str, overrides: Mapping[str, Any]) -> Check:
-    spec = loaded.spec
+    spec, memory = loaded.spec, Memory()  # most ops are those of several members, and some blocks
     if spec is None or not spec.variants or spec.variant is not None:
-        checked = _check_one(loaded, stem, overrides, Memory())
-        return checked._replace(diagnostics=_with_unused(loaded, checked.diagnostics))
-    members, told = _members(loaded, spec.variants.values(), stem, overrides)
+        checked = _check_one(loaded, stem, overrides, memory)
+        told = [*checked.diagnostics, *_by_the_text(loaded, checked.diagnostics, memory)]
+        return checked._replace(diagnostics=_with_unused(loaded, told))
+    members, more = _members(loaded, spec.variants.values(), stem, overrides, memory)
+    told = [*_of_the_family(members), *more]
+    told += _by_the_text(loaded, told, memory)
     return members[0]._replace(
         name=spec.name,
         variant=None,
         claims=tuple(claim for member in members for claim in member.claims),
-        diagnostics=_with_unused(loaded, [*_of_the_family(members), *told]),
+        diagnostics=_with_unused(loaded, told),
         family=tuple(members),
     )
 
 
 def _members(
-    loaded: loader.Loaded, variants: Iterable[Variant], stem: str, overrides: Mapping[str, Any]
+    loaded: loader.Loaded,
+    variants: Iterable[Variant],
+    stem: str,
+    overrides: Mapping[str, Any],
+    memory: Memory,
 ) -> tuple[list[Check], list[Diagnostic]]:
     """The members of a family, as far as all of them together are no more than one may be."""
-    memory = Memory()  # most ops are those of several members, and some blocks
     members: list[Check] = []
     steps = 0
     for variant in variants:
@@ -172,6 +179,22 @@ def _members(
         network = members[-1].network
         steps += len(network.nodes) if network is not None else 0
     return members, []
+
+
+def _by_the_text(
+    loaded: loader.Loaded, faults: Iterable[Diagnostic], memory: Memory
+) -> list[Diagnostic]:
+    """What is wrong with rows, and with parts of choices, that no network runs."""
+    spec, text = loaded.spec, loaded.document.text
+    unread = any(fault.severity == "error" for fault in loaded.faults)
+    if spec is None or unread or any(isinstance(fault, TooManySteps) for fault in faults):
+        return []
+    told = [*unrun.check(spec, memory)]
+    if untaken.may_skip(text):
+        told += untaken.names(spec.family or spec)
+    if spec.family is None:
+        told += unrun.of_nothing(spec, memory)
+    return told
 
 
 def _with_unused(loaded: loader.Loaded, faults: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -57,3 +57,17 @@ class ClaimsNotVerified(Diagnostic):
     name = "claims-not-verified"
     severity = "note"
     template = "the claims are not verified: they speak of the network with {own}"
+
+
+class ClaimOfNothing(Diagnostic):
+    """Claims of a row that is left out, in every network of the spec.
+
+    Nobody compares them with anything, though they stand there as if they held.
+    """
+
+    code = "AS406"
+    name = "claim-of-nothing"
+    severity = "warning"
+    follows = True
+    template = "nothing is compared with what is claimed here ({metrics}): the row is left out"
+    advice = "take the claim out, or put it where the row is there"

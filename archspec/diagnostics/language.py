@@ -335,8 +335,9 @@ class ChannelsLastInput(Diagnostic):
 class Unused(Diagnostic):
     """A variable, an argument, a block, a column or defaults that nothing uses.
 
-    Whoever wrote it thinks that it does something. It is judged by the text, over all members of a
-    family; the arguments of blocks that a computed `op` may stand for count as used.
+    A column is, too, in which no row has anything, and a default for which every row has a value of
+    its own. Whoever wrote it thinks that it does something. It is judged by the text, over all
+    members of a family; the arguments of blocks that a computed `op` may stand for count as used.
     """
 
     code = "AS227"

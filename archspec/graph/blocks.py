@@ -51,6 +51,7 @@ class Blocks:
         self.inputs = Inputs(self.references, leaves.faults)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
         self.sized: dict[str, bool] = {}
+        self.used = memory.used
         # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
         seen = repr((leaves.init, leaves.read_by_defaults()))
         self.walked: dict[Any, Walked] = memory.blocks.setdefault(seen, {})
@@ -65,6 +66,7 @@ class Blocks:
         keys: tuple[str, ...] | None,
     ) -> Scope | None:
         """The scope of a block where a row uses it; None where nothing can be said about it."""
+        self.used.add(block.name)
         least = self.bounds.counter.block(block)
         if self.bounds.is_too_deep(step, frame) or self.bounds.is_too_much(step, least):
             return None

@@ -23,7 +23,14 @@ Row = dict[str, Worth]
 class Conditions:
     """Computes what decides whether and how often a step is run."""
 
-    def __init__(self, resolver: Resolver, bounds: Bounds, faults: list[Diagnostic]) -> None:
+    def __init__(
+        self,
+        resolver: Resolver,
+        bounds: Bounds,
+        faults: list[Diagnostic],
+        ran: dict[SpecPath, bool],
+    ) -> None:
+        self.ran = ran  # by row, whether one under a condition was there at all
         self.resolver = resolver
         self.bounds = bounds
         self.faults = faults
@@ -34,11 +41,17 @@ class Conditions:
             return True
         value = self.resolver.control(step, "when", step.control.when, frame)
         if value is None or isinstance(value, int | float):
-            return value is None or bool(value)
+            there = value is None or bool(value)
+            self.note(step, there=there)
+            return there
         where, found = step.where("when"), describe(value)
         fault = WrongType(where, what="`when`", wanted="true or false", found=found)
         self.faults.append(fault)
         return True
+
+    def note(self, step: Step, *, there: bool) -> None:
+        """Note of a row that it is there, or is left out."""
+        self.ran[step.at] = there or self.ran.get(step.at, False)
 
     def times(self, step: Step, frame: Frame) -> int:
         """How often a step is repeated."""

@@ -152,15 +152,18 @@ class Memory:
     """What walks of one spec made, whatever its variables are: equal ops, and blocks as a whole.
 
     `words` are those in each row of the network's own body, and under () those around it. `work` is
-    what all these walks took.
+    what all these walks took. `ran` says of each row under a condition that was met whether it has
+    been there anywhere, `used` are the names of blocks that were.
     """
 
-    __slots__ = ("blocks", "ops", "words", "work")
+    __slots__ = ("blocks", "ops", "ran", "used", "words", "work")
 
     def __init__(self) -> None:
         self.ops: dict[Any, Op] = {}
         self.blocks: dict[str, dict[Any, Any]] = {}  # by how parameters begin, which blocks see
         self.words: dict[SpecPath, frozenset[str]] = {}
+        self.ran: dict[SpecPath, bool] = {}
+        self.used: set[str] = set()
         self.work = 0
 
     def __repr__(self) -> str:

@@ -37,6 +37,7 @@ PREVIOUS = "previous"
 """The step before: in a repeated step the place before it."""
 ALL = "*"
 END = "end the body with a row that says with `from` what it reads"
+TWICE = "a row that is there several times gives each its own name by a hole: `{name}_{{i}}`"
 ELSE = "give that row an `else`: the name of a step, or `none`"
 
 
@@ -69,7 +70,9 @@ class Resolver:
                 self.faults.append(InvalidName(where, what="a step", name=own[:64], reason=problem))
         if own in frame.taken:
             where = step.where("name") if written is not None else step.at
-            self.faults.append(DuplicateName(where, name=own[:64]))
+            again = "i" in frame.names and written is not None and "{" not in written
+            help_ = TWICE.format(name=own[:64]) if again else None
+            self.faults.append(DuplicateName(where, name=own[:64], help=help_))
         frame.taken.add(own)
         return own
 
@@ -299,6 +302,23 @@ def chosen(text: str, holds: Callable[[str], bool | None]) -> str | None:
         if text.startswith("(") and text.endswith(")"):
             text = text[1:-1].strip()
     return text
+
+
+def arms(text: str) -> tuple[list[str], list[str]]:
+    """The conditions of a choice, and all that it may come to."""
+    conditions: list[str] = []
+    ends: list[str] = []
+    pending = [text]
+    while pending:
+        text = pending.pop().strip()
+        if text.startswith("(") and text.endswith(")"):
+            text = text[1:-1].strip()
+        if choice := CHOICE.fullmatch(text):
+            conditions.append(choice[2])
+            pending += [choice[3], choice[1]]
+        else:
+            ends.append(text)
+    return conditions, ends
 
 
 class _Missing(Exception):

@@ -5,8 +5,9 @@ It is judged by the text, over all members of a family: one may need what anothe
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from archspec.diagnostics import Diagnostic
+from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.language import Unused
 from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
@@ -20,6 +21,7 @@ def unused(spec: Spec) -> Iterator[Diagnostic]:
     every = [step for body in _bodies(spec) for step in body.every_step()]
     if spec.vars or spec.blocks:
         read = _read(spec.body)
+        yield from _of_tables(spec, every)
         yield from _variables(spec, read)
         yield from _blocks(spec, every, read)
     if spec.defaults:
@@ -121,16 +123,75 @@ def _of_block(block: Block, handed: Collection[str]) -> Iterator[Diagnostic]:
 
 
 def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
-    """A dropout that a row carries needs no name."""
-    there = words_in([(step.op, step.sugar, step.attributes, step.control) for step in every])
-    there |= words_in(spec.vars, [variant.vars for variant in spec.variants.values()])
-    there |= words_in([(block.args, block.vars) for block in spec.blocks.values()])
-    there |= words_in([[d.get(role) for role in SUGAR] for d in spec.defaults.values()])
+    """Those of ops that are not there; of others the values for which each row has its own.
+
+    A dropout that a row carries needs no name.
+    """
+    named = words_in([(s.sugar, s.attributes, s.control, _computed(s)) for s in every])
+    named |= words_in(spec.vars, [variant.vars for variant in spec.variants.values()])
+    named |= words_in([(block.args, block.vars) for block in spec.blocks.values()])
+    named |= words_in([[d.get(role) for role in SUGAR] for d in spec.defaults.values()])
     if any("dropout" in defaults for defaults in spec.defaults.values()):
-        there |= {"dropout"}
-    for name in spec.defaults:
-        if name not in there and name in OPS_BY_NAME:
+        named |= {"dropout"}
+    for name, defaults in spec.defaults.items():
+        rows = [step for step in every if step.op == name]
+        if name in named or name not in OPS_BY_NAME:
+            continue
+        if not rows:
             yield Unused(("defaults", name), on_key=True, what="defaults of", name=name, of="")
+        for key in defaults if rows else ():
+            if all(_gives(step, key, OPS_BY_NAME[name].aliases) for step in rows):
+                where, of = ("defaults", name, key), f" of {name}: every row has its own"
+                yield Unused(where, on_key=True, what="default", name=key, of=of)
+
+
+def _computed(step: Step) -> str | None:
+    """The op of a row where that is an expression."""
+    return None if step.op in OPS_BY_NAME else step.op
+
+
+def _gives(step: Step, key: str, aliases: Mapping[str, str]) -> bool:
+    """Whether a row has a value of its own for an attribute, or for what it carries along."""
+    canonical = aliases.get(key, key)
+    given = (own for own, value in step.attributes.items() if value is not None)
+    return key in step.sugar or canonical in (aliases.get(own, own) for own in given)
+
+
+def _of_tables(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
+    """Columns of tables that are variables: no row reads them that goes through the table.
+
+    Where a table is named in another way, as an argument or in an expression, any row may.
+    """
+    for name, written in spec.vars.items():
+        sets: list[tuple[SpecPath, Any]] = [(("vars", name), written)]
+        sets += [((*v.at, name), v.vars[name]) for v in spec.variants.values() if name in v.vars]
+        at, rows = next(((at, rows) for at, rows in sets if _is_table(rows)), ((), []))
+        if not rows:
+            continue
+        through = Body((), tuple(step for step in every if name in _tables_of(step)))
+        others = words_in([_beside_tables(step, name) for step in every])
+        others |= words_in([value for own, value in spec.vars.items() if own != name])
+        read = frozenset().union(*map(_read_by, every if name in others else through.every_step()))
+        for column in rows[0]:
+            if column not in read:
+                where, of = (*at, 0, column), f" of {name}"
+                yield Unused(where, on_key=True, what="column", name=column, of=of)
+
+
+def _is_table(written: object) -> bool:
+    rows = written if isinstance(written, list) else []
+    return bool(rows) and all(isinstance(row, dict) and "op" not in row for row in rows)
+
+
+def _tables_of(step: Step) -> tuple[object, ...]:
+    return () if step.control is None else (step.control.each, step.control.beside)
+
+
+def _beside_tables(step: Step, table: str) -> object:
+    """What a row says beside that it goes through a table."""
+    control = [part for part in step.control or () if part != table]
+    own = step._replace(control=None, claims=(), body=None, branches=None)
+    return own, control
 
 
 def _columns(every: Sequence[Step]) -> Iterator[Diagnostic]:

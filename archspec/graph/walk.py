@@ -1,6 +1,6 @@
 """The walk over a spec's bodies: steps repeated or left out, branches followed, groups entered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.foreign import suggest_op
@@ -48,7 +48,7 @@ class Walker:
         self.leaves = Leaves(spec, shape, faults, memory, schemes, names)
         self.resolver = Resolver(self.leaves, faults)
         self.bounds = Bounds(spec, self.leaves.nodes, faults)
-        self.conditions = Conditions(self.resolver, self.bounds, faults)
+        self.conditions = Conditions(self.resolver, self.bounds, faults, memory.ran)
         self.blocks = Blocks(self.leaves, self.resolver, self.bounds, memory, self._steps)
 
     def root(self) -> Scope:
@@ -62,6 +62,14 @@ class Walker:
         return Scope(
             "", "", body.at, named=True, children=children, claims=self.spec.claims, outputs=outputs
         )
+
+    def alone(self, step: Step, names: Mapping[str, Worth], *, fixed: bool) -> None:
+        """Walk a row, whatever its conditions are, at which values arrive that nobody knows."""
+        arriving = (Value(INPUT),) * max(1, len(step.inputs or ()))
+        frame = Frame({**names}, "", arriving, 0, fixed=fixed, shared=False)
+        name = None if step.name is None or "{" in step.name else step.name
+        once = step._replace(control=None, keys=None)
+        self._once(once, Body(step.at, (step,)), frame, name, arriving)
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -113,6 +121,7 @@ class Walker:
         self, step: Step, body: Body, frame: Frame, rows: Sequence[Row]
     ) -> Source | Given:
         """A repeated step that came to nothing: as one that is left out."""
+        self.conditions.note(step, there=False)
         name = None if step.name is None or "{" in step.name else step.name
         reads_before = PREVIOUS in words_in(step.inputs or ())
         if not self._everywhere(step, rows):

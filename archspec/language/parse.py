@@ -37,6 +37,7 @@ def parse(document: Document) -> tuple[Spec | None, list[Diagnostic]]:
     parser = _SpecParser()
     spec = parser.spec(document.data) if document.data is not None or not document.faults else None
     parser.tell_without_op()
+    parser.tell_empty_columns()
     return spec, [*document.faults, *parser.faults]
 
 

@@ -16,6 +16,7 @@ from archspec.diagnostics.language import (
     NoOp,
     TooManyCells,
     UnknownKey,
+    Unused,
     WrongType,
 )
 from archspec.diagnostics.wording import describe, did_you_mean, kind_of, suggest
@@ -25,6 +26,8 @@ from archspec.language.source import Data
 
 MOST_NAMES = 24
 """Names of rows that a message tells."""
+NO_CELL = ": no row has anything there"
+NO_LIST = ": no row is a list of cells"
 MAX_FAULTS = 500
 """A spec with that many faults is not read on: nobody reads them, and finding more takes time."""
 SUGAR = ("norm", "activation", "dropout")
@@ -66,6 +69,8 @@ class RowParser:
     def __init__(self) -> None:
         self.faults: list[Diagnostic] = []
         self.columns_too: frozenset[str] = frozenset()
+        # Of each table where its columns stand, what they are, and those with anything in them.
+        self.tables: dict[int, tuple[SpecPath, tuple[str, ...], set[str]]] = {}
         self.without_op: list[tuple[SpecPath, str]] = []  # rows, and how they are called
 
     def tell_without_op(self) -> None:
@@ -87,6 +92,16 @@ class RowParser:
             ops = "; ".join(f"{op} for {', '.join(called)}" for op, called in names.items())
             help_ = f"say which op each is, in a column or under the key `op`: {ops}"
         self.fault(NoOp, at, more=more, help=help_)
+
+    def tell_empty_columns(self) -> None:
+        """A warning for each column of a table in which no row has anything."""
+        for where, columns, filled in self.tables.values():
+            if not filled:
+                names = ", ".join(columns)
+                self.fault(Unused, where, on_key=True, what="columns", name=names, of=NO_LIST)
+            for i, column in enumerate(columns if filled else ()):
+                if column not in filled:
+                    self.fault(Unused, (*where, i), what="column", name=column, of=NO_CELL)
 
     def fault(self, kind: type[Diagnostic], where: SpecPath, **facts: Any) -> None:
         self.faults.append(kind(where, **facts))
@@ -148,7 +163,9 @@ class RowParser:
         for column in repeated[:MAX_FAULTS]:
             at_column = (*at, "columns", last[column])
             self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
-        return tuple(_COLUMNS.get(str(cell), str(cell)) for cell in value)
+        columns = tuple(_COLUMNS.get(str(cell), str(cell)) for cell in value)
+        self.tables[id(columns)] = ((*at, "columns"), columns, set())
+        return columns
 
     def body(self, data: Data, at: SpecPath, columns: tuple[str, ...] | None, owner: str) -> Body:
         if not self.typed(data, list, at, "`layers`"):
@@ -186,6 +203,7 @@ class RowParser:
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
         named = zip(columns, row, strict=False)
         cells = {c: v for c, v in named if not is_empty(v) and self.is_column(c)}
+        self.tables[id(columns)][2].update(cells)
         return self.row(cells, at, columns)
 
     def row(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
