@@ -24,7 +24,7 @@ from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph.declared import references, reserved
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
-from archspec.graph.values import depends_on_unknown, evaluate
+from archspec.graph.values import depends_on_unknown, evaluate, shorten
 from archspec.graph.walk import Walker
 from archspec.language.model import Spec, Step
 from archspec.language.source import Data
@@ -193,7 +193,7 @@ def _outputs(
                 faults.append(OutputMissing(output.at, name=output.name, of=output.of))
             continue
         if output.of.partition(".")[0] not in body.outputs:
-            help_ = as_step(output.of) or suggest(output.of, body.outputs)
+            help_ = _meant(output.of, body.outputs)
             problem = f"the network's body has no step `{output.of}`"
             faults.append(UnknownStep(output.at, problem=problem, help=help_))
             continue
@@ -209,6 +209,13 @@ def _outputs(
         problem = "one of the outputs has to be there in evaluation, too"
         faults.append(InvalidValue(("outputs",), problem=problem))
     return outputs, training_only
+
+
+def _meant(written: str, known: Iterable[str]) -> str:
+    """Help for an output that names no step."""
+    if " if " in written:
+        return f"let a row choose, `{{op: identity, from: {shorten(written)}}}`"
+    return as_step(written) or suggest(written, known)
 
 
 def _leading_to(nodes: Sequence[Node], outputs: Iterable[Value]) -> tuple[bool, ...]:

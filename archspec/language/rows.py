@@ -217,6 +217,11 @@ class RowParser:
             else:
                 self.without_op.append((at, str(row.get("name") or "")))
             return here
+        if type(op) is dict:
+            wanted, help_ = "the name of an op, or an expression", _as_row(op)
+            facts = {"what": "`op`", "wanted": wanted, "found": describe(op), "help": help_}
+            self.fault(WrongType, here.where("op"), **facts)
+            return here
         if not self.typed(op, str, here.where("op"), "`op`"):
             return here
         attributes, sugar = {}, {}
@@ -430,6 +435,12 @@ class RowParser:
         texts = (self.text(stated, key, at) for key in ("source", "convention", "scope"))
         source, convention, scope = texts
         return Claim(metric, value, at, source, convention, stated.get("tolerance"), scope)
+
+
+def _as_row(value: Mapping[str, Data]) -> str:
+    """What was probably meant by an op with attributes in the place of an op."""
+    said = ", ".join(f"{key}: {value[key]}" for key in value)
+    return f"attributes stand in the row itself: `{said[:60]}`" if "op" in value else ""
 
 
 def _as_source(value: Data) -> str:
