@@ -9,6 +9,7 @@ expression costs microseconds whatever it says.
 import ast
 import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -256,7 +257,14 @@ def _syntax_problem(text: str, error: SyntaxError) -> str:
     digits = text.lstrip("+-")
     if digits.isdigit() and digits.startswith("0"):
         return f"a number does not start with 0; write {int(digits)}"
+    for sign, word in _OTHERS.items():
+        if re.search(sign, text):
+            return f"this is not an expression; write `{word}`"
     return f"this is not an expression ({error.msg})"
+
+
+_OTHERS = {r"&&": "and", r"\|\|": "or", r"!(?!=)": "not", r"(?<![=!<>])=(?!=)": "=="}
+"""What other languages write, and what is written here."""
 
 
 def _check(node: ast.AST) -> None:

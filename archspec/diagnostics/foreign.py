@@ -94,6 +94,17 @@ _NOT_SAID: Mapping[str, str] = {
     "kernel_initializer": "how parameters begin stands under `init`",
     "weight_init": "how parameters begin stands under `init`",
 }
+_OF_ROWS: Mapping[str, str] = {
+    "from": "inputs inbound inbound_nodes bottom input_from sources",
+    "when": "if condition enabled cond",
+    "repeat": "times repeats num_repeats loop",
+    "each": "foreach for for_each zip",
+    "else": "otherwise",
+    "branches": "paths parallel",
+    "expect": "claims assert expected",
+}
+"""Words for what decides where a row stands, and what is claimed of it."""
+_NESTED = frozenset({"attributes", "attrs", "args", "kwargs", "params", "parameters", "config"})
 FOLLOWING = frozenset(
     {"in_channels", "in_features", "num_features", "num_channels", "in_planes", "input_channels"}
 )
@@ -156,6 +167,11 @@ def suggest_key(word: str, known: Iterable[str]) -> str:
     known = list(known)
     if word in _NOT_SAID:
         return f"leave it out: {_NOT_SAID[word]}"
+    for ours, words in _OF_ROWS.items():
+        if word.lower() in words.split():
+            return did_you_mean(ours)
+    if word.lower() in _NESTED:
+        return f"what stands under `{word}` stands in the row itself"
     for ours, words in _KEYS.items():
         if ours in known and word.lower() in words.split():
             return did_you_mean(ours)

@@ -160,6 +160,8 @@ class Blocks:
                 fault = UnknownKey(
                     step.where(key), on_key=step.columns is None, owner=block.name, key=key
                 )
+                if key in block.inputs:
+                    help_ = f"what it reads is named behind `from`: `from: {{{key}: STEP}}`"
                 fault.help = help_ or "it takes no arguments"
                 self.faults.append(fault)
         values: dict[str, Worth] = {}

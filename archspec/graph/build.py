@@ -105,6 +105,10 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
         if spec.variant and name in own:
             where, written = (*spec.variant.at, name), own[name]
         written = overrides.get(name, written)
+        nested = own.get("vars")
+        if written is None and isinstance(nested, dict) and name in nested:
+            names[name] = UNKNOWN  # that they stand in a `vars` of the variant's is told
+            continue
         if written is None and default is None:
             who = f"the variant `{spec.variant.name}` does not set it" if spec.variant else ""
             who = who or "nothing sets it"
@@ -132,6 +136,8 @@ def _unknown(
         if name not in spec.vars and spec.variant:
             where = (*spec.variant.at, name)
             help_ = suggest(name, spec.vars) or help_
+            if name == "vars":
+                help_ = "a variant sets them itself: `small: {width: 32}`"
             faults.append(UnknownVariable(where, on_key=True, name=name, help=help_))
     for name in overrides:
         if name not in spec.vars:

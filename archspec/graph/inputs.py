@@ -14,6 +14,7 @@ from archspec.language.model import OPTIONAL_INPUT, Block, Step
 Arriving = dict[str, Source | tuple[Value, ...]]
 """What a block reads under the name of each input: a value, none, or a list of them."""
 
+KINDS = "an input is `~` for one value, `optional`, or the length of a list, by the arguments"
 MAX_LIST = 1000
 """So many values one input or output stands for at most."""
 
@@ -77,6 +78,8 @@ class Inputs:
                 block.inputs[name], {**self.references, **arguments}, where, self.faults
             )
             if count is None:
+                if self.faults and self.faults[-1].where == where and not self.faults[-1].help:
+                    self.faults[-1].help = KINDS
                 return None
             least = 1 if name == next(iter(block.inputs)) else 0
             if type(count) is not int or not least <= count <= MAX_LIST:

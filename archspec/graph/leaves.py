@@ -5,17 +5,18 @@ from math import prod
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, Fault, SpecPath
-from archspec.diagnostics.foreign import is_foreign, suggest_op
+from archspec.diagnostics.foreign import is_foreign, suggest_key, suggest_op
 from archspec.diagnostics.language import (
     DuplicateName,
     InvalidValue,
     MissingKey,
     OneInput,
+    UnknownKey,
     UnknownOp,
     WrongType,
 )
 from archspec.diagnostics.shapes import TooBig
-from archspec.diagnostics.wording import describe
+from archspec.diagnostics.wording import describe, did_you_mean
 from archspec.expressions import Configured, Reference
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import seen
@@ -132,8 +133,7 @@ class Leaves:
             where = step.where("from" if step.inputs else "branches")
             self.faults.append(OneInput(where, path=path, op=cls.op_name, count=len(inputs)))
         elif cls is not None and cls.arity == "several" and _is_alone(step):
-            help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
-            self.faults.append(MissingKey(step.at, owner=cls.op_name, key="from", help=help_))
+            self.faults.append(_without_inputs(step, cls))
         elif cls is not None and len(inputs) > MAX_INPUTS:
             problem = f"a row reads at most {MAX_INPUTS} steps, not {len(inputs)}"
             where = step.where("from" if step.inputs else "branches")
@@ -394,6 +394,17 @@ def _kind(op: Op | None, arriving: Sequence[Shape | None]) -> tuple[Any, ...]:
 def _is_alone(step: Step) -> bool:
     """Whether a row does not say what it brings together."""
     return step.inputs is None and step.branches is None and not step.spread
+
+
+def _without_inputs(step: Step, cls: type[Op]) -> Diagnostic:
+    """The fault of a merge that does not say what it brings together, or says it otherwise."""
+    for key in step.attributes:
+        if suggest_key(key, ("from",)) == did_you_mean("from"):
+            fault = UnknownKey(step.where(key), on_key=True, owner=cls.op_name, key=key)
+            fault.help = did_you_mean("from")
+            return fault
+    help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
+    return MissingKey(step.at, owner=cls.op_name, key="from", help=help_)
 
 
 def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:

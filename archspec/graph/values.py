@@ -303,13 +303,14 @@ class OpFactory:
     ) -> None:
         problems = error.errors(include_url=False)
         known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
-        unknown = (str(p["loc"][0]) for p in problems if p["type"] == "extra_forbidden")
+        unknown = [str(p["loc"][0]) for p in problems if p["type"] == "extra_forbidden"]
         misspelt = {suggest_key(key, known) for key in unknown}
+        nested = {own for key in unknown if isinstance(given[key], dict) for own in given[key]}
         for problem in problems:
             key = str(problem["loc"][0]) if problem["loc"] else ""
             place = places.get(key)
-            if problem["type"] == "missing" and place:
-                continue  # its default cannot be computed, and that has been told
+            if problem["type"] == "missing" and (place or key in nested):
+                continue  # its default cannot be computed, and that has been told; or its place is
             if place and any(where[: len(place)] == place for where in told):
                 continue  # its expression is faulty, and that has been told
             if problem["type"] == "missing" and (row is None or did_you_mean(key) in misspelt):
@@ -321,6 +322,8 @@ class OpFactory:
                 )
             elif problem["type"] == "extra_forbidden":
                 help_ = suggest_key(key, known)
+                if given[key] is None and not help_.startswith("did you"):
+                    help_ = f"a comma ends a value; several are a list, `[…, {key[:60]}]`"
                 fault = UnknownKey(places[key], on_key=True, owner=cls.op_name, key=key, help=help_)
             else:
                 reason = str(problem["msg"]).removeprefix("Value error, ")

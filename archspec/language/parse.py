@@ -13,6 +13,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe
+from archspec.language.forms import MAPPINGS
 from archspec.language.init import read_defaults
 from archspec.language.model import Block, Body, Output, Spec, Variant
 from archspec.language.rows import ROW_KEYS, SUGAR, RowParser
@@ -67,7 +68,7 @@ class _SpecParser(RowParser):
             description=self.text(data, "description", ()),
             input=data.get("input"),
             vars=self.mapping(data, "vars", ()),
-            defaults={op: self.mapping(defaults, op, ("defaults",)) for op in defaults},
+            defaults=self.defaults(defaults),
             body=Body(("layers",), ())
             if data.get("layers") is None  # told already
             else self.body(data["layers"], ("layers",), columns, "the spec"),
@@ -79,6 +80,18 @@ class _SpecParser(RowParser):
             reference=self.text(data, "reference", ()),
         )
 
+    def defaults(self, data: Mapping[str, Data]) -> dict[str, Mapping[str, Data]]:
+        """Attributes by op; without what stands there for all ops, which is told."""
+        kept = {}
+        for op, value in data.items():
+            if type(value) is dict or value is None:
+                kept[op] = self.mapping(data, op, ("defaults",))
+                continue
+            wanted, help_ = "a mapping of attributes", MAPPINGS["defaults"]
+            facts = {"what": f"`{op}`", "wanted": wanted, "found": describe(value), "help": help_}
+            self.fault(WrongType, ("defaults", op), **facts)
+        return kept
+
     def blocks(self, data: Mapping[str, Data]) -> dict[str, Block]:
         """The named bodies of a spec."""
         written = self.mapping(data, "blocks", ())
@@ -88,8 +101,12 @@ class _SpecParser(RowParser):
         blocks = {}
         for name, block in written.items():
             at = ("blocks", name)
-            if self.typed(block, dict, at, f"the block `{name}`"):
-                blocks[name] = self.block(name, block, at)
+            help_ = "its rows stand under `layers`: `{layers: […]}`"
+            if type(block) is not dict:
+                what, found = f"the block `{name}`", describe(block)
+                self.fault(WrongType, at, what=what, wanted="a mapping", found=found, help=help_)
+            rows = {"layers": block} if isinstance(block, list) else {}
+            blocks[name] = self.block(name, block if isinstance(block, dict) else rows, at)
         return blocks
 
     def block(self, name: str, data: Mapping[str, Data], at: SpecPath) -> Block:
@@ -147,7 +164,8 @@ class _SpecParser(RowParser):
             wanted = "a list of names, or a mapping of names to `optional` or a number"
             found = describe(written)
             self.fault(WrongType, where, what="`inputs`", wanted=wanted, found=found)
-            return {}
+            names = written.split(",") if isinstance(written, str) else ()
+            return dict.fromkeys(name.strip() for name in names)
         if not inputs:
             self.fault(InvalidValue, where, problem="`inputs` names nothing")
         for i, (name, kind) in enumerate(inputs.items()):

@@ -20,6 +20,7 @@ from archspec.diagnostics.language import (
     WrongType,
 )
 from archspec.diagnostics.wording import describe, did_you_mean, kind_of, suggest
+from archspec.language import forms
 from archspec.language.init import read_schemes
 from archspec.language.model import Body, Claim, Control, Step
 from archspec.language.source import Data
@@ -133,8 +134,12 @@ class RowParser:
 
     def mapping(self, data: Mapping[str, Data], key: str, at: SpecPath) -> Mapping[str, Data]:
         value = data.get(key)
-        if value is None or not self.typed(value, dict, (*at, key), f"`{key}`"):
+        if value is None:
             return {}
+        if type(value) is not dict:
+            facts = {"what": f"`{key}`", "wanted": kind_of(dict), "found": describe(value)}
+            self.fault(WrongType, (*at, key), **facts, help=forms.MAPPINGS.get(key, ""))
+            return forms.as_mapping(value, key)
         typed: Mapping[str, Data] = value
         return typed
 
@@ -168,7 +173,10 @@ class RowParser:
         return columns
 
     def body(self, data: Data, at: SpecPath, columns: tuple[str, ...] | None, owner: str) -> Body:
-        if not self.typed(data, list, at, "`layers`"):
+        if type(data) is not list:
+            help_ = forms.of_rows(data)
+            facts = {"what": "`layers`", "wanted": kind_of(list), "found": describe(data)}
+            self.fault(WrongType, at, **facts, help=help_)
             return Body(at, ())
         if not data:
             self.fault(EmptyBody, at, owner=owner)
@@ -191,9 +199,8 @@ class RowParser:
         if type(row) is dict:
             return self.group(row, at, columns) if "layers" in row else self.row(row, at, None)
         if type(row) is not list:
-            self.fault(
-                WrongType, at, what="a row", wanted="a mapping or a list", found=describe(row)
-            )
+            facts = {"what": "a row", "wanted": "a mapping or a list", "found": describe(row)}
+            self.fault(WrongType, at, **facts, help=forms.of_row(row))
             return Step(at, None, None, {}, {})
         if columns is None:
             self.fault(ColumnsMissing, at)
@@ -211,14 +218,15 @@ class RowParser:
         here = Step(at, None, None, {}, {}, columns=columns)
         if op is None:
             misspelt = [key for key in row if suggest(key, ["op"]) == did_you_mean("op")]
-            if misspelt:
-                help_ = f"did you mean `op` by `{misspelt[0]}`?"
+            nested = forms.of_row(row)
+            if misspelt or nested:
+                help_ = nested or f"did you mean `op` by `{misspelt[0]}`?"
                 self.fault(NoOp, at, more="", help=help_)
             else:
                 self.without_op.append((at, str(row.get("name") or "")))
             return here
         if type(op) is dict:
-            wanted, help_ = "the name of an op, or an expression", _as_row(op)
+            wanted, help_ = "the name of an op, or an expression", forms.in_op(op)
             facts = {"what": "`op`", "wanted": wanted, "found": describe(op), "help": help_}
             self.fault(WrongType, here.where("op"), **facts)
             return here
@@ -268,7 +276,10 @@ class RowParser:
         return mended
 
     def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
-        self.known(row, _GROUP_KEYS, at, "a group")
+        if "op" in row:
+            help_ = "leave it out: rows under `layers` run one after the other"
+            self.fault(UnknownKey, (*at, "op"), on_key=True, owner="a group", key="op", help=help_)
+        self.known(row, (*_GROUP_KEYS, *(("op",) if "op" in row else ())), at, "a group")
         name = row.get("name")
         body = self.body(
             row["layers"],
@@ -399,6 +410,11 @@ class RowParser:
                 self.fault(InvalidValue, (*at, "name"), problem="a branch has its name already")
             return self.step({**value, "name": name}, at, None)
         empty = value is None or value == []
+        if isinstance(value, str):
+            wanted, help_ = "a row, or a list of rows", forms.of_row(value)
+            found = describe(value)
+            self.fault(WrongType, at, what="a branch", wanted=wanted, found=found, help=help_)
+            return Step(at, name, None, {}, {}, Body(at, ()))
         body = Body(at, ()) if empty else self.body(value, at, None, f"the branch `{name}`")
         return Step(at, name, None, {}, {}, body)
 
@@ -435,12 +451,6 @@ class RowParser:
         texts = (self.text(stated, key, at) for key in ("source", "convention", "scope"))
         source, convention, scope = texts
         return Claim(metric, value, at, source, convention, stated.get("tolerance"), scope)
-
-
-def _as_row(value: Mapping[str, Data]) -> str:
-    """What was probably meant by an op with attributes in the place of an op."""
-    said = ", ".join(f"{key}: {value[key]}" for key in value)
-    return f"attributes stand in the row itself: `{said[:60]}`" if "op" in value else ""
 
 
 def _as_source(value: Data) -> str:

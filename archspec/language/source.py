@@ -150,6 +150,10 @@ def _advice(error: yaml.MarkedYAMLError, text: str) -> str:
         return "indent with spaces; YAML takes no tabs"
     if "mapping values are not allowed" in problem:
         return "a `:` inside a text needs quotes around it; otherwise check the indentation"
+    if "flow" in (error.context or "") and "expected ',' or" in problem:
+        return 'check that brackets are closed; a text with brackets in it is quoted: `"w[0]"`'
+    if "tag" in (error.context or ""):
+        return "`!` begins a tag; a condition is turned round by `not`"
     if "expected ',' or" in problem or "did not find expected" in problem:
         return "check that brackets are closed and that rows of a list begin in the same column"
     return ""
