@@ -100,12 +100,16 @@ class Missing:
 
 
 class ExpressionError(ValueError):
-    """An expression that cannot be read or computed; `column` is where in its text, from 0."""
+    """An expression that cannot be read or computed; `column` is where in its text, from 0.
 
-    def __init__(self, problem: str, column: int = 0) -> None:
+    `missing` is the name that it needs and that is not there, if that is the problem.
+    """
+
+    def __init__(self, problem: str, column: int = 0, missing: str = "") -> None:
         super().__init__(problem)
         self.problem = problem
         self.column = column
+        self.missing = missing
 
 
 class DependsOnUnknown(Exception):
@@ -383,7 +387,8 @@ def _name(node: Any, names: Mapping[str, Value]) -> Any:
     if node.id in CONSTANTS:
         return CONSTANTS[node.id]
     if node.id not in names:
-        _fail(f"there is no variable `{node.id}` here{_hint(node.id, names)}", node)
+        problem = f"there is no variable `{node.id}` here{_hint(node.id, names)}"
+        raise ExpressionError(problem, node.col_offset, node.id)
     value = names[node.id]
     if value is UNKNOWN:
         raise DependsOnUnknown(node.id)

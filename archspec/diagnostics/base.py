@@ -27,7 +27,9 @@ class Diagnostic:
     only when it is shown. `on_key` points at the key instead of its value, and `at` is for
     problems met before there is any path (YAML that cannot be parsed). `offset` counts the
     characters from the start of a value to the fault inside it. `among` says which variants of a
-    family have the problem, where not all of them do.
+    family have the problem, where not all of them do. `cause` is what is to be mended where that
+    stands elsewhere, a variable for one: what it brings about in several places is told once, with
+    the places that it is seen in `also`.
 
     `told_by` are the facts that tell two problems of this kind apart which have one place; without
     it, the message does, but for its numbers: they may differ from place to place of a repeated
@@ -43,7 +45,9 @@ class Diagnostic:
     told_by: ClassVar[tuple[str, ...] | None] = None
     follows: ClassVar[bool] = False
 
-    __slots__ = ("among", "at", "facts", "help", "offset", "on_key", "path", "where")
+    __slots__ = (
+        *("also", "among", "at", "cause", "facts", "help", "offset", "on_key", "path", "where"),
+    )
 
     def __init__(
         self,
@@ -62,13 +66,17 @@ class Diagnostic:
         self.offset = offset
         self.path = path
         self.among = ""
+        self.cause = ""
+        self.also: frozenset[SpecPath] = frozenset()
         self.facts: Mapping[str, object] = facts
         self.help = self.advice.format(**facts) if help is None else help
 
     @property
     def message(self) -> str:
         """The problem in one sentence, with its numbers."""
-        return self.template.format(**self.facts) + self.among
+        more = len(self.also)
+        places = f" (and in {more} more place{'s' if more > 1 else ''})" if more else ""
+        return self.template.format(**self.facts) + places + self.among
 
     @property
     def subject(self) -> str:
@@ -76,7 +84,7 @@ class Diagnostic:
         if self.path:
             return ""
         if self.told_by is None:
-            return _NUMBER.sub("#", self.message)
+            return _NUMBER.sub("#", self.template.format(**self.facts) + self.among)
         return " ".join(str(self.facts.get(name)) for name in self.told_by)
 
     def __repr__(self) -> str:

@@ -9,6 +9,8 @@ from archspec.diagnostics.base import Diagnostic
 
 def key_of(fault: Diagnostic) -> Any:
     """What two diagnostics have in common that tell of the same fault: place, kind and subject."""
+    if fault.cause:
+        return (fault.cause, fault.code, "" if fault.told_by else fault.subject)
     return (fault.at or fault.where, fault.offset, fault.code, fault.subject)
 
 
@@ -21,11 +23,25 @@ class Collector:
     def add(self, faults: Iterable[Diagnostic], variant: str = "") -> None:
         """Take what was found, in a variant of a family if it is one."""
         for fault in faults:
-            self._told.setdefault(key_of(fault), {}).setdefault(variant, fault)
+            among = self._told.setdefault(key_of(fault), {})
+            among.setdefault(variant, fault)
+            if fault.cause:
+                first = next(iter(among))
+                among[first] = _seen_in(among[first], fault)
 
     def told(self, variants: int = 1) -> list[Diagnostic]:
         """Each fault once; one that not all of so many variants have says which do."""
         return [_among(found, variants) for found in self._told.values()]
+
+
+def _seen_in(told: Diagnostic, fault: Diagnostic) -> Diagnostic:
+    """What is told, with where else it is."""
+    also = (told.also | fault.also | {fault.where}) - {told.where}
+    if also == told.also:
+        return told
+    told = copy(told)
+    told.also = also
+    return told
 
 
 def told_once(faults: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -31,7 +31,7 @@ from archspec.expressions import (
     Word,
     extent,
 )
-from archspec.graph.arriving import seen
+from archspec.graph.arriving import NAMES, seen
 from archspec.graph.inherited import Inherited, Row
 from archspec.language.rows import SUGAR
 from archspec.language.source import Data
@@ -40,6 +40,8 @@ from archspec.ops.fields import spell
 from archspec.ops.linear import Linear
 from archspec.ops.shape import kind_of
 
+PLACES = frozenset({"i", "j", *NAMES})
+"""Names that are there in some rows and not in others, so that each row is told."""
 MAX_HELD = 10_000
 """So many items a written value holds beside those that are written: names stand for lists."""
 
@@ -150,6 +152,8 @@ def _computed(
             where, offset=error.column, text=shorten(text), problem=error.problem
         )
         fault.help = as_list(text)
+        if error.missing and error.missing not in PLACES:
+            fault.cause = f"{_scope(where)}{error.missing}"
         faults.append(fault)
         return None
 
@@ -235,7 +239,9 @@ class OpFactory:
             blind = {key for key, value in written.items() if depends_on_unknown(value, names)}
             told = {place for key, place in places.items() if key in blind}
             told.update(fault.where for fault in self.faults[before:])
+            count = len(self.faults)
             self._report(cls, error, places, row, values, told)
+            _tell_cause(self.faults[count:], written, places)
             return None
         if None in values.values() and any(depends_on_unknown(v, names) for v in written.values()):
             return None
@@ -331,6 +337,22 @@ class OpFactory:
                 if key in cls.words and isinstance(given.get(key), str):
                     fault.help = suggest(str(given[key]), sorted(cls.words[key]))
             self.faults.append(fault)
+
+
+def _tell_cause(
+    faults: Sequence[Diagnostic], written: Mapping[str, Data], places: Mapping[str, SpecPath]
+) -> None:
+    """Say of values that are no more than the name of a variable that this is what is wrong."""
+    names = {places[key]: text for key, text in written.items() if type(text) is str}
+    for fault in faults:
+        name = names.get(fault.where, "")
+        if name.isidentifier():
+            fault.cause = f"{_scope(fault.where)}{name}"
+
+
+def _scope(where: SpecPath) -> str:
+    """The body whose variables are meant at a place: the network's, or that of a block."""
+    return f"{where[1]}." if where[0] == "blocks" else ""
 
 
 def following_fault(

@@ -88,3 +88,34 @@ def test_a_claim_that_fails_hides_no_warning() -> None:
     rows = "[{name: a, op: relu}, {op: tanh, from: input}]"
     result = check_text(f"{HEAD}layers: {rows}\nexpect: {{params: 3}}\n")
     assert sorted(name for name, _ in told(result)) == ["claim-fails", "unused-step"]
+
+
+def test_a_name_that_is_missing_in_several_rows_is_told_with_their_count() -> None:
+    rows = "[{op: conv2d, out_channels: n, kernel_size: k}, {op: conv2d, out_channels: 2 * n, "
+    rows += "kernel_size: n // 4}, {op: relu, repeat: i}, {op: tanh, repeat: i}]"
+    result = check_text(f"{HEAD}layers: {rows}\n")
+    said = [message.partition(" (known")[0] for _, message in told(result)]
+    assert said == [
+        "`n`: there is no variable `n` here",
+        "`k`: there is no variable `k` here",
+        "`i`: there is no variable `i` here",
+        "`i`: there is no variable `i` here",
+    ]
+    assert " (and in 2 more places)" in told(result)[0][1]
+
+
+def test_a_variable_whose_value_does_not_do_is_told_once_for_each_value() -> None:
+    family = "vars: {n: ~}\nvariants: {a: {n: 4}, b: {n: 5.5}, c: {n: relu}}\n"
+    row = "{op: conv2d, out_channels: n, kernel_size: 1}"
+    result = check_text(f"{HEAD}{family}layers: [{row}, {row}, {row}]\n")
+    assert [message for _, message in told(result)] == [
+        "out_channels has to be a positive whole number, not 5.5 (and in 2 more places) (in `b`)",
+        "out_channels has to be a positive whole number, not relu (and in 2 more places) (in `c`)",
+    ]
+
+
+def test_variables_of_two_blocks_are_two() -> None:
+    block = "{args: {w: ~}, layers: [{op: conv2d, out_channels: w, kernel_size: k}]}"
+    blocks = f"blocks: {{A: {block}, B: {block}}}\n"
+    result = check_text(f"{HEAD}{blocks}layers: [{{op: A, w: 4}}, {{op: B, from: input, w: 4}}]\n")
+    assert [name for name, _ in told(result)] == ["invalid-expression"] * 2
