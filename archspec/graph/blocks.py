@@ -14,11 +14,12 @@ from archspec.diagnostics.language import (
 from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import CHANNELS, SIZES, seen
-from archspec.graph.bounds import Bounds, weight
+from archspec.graph.bounds import Bounds
 from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
 from archspec.graph.frame import Frame, Given, Source, a_list
 from archspec.graph.inputs import MAX_LIST, Arriving, Inputs, names_of, values_of
+from archspec.graph.least import weight
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
@@ -50,7 +51,7 @@ class Blocks:
         self.references = references(leaves.spec)
         self.inputs = Inputs(self.references, leaves.faults)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
-        self.sized: dict[str, bool] = {}
+        self.sized = memory.sized
         # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
         seen = repr((leaves.init, leaves.read_by_defaults()))
         self.walked: dict[Any, Walked] = memory.blocks.setdefault(seen, {})

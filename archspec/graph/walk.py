@@ -47,7 +47,7 @@ class Walker:
         schemes = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
         self.leaves = Leaves(spec, shape, faults, memory, schemes, names)
         self.resolver = Resolver(self.leaves, faults)
-        self.bounds = Bounds(spec, self.leaves.nodes, faults)
+        self.bounds = Bounds(spec, self.leaves.nodes, faults, memory)
         self.conditions = Conditions(self.resolver, self.bounds, faults)
         self.blocks = Blocks(self.leaves, self.resolver, self.bounds, memory, self._steps)
 
