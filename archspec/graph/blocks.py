@@ -33,7 +33,7 @@ Leaving = tuple[tuple[Value, ...], tuple[str, ...]]
 
 
 class Blocks:
-    """Makes of a row what its block says; `walk` goes through a body."""
+    """Makes of a row what its block says."""
 
     def __init__(
         self,
@@ -41,13 +41,11 @@ class Blocks:
         resolver: Resolver,
         bounds: Bounds,
         memory: Memory,
-        walk: Callable[[Body, Frame], None],
     ) -> None:
         self.leaves = leaves
         self.resolver = resolver
         self.bounds = bounds
         self.faults = leaves.faults
-        self.walk = walk
         self.references = references(leaves.spec)
         self.inputs = Inputs(self.references, leaves.faults)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
@@ -64,8 +62,12 @@ class Blocks:
         frame: Frame,
         inputs: tuple[Source, ...],
         keys: tuple[str, ...] | None,
+        walk: Callable[[Body, Frame], None],
     ) -> Scope | None:
-        """The scope of a block where a row uses it; None where nothing can be said about it."""
+        """The scope of a block where a row uses it; None where nothing can be said about it.
+
+        `walk` goes through a body.
+        """
         least = self.bounds.counter.block(block)
         if self.bounds.is_too_deep(step, frame) or self.bounds.is_too_much(step, least):
             return None
@@ -97,7 +99,7 @@ class Blocks:
             return None
         left = self._again((key, inner.depth), inner)
         if left is None:
-            left = self._anew((key, inner.depth), block, inner)
+            left = self._anew((key, inner.depth), block, inner, walk)
         outputs, gives = left
         return Scope(
             name=name,
@@ -214,12 +216,14 @@ class Blocks:
                 inner.outputs[key] = value
         return inner
 
-    def _anew(self, key: Any, block: Block, inner: Frame) -> Leaving:
+    def _anew(
+        self, key: Any, block: Block, inner: Frame, walk: Callable[[Body, Frame], None]
+    ) -> Leaving:
         """The body of a block, remembered where nothing at all is wrong so far."""
         start, work = len(self.leaves.nodes), self.bounds.work
         inner.names = self._names(block, inner.names)
         self.open.append((block.name, key[0]))
-        self.walk(block.body, inner)
+        walk(block.body, inner)
         self.open.pop()
         outputs, gives = self._outputs(block, inner)
         if not self.faults:
