@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from archspec import expressions
 from archspec.diagnostics import Diagnostic, SpecPath
-from archspec.diagnostics.language import InvalidExpression, UnknownStep
+from archspec.diagnostics.language import UnknownStep
 from archspec.diagnostics.wording import suggest
 from archspec.expressions import UNKNOWN, ExpressionError, Value
 from archspec.graph.arriving import NAMES
 from archspec.graph.declared import references
 from archspec.graph.network import INPUT_NAME
 from archspec.graph.resolve import HOLE, NONE, PREVIOUS, arms
-from archspec.graph.values import shorten
+from archspec.graph.values import expression_fault, shorten
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.source import Data
 
@@ -138,8 +138,8 @@ def _unknown(
     try:
         expressions.evaluate_tree(first, known)
     except ExpressionError as error:
-        problem, column = error.problem, error.column
-    return InvalidExpression(where, offset=column, text=shorten(text), problem=problem)
+        found = error
+    return expression_fault(found, text, where)
 
 
 def _in_from(text: str, where: SpecPath, place: Place, *, every: bool) -> Iterator[Diagnostic]:

@@ -148,14 +148,17 @@ def _computed(
     except DependsOnUnknown:
         return None
     except ExpressionError as error:
-        fault = InvalidExpression(
-            where, offset=error.column, text=shorten(text), problem=error.problem
-        )
-        fault.help = as_list(text)
-        if error.missing and error.missing not in PLACES:
-            fault.cause = f"{_scope(where)}{error.missing}"
-        faults.append(fault)
+        faults.append(expression_fault(error, text, where))
         return None
+
+
+def expression_fault(error: ExpressionError, text: str, where: SpecPath) -> Diagnostic:
+    """What is told of an expression that cannot be computed."""
+    fault = InvalidExpression(where, offset=error.column, text=shorten(text), problem=error.problem)
+    fault.help = as_list(text)
+    if error.missing and error.missing not in PLACES:
+        fault.cause = f"{_scope(where)}{error.missing}"
+    return fault
 
 
 def shorten(text: str) -> str:
