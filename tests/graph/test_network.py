@@ -132,12 +132,13 @@ def test_a_shape_typed_channels_first_is_told_how_texts_are_read() -> None:
 @pytest.mark.parametrize("empty", ["~", "None", "none", "-", "–"])
 def test_a_cell_is_empty_as_on_slides(empty: str) -> None:
     table = (
-        f"columns: [layer_name, op, kernel_size, kernel_num]\nlayers: [[a, max_pool, 2, {empty}]]\n"
+        "columns: [layer_name, op, kernel_size, kernel_num]\n"
+        f"layers: [[a, max_pool, 2, {empty}], [b, conv2d, 3, 8]]\n"
     )
     checked = check_text(HEAD + table)
     assert checked.diagnostics == ()
     assert checked.network is not None
-    assert [node.path for node in checked.network.nodes] == ["a"]
+    assert [node.path for node in checked.network.nodes] == ["a", "b"]
 
 
 def test_build_takes_a_variable_called_spec(tmp_path: Path) -> None:
