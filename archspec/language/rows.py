@@ -56,8 +56,13 @@ def known_columns() -> frozenset[str]:
     return ROW_KEYS.union(*((*op.model_fields, *op.aliases) for op in OPS))
 
 
-def is_empty(cell: Data) -> bool:
-    """Whether a cell of a table has nothing in it, as `~` has: slides write `None` and `-`, too."""
+def is_empty(cell: Data, column: str = "") -> bool:
+    """Whether a cell of a table has nothing in it, as `~` has: slides write `None` and `-`, too.
+
+    Under `else` the word `none` says something.
+    """
+    if cell == "none" and column == "else":
+        return False
     return cell is None or cell in ("None", "none", "-", "–", "—")
 
 
@@ -209,7 +214,7 @@ class RowParser:
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
         named = zip(columns, row, strict=False)
-        cells = {c: v for c, v in named if not is_empty(v) and self.is_column(c)}
+        cells = {c: v for c, v in named if not is_empty(v, c) and self.is_column(c)}
         self.tables[id(columns)][2].update(cells)
         return self.row(cells, at, columns)
 

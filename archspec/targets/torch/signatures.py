@@ -81,7 +81,7 @@ _LAYERS: Mapping[str, str] = {
     "nn.ChannelShuffle": "groups",
     "nn.PixelShuffle": "upscale_factor",
     "nn.PixelUnshuffle": "downscale_factor",
-    "nn.Upsample": ("size:pair=None scale_factor:pair=None mode='nearest' align_corners=False "),
+    "nn.Upsample": "size:pair=None scale_factor:pair=None mode='nearest' align_corners=None",
     "nn.ReLU": "inplace=False",
     "nn.ReLU6": "inplace=False",
     "nn.LeakyReLU": "negative_slope:number=0.01 inplace=False",
@@ -116,7 +116,7 @@ _FUNCTIONS: Mapping[str, str] = {
     "F.channel_shuffle": "groups",
     "F.pixel_shuffle": "upscale_factor",
     "F.pixel_unshuffle": "downscale_factor",
-    "F.interpolate": "size:pair=None scale_factor:pair=None mode='nearest' align_corners=False",
+    "F.interpolate": "size:pair=None scale_factor:pair=None mode='nearest' align_corners=None",
     "F.relu": "inplace=False",
     "F.relu6": "inplace=False",
     "F.leaky_relu": "negative_slope:number=0.01 inplace=False",
@@ -135,6 +135,7 @@ _FUNCTIONS: Mapping[str, str] = {
 }
 
 
+_RESIZING = frozenset({"nn.Upsample", "F.interpolate"})
 _POOLS = frozenset({"nn.MaxPool2d", "F.max_pool2d", "nn.AvgPool2d", "F.avg_pool2d"})
 
 
@@ -234,6 +235,8 @@ def bind(head: str, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> di
         bound["stride"] = bound["kernel_size"]
     if head in _POOLS:
         _require_small_padding(head, bound)
+    if head in _RESIZING:
+        bound["align_corners"] = _aligned(head, bound)
     return bound
 
 
@@ -254,6 +257,14 @@ def _require_small_padding(head: str, bound: Mapping[str, Any]) -> None:
     pairs = zip(bound["padding"], bound["kernel_size"], strict=True)
     if any(2 * padding > kernel for padding, kernel in pairs):
         raise BadCall(f"{head} takes at most half of its kernel as padding")
+
+
+def _aligned(head: str, bound: Mapping[str, Any]) -> bool:
+    """Whether the corners are aligned: without blending nothing may be said of that."""
+    aligned = bound["align_corners"]
+    if aligned is not None and (bound["mode"] == "nearest" or not isinstance(aligned, bool)):
+        raise BadCall(f"{head} takes no align_corners={aligned!r} with mode={bound['mode']!r}")
+    return bool(aligned)
 
 
 def _normal(kind: str, value: Any, head: str) -> Any:

@@ -19,6 +19,8 @@ from archspec.targets.python.tree import (
     Attribute,
     Binary,
     Call,
+    Compare,
+    Conditional,
     Expr,
     Keyword,
     Literal,
@@ -161,7 +163,20 @@ def _blending(op: Upsample, row: Row) -> Options:
     """The mode, and how its corners are aligned; PyTorch wants no word of that for `nearest`."""
     mode = row.option("mode", op.mode, "nearest")
     aligned = row.option("align_corners", op.align_corners, default=False)
+    if row.is_open("mode") and row.is_open("align_corners"):
+        blends = _blends(mode[0].value)
+        aligned = (Keyword("align_corners", Conditional(blends, aligned[0].value, Literal(None))),)
     return (*mode, *aligned) if op.mode != "nearest" or row.is_open("mode") else ()
+
+
+def _blends(mode: Expr) -> Expr:
+    """Whether a mode is `bilinear`; of `"bilinear" if smooth else "nearest"` its condition."""
+    match mode:
+        case Conditional(test=test, body=Literal(value="bilinear"), orelse=Literal()):
+            return test
+        case Conditional(test=test, body=Literal(), orelse=Literal(value="bilinear")):
+            return Unary("not", test)
+    return Compare((mode, Literal("bilinear")), ("==",))
 
 
 def zero_pad2d(op: ZeroPad2d, row: Row) -> Spelling:
