@@ -125,35 +125,35 @@ class ConvNeXt(nn.Module):
         self.features = nn.Sequential(
             Stem(3, widths[0]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(widths[0], drop_rate * i / (sum(depths) - 1))
                     for i in range(depths[0])
-                )
+                ]
             ),
             Downsampling(widths[0], widths[1]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(widths[1], drop_rate * (depths[0] + i) / (sum(depths) - 1))
                     for i in range(depths[1])
-                )
+                ]
             ),
             Downsampling(widths[1], widths[2]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(
                         widths[2], drop_rate * (sum(depths[:2]) + i) / (sum(depths) - 1)
                     )
                     for i in range(depths[2])
-                )
+                ]
             ),
             Downsampling(widths[2], widths[3]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(
                         widths[3], drop_rate * (sum(depths[:3]) + i) / (sum(depths) - 1)
                     )
                     for i in range(depths[3])
-                )
+                ]
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -155,15 +155,8 @@ class ResNetCBR(nn.Module):
         stride: int = 2,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                block(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == 0 else 1,
-                )
-                for i in range(depth)
-            )
+            block(in_channels, width, out_channels, stride=stride),
+            *[block(out_channels, width, out_channels) for _ in range(depth - 1)],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

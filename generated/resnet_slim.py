@@ -112,15 +112,9 @@ class ResNetV1OfTFSlim(nn.Module):
         in_channels: int, width: int, out_channels: int, depth: int, stride: int = 2
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                Unit(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == depth - 1 else 1,
-                )
-                for i in range(depth)
-            )
+            Unit(in_channels, width, out_channels),
+            *[Unit(out_channels, width, out_channels) for _ in range(depth - 2)],
+            Unit(out_channels, width, out_channels, stride=stride),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

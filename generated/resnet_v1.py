@@ -123,17 +123,13 @@ class ResNetV1(nn.Module):
         bias: bool,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                Bottleneck(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == 0 else 1,
-                    bias=bias,
-                    eps=eps,
-                )
-                for i in range(depth)
-            )
+            Bottleneck(
+                in_channels, width, out_channels, stride=stride, bias=bias, eps=eps
+            ),
+            *[
+                Bottleneck(out_channels, width, out_channels, bias=bias, eps=eps)
+                for _ in range(depth - 1)
+            ],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

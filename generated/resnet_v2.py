@@ -120,17 +120,12 @@ class Identity(nn.Module):
     """The other blocks: what arrives is added, or every stride-th position of it."""
 
     def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        out_channels: int,
-        stride: int = 1,
-        eps: float = 1e-5,
+        self, in_channels: int, width: int, stride: int = 1, eps: float = 1e-5
     ) -> None:
         super().__init__()
         self.preact = NormReLU(in_channels, eps=eps)
         self.residual = Residual(
-            in_channels, width, out_channels, stride=stride, eps=eps
+            in_channels, width, in_channels, stride=stride, eps=eps
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1:
@@ -191,16 +186,9 @@ class ResNetV2(nn.Module):
         stride: int = 2,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == depth - 1 else 1,
-                    eps=eps,
-                )
-                for i in range(depth)
-            )
+            Projecting(in_channels, width, out_channels, eps=eps),
+            *[Identity(out_channels, width, eps=eps) for _ in range(depth - 2)],
+            Identity(out_channels, width, stride=stride, eps=eps),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -148,7 +148,7 @@ class ShuffleNet(nn.Sequential):
                     groups=groups,
                     first_groups=1 if stage == 2 else groups,
                 ),
-                *(Unit(out_channels, groups=groups) for _ in range(n)),
+                *[Unit(out_channels, groups=groups) for _ in range(n)],
             )
             channels = out_channels
         layers["pool"] = nn.AdaptiveAvgPool2d(1)

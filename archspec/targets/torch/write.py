@@ -40,6 +40,7 @@ from archspec.targets.torch.rows.classes import Classes
 from archspec.targets.torch.rows.drafts import Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import FINEST, MOST_KINDS, kinds_of
+from archspec.targets.torch.rows.polish import polish
 from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.signatures import BadCall
 from archspec.targets.torch.storage import Mismatch
@@ -82,9 +83,10 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
     """The form that is equal to the networks; where it is the plain one, why."""
     closed: frozenset[str] = frozenset()
     split: dict[str, int] = {}
+    polished = True
     while True:
         try:
-            form = _from_rows(members, family, closed, split)
+            form = _from_rows(members, family, closed, split, polished=polished)
             require_few_lines(form.classes)
             wrong = _validate(form, members)
             if wrong is None:
@@ -95,9 +97,13 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
         except TooLong:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
+            if polished and not isinstance(error, CannotWrite):
+                polished = False  # it may have been right before
+                continue
             block = _of_several_kinds(error, members, split)
             if block is not None:
                 split[block] = split.get(block, -1) + 1
+                polished = True
                 continue
             expected = isinstance(error, CannotWrite | Mismatch | BadCall)
             reason = str(error) if expected else f"no rule has a form for it ({error})"
@@ -223,7 +229,12 @@ def _overrides(network: Network) -> dict[str, Any]:
 
 
 def _from_rows(
-    members: Sequence[Member], family: str | None, closed: frozenset[str], split: Mapping[str, int]
+    members: Sequence[Member],
+    family: str | None,
+    closed: frozenset[str],
+    split: Mapping[str, int],
+    *,
+    polished: bool,
 ) -> Form:
     """What a person would write: a block is a class, a repetition a loop, a condition an `if`."""
     facts = Facts(members, split)
@@ -234,6 +245,8 @@ def _from_rows(
     network.docstring = describe.network_docstring(members, family)
     drafts = [*classes.blocks.values(), network]
     functions = [_function(classes, network, member) for member in members] if family else []
+    if polished:
+        polish(drafts, functions)
     return Form(
         [cls for draft in drafts for cls in _documented(draft)],
         functions,

@@ -37,7 +37,8 @@ class Draft:
     said. `inputs` are the names of what its forward takes, with their annotations, `also` those of
     the channels that it takes beside the first. `outputs` are the names of what it gives back, and
     whether that may be None; `records` the classes of the rows that it is given in tables,
-    `methods` what its constructor calls.
+    `methods` what its constructor calls. What it repeats
+    is so `fewest` times.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Draft:
     methods: tuple[Function, ...] = ()
     inputs: Mapping[str, Expr] = field(default_factory=lambda: {"x": TENSOR})
     also: Mapping[str, Expr] = field(default_factory=dict)
+    fewest: int = 0
 
     @property
     def out(self) -> Expr | None:
