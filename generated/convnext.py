@@ -99,10 +99,10 @@ class CNBlock(nn.Module):
         self.stochastic_depth = StochasticDepth(drop)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.block(x)
+        out: torch.Tensor = self.block(x)
         out = self.layer_scale * out
-        x = self.stochastic_depth(out) + x
-        return x
+        out = self.stochastic_depth(out)
+        return out + x
 
 
 class Downsampling(nn.Sequential):

@@ -189,7 +189,7 @@ class Mixed7a(nn.Module):
 
 
 class Block8(nn.Module):
-    def __init__(self, in_channels: int, *, last: bool = False) -> None:
+    def __init__(self, in_channels: int, last: bool = False) -> None:
         super().__init__()
         self.conv1x1 = Conv(in_channels, 192)
         self.conv3x3 = nn.Sequential(

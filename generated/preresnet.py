@@ -104,9 +104,9 @@ class Identity(nn.Module):
         self.residual = path(in_channels, width, out_channels, stride=stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.preact(x)
-        x = self.residual(out) + x
-        return x
+        out: torch.Tensor = self.preact(x)
+        out = self.residual(out)
+        return out + x
 
 
 class Projecting(nn.Module):

@@ -88,8 +88,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.cbr1(x)
         out = self.cbr2(out)
-        x = out + self.projection(x)
-        return x
+        projection: torch.Tensor = self.projection(x)
+        return out + projection
 
 
 class Bottleneck(nn.Module):
@@ -110,8 +110,8 @@ class Bottleneck(nn.Module):
         out: torch.Tensor = self.cbr1(x)
         out = self.cbr2(out)
         out = self.cbr3(out)
-        x = out + self.projection(x)
-        return x
+        projection: torch.Tensor = self.projection(x)
+        return out + projection
 
 
 class ResNetCBR(nn.Module):

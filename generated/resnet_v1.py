@@ -50,7 +50,6 @@ class Bottleneck(nn.Module):
         out_channels: int,
         stride: int = 1,
         eps: float = 1e-5,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -85,7 +84,6 @@ class ResNetV1(nn.Module):
         depths: tuple[int, ...],
         num_classes: int = 1000,
         eps: float = 1e-5,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()

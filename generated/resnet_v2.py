@@ -134,8 +134,8 @@ class Identity(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.preact(x)
         out = self.residual(out)
-        x = out + self.shortcut(x)
-        return x
+        shortcut: torch.Tensor = self.shortcut(x)
+        return out + shortcut
 
 
 class ResNetV2(nn.Module):
@@ -144,7 +144,6 @@ class ResNetV2(nn.Module):
         depths: tuple[int, ...],
         num_classes: int = 1000,
         eps: float = 1e-5,
-        *,
         slim: bool = False,
     ) -> None:
         super().__init__()

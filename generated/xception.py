@@ -85,7 +85,7 @@ class SeparableConv2d(nn.Module):
 
 class Down(nn.Module):
     def __init__(
-        self, in_channels: int, hidden: int, width: int, *, relu_first: bool = True
+        self, in_channels: int, hidden: int, width: int, relu_first: bool = True
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -126,8 +126,8 @@ class Middle(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.body(x) + x
-        return x
+        out: torch.Tensor = self.body(x)
+        return out + x
 
 
 class Xception(nn.Module):

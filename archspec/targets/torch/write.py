@@ -55,12 +55,16 @@ class Written(NamedTuple):
 
 
 class Form(NamedTuple):
-    """Classes, the functions of a family, and what each member is made by."""
+    """Classes, the functions of a family, and what each member is made by.
+
+    `before` are the classes as they were before they were polished.
+    """
 
     classes: Sequence[Class]
     functions: Sequence[Function]
     makers: Sequence[str]
     exported: Sequence[str]
+    before: Sequence[Class] = ()
 
 
 def write_module(
@@ -83,12 +87,11 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
     """The form that is equal to the networks; where it is the plain one, why."""
     closed: frozenset[str] = frozenset()
     split: dict[str, int] = {}
-    polished = True
     while True:
         try:
-            form = _from_rows(members, family, closed, split, polished=polished)
+            form = _from_rows(members, family, closed, split)
             require_few_lines(form.classes)
-            wrong = _validate(form, members)
+            form, wrong = _compared(form, members)
             if wrong is None:
                 return form, ""
             if wrong in closed:
@@ -97,13 +100,9 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
         except TooLong:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the rules miss, something is written
-            if polished and not isinstance(error, CannotWrite):
-                polished = False  # it may have been right before
-                continue
             block = _of_several_kinds(error, members, split)
             if block is not None:
                 split[block] = split.get(block, -1) + 1
-                polished = True
                 continue
             expected = isinstance(error, CannotWrite | Mismatch | BadCall)
             reason = str(error) if expected else f"no rule has a form for it ({error})"
@@ -142,6 +141,20 @@ def _as_written(block: str, spec: Spec) -> str:
 
 
 # --- comparing ------------------------------------------------------------------------------------
+
+
+def _compared(form: Form, members: Sequence[Member]) -> tuple[Form, str | None]:
+    """The form, or where that is wrong the one before it was polished, and what `_validate` says.
+
+    Raises `Mismatch` where both are wrong.
+    """
+    try:
+        return form, _validate(form, members)
+    except (Mismatch, BadCall):
+        if form.before in ((), form.classes):
+            raise
+        form = form._replace(classes=form.before)
+        return form, _validate(form, members)
 
 
 def _validate(form: Form, members: Sequence[Member]) -> str | None:
@@ -229,12 +242,7 @@ def _overrides(network: Network) -> dict[str, Any]:
 
 
 def _from_rows(
-    members: Sequence[Member],
-    family: str | None,
-    closed: frozenset[str],
-    split: Mapping[str, int],
-    *,
-    polished: bool,
+    members: Sequence[Member], family: str | None, closed: frozenset[str], split: Mapping[str, int]
 ) -> Form:
     """What a person would write: a block is a class, a repetition a loop, a condition an `if`."""
     facts = Facts(members, split)
@@ -245,13 +253,14 @@ def _from_rows(
     network.docstring = describe.network_docstring(members, family)
     drafts = [*classes.blocks.values(), network]
     functions = [_function(classes, network, member) for member in members] if family else []
-    if polished:
-        polish(drafts, functions)
+    before = [cls for draft in drafts for cls in _documented(draft)]
+    polish(drafts, functions)
     return Form(
         [cls for draft in drafts for cls in _documented(draft)],
         functions,
         [function.name for function in functions] or [name],
         [name, *in_order(function.name for function in functions)],
+        before,
     )
 
 

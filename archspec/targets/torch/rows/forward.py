@@ -28,6 +28,9 @@ from archspec.targets.python.tree import (
     call,
     dotted,
     names_in,
+    path_of,
+    rebuild,
+    walk,
 )
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import is_overwritable
@@ -97,7 +100,9 @@ class Forward(Variables):
         exprs = [self.exprs[value] for value in values]
         if all_at_once and len(exprs) > 1:
             return exprs
-        for i, expr in enumerate(exprs):
+        for i, written in enumerate(exprs):
+            expr = self._with_a_name(written) if len(exprs) == 1 else written
+            exprs[i] = expr
             for read in _operands(expr):
                 self._annotate(read)
             if gives_any(expr):
@@ -108,6 +113,23 @@ class Forward(Variables):
                 self.body.append((False, Assign(Name(name), value, annotation)))
                 exprs[i] = Name(name)
         return exprs
+
+    def _with_a_name(self, expr: Expr) -> Expr:
+        """`out = self.body(out)` and `out + x` for `self.body(out) + x`: one call and no other."""
+        calls = [part for part in _terms(expr) if gives_any(part)]
+        if not isinstance(expr, Binary) or len(calls) != 1:
+            return expr
+        (made,) = calls
+        others = [part for part in _terms(expr) if part is not made]
+        read = [part.id for part in walk(made) if isinstance(part, Name) and part.id != "self"]
+        own = path_of(made.function).removeprefix("self.") if isinstance(made, Call) else ""
+        taken = names_in(*others) | {"self"}
+        names = [own if "x" in {*read} - taken else "", *read, "out"]  # a shortcut has its own
+        free = [n for n in names if n.isidentifier() and usable_argument(n) and n not in taken]
+        if not free:
+            return expr
+        self.body.append((False, Assign(Name(free[0]), made)))
+        return rebuild(expr, lambda n: Name(free[0]) if n is made else None)  # type: ignore[return-value]  # an expression stays one
 
     def _joins_parts(self, value: int) -> bool:
         """Whether a value and what it is made from both come from blocks or groups."""
@@ -403,6 +425,11 @@ def _owners(expr: Expr) -> list[str]:
         case Call(function=Attribute(value=owner)) | Subscript(value=owner):
             return _owners(owner)
     return []
+
+
+def _terms(expr: Expr) -> list[Expr]:
+    """What arithmetic is done with."""
+    return [*_terms(expr.left), *_terms(expr.right)] if isinstance(expr, Binary) else [expr]
 
 
 def _operands(expr: Expr) -> list[str]:
