@@ -81,10 +81,10 @@ class DownsamplingUnit(nn.Module):
         self.pool = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        bn3 = F.relu(self.bn1(self.conv1(x)))
-        bn3 = self.channel_shuffle(bn3)
-        bn3 = self.bn2(self.conv2(bn3))
-        bn3 = self.bn3(self.conv3(bn3))
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.channel_shuffle(out)
+        out = self.bn2(self.conv2(out))
+        bn3 = self.bn3(self.conv3(out))
         return F.relu(torch.cat([self.pool(x), bn3], dim=1))
 
 
