@@ -199,9 +199,7 @@ class Block8(nn.Module):
         )
         self.up = nn.Conv2d(448, in_channels, kernel_size=1)
         self.alpha = 1 if last else 0.2
-        self.relu: nn.Module = nn.Identity()
-        if not last:
-            self.relu = nn.ReLU()
+        self.relu = nn.Identity() if last else nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = torch.cat([self.conv1x1(x), self.conv3x3(x)], dim=1)

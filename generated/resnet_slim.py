@@ -67,9 +67,9 @@ class Unit(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, kernel_size=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
-        self.subsample: nn.Module = nn.Identity()
-        if stride != 1:
-            self.subsample = nn.MaxPool2d(kernel_size=1, stride=stride)
+        self.subsample = (
+            nn.MaxPool2d(kernel_size=1, stride=stride) if stride != 1 else nn.Identity()
+        )
         self.shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.shortcut = nn.Sequential(

@@ -127,9 +127,9 @@ class Identity(nn.Module):
         self.residual = Residual(
             in_channels, width, in_channels, stride=stride, eps=eps
         )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1:
-            self.shortcut = nn.MaxPool2d(kernel_size=1, stride=stride)
+        self.shortcut = (
+            nn.MaxPool2d(kernel_size=1, stride=stride) if stride != 1 else nn.Identity()
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.preact(x)
@@ -148,15 +148,11 @@ class ResNetV2(nn.Module):
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3)
-        self.pool1_pad: nn.Module = nn.Identity()
-        if not slim:
-            self.pool1_pad = nn.ZeroPad2d((1, 1, 1, 1))
-        self.pool1_same: nn.Module = nn.Identity()
-        if slim:
-            self.pool1_same = MaxPool2dSame(kernel_size=3, stride=2)
-        self.pool1: nn.Module = nn.Identity()
-        if not slim:
-            self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2)
+        self.pool1_pad = nn.Identity() if slim else nn.ZeroPad2d((1, 1, 1, 1))
+        self.pool1_same = (
+            MaxPool2dSame(kernel_size=3, stride=2) if slim else nn.Identity()
+        )
+        self.pool1 = nn.Identity() if slim else nn.MaxPool2d(kernel_size=3, stride=2)
         self.block1 = self._make_stage(64, 64, 256, depths[0], eps=eps)
         self.block2 = self._make_stage(256, 128, 512, depths[1], eps=eps)
         self.block3 = self._make_stage(512, 256, 1024, depths[2], eps=eps)

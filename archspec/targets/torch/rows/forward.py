@@ -120,9 +120,12 @@ class Forward(Variables):
         if not isinstance(expr, Binary) or len(calls) != 1:
             return expr
         (made,) = calls
+        path = path_of(made.function) if isinstance(made, Call) else ""
+        own = path.removeprefix("self.")
+        if own == path:
+            return expr  # a parameter, or a module, that has no name
         others = [part for part in _terms(expr) if part is not made]
         read = [part.id for part in walk(made) if isinstance(part, Name) and part.id != "self"]
-        own = path_of(made.function).removeprefix("self.") if isinstance(made, Call) else ""
         taken = names_in(*others) | {"self"}
         names = [own if "x" in {*read} - taken else "", *read, "out"]  # a shortcut has its own
         free = [n for n in names if n.isidentifier() and usable_argument(n) and n not in taken]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archspec.targets.python.tree import Expr, Function, names_in
+from archspec.targets.torch.rows.absent import simplify_absent
 from archspec.targets.torch.rows.apart import Defaults, apart
 from archspec.targets.torch.rows.drafts import Draft
 from archspec.targets.torch.rows.equal import take_out_equal
@@ -14,6 +15,7 @@ def polish(drafts: Sequence[Draft], functions: Sequence[Function]) -> None:
     for draft in drafts:
         arguments = {argument.name: argument.annotation for argument in draft.all_arguments()}
         draft.init = apart(draft.init, _defaults(drafts, arguments), draft.fewest)
+        simplify_absent(draft)
         draft.methods = tuple(_method(method, drafts, draft.fewest) for method in draft.methods)
     take_out_equal(drafts, names_in(*functions))
 
