@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from archspec.targets.python.tree import Expr, Function, names_in
 from archspec.targets.torch.rows.absent import simplify_absent
+from archspec.targets.torch.rows.added import add_one_by_one
 from archspec.targets.torch.rows.apart import Defaults, apart
 from archspec.targets.torch.rows.drafts import Draft
 from archspec.targets.torch.rows.equal import take_out_equal
@@ -16,6 +17,7 @@ def polish(drafts: Sequence[Draft], functions: Sequence[Function]) -> None:
         arguments = {argument.name: argument.annotation for argument in draft.all_arguments()}
         draft.init = apart(draft.init, _defaults(drafts, arguments), draft.fewest)
         simplify_absent(draft)
+        add_one_by_one(draft)
         draft.methods = tuple(_method(method, drafts, draft.fewest) for method in draft.methods)
     take_out_equal(drafts, names_in(*functions))
 
