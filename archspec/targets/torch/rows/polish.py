@@ -9,6 +9,7 @@ from archspec.targets.torch.rows.added import add_one_by_one
 from archspec.targets.torch.rows.apart import Defaults, apart
 from archspec.targets.torch.rows.drafts import Draft
 from archspec.targets.torch.rows.equal import take_out_equal
+from archspec.targets.torch.rows.looped import looped
 
 
 def polish(drafts: Sequence[Draft], functions: Sequence[Function]) -> None:
@@ -18,6 +19,7 @@ def polish(drafts: Sequence[Draft], functions: Sequence[Function]) -> None:
         draft.init = apart(draft.init, _defaults(drafts, arguments), draft.fewest)
         simplify_absent(draft)
         add_one_by_one(draft)
+        draft.forward = looped(draft.forward)
         draft.methods = tuple(_method(method, drafts, draft.fewest) for method in draft.methods)
     take_out_equal(drafts, names_in(*functions))
 
