@@ -131,9 +131,6 @@ def _collector_paused() -> Iterator[None]:
         yield
     finally:
         if running:
-            if not gc.get_freeze_count():  # what was made is old at once, not looked through first
-                gc.freeze()
-                gc.unfreeze()
             gc.enable()
 
 

@@ -14,11 +14,12 @@ from archspec.diagnostics.language import (
 from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import CHANNELS, SIZES, seen
-from archspec.graph.bounds import Bounds, weight
+from archspec.graph.bounds import Bounds
 from archspec.graph.copies import Alike, Copy, Walked
 from archspec.graph.declared import references
 from archspec.graph.frame import Frame, Given, Source, a_list
 from archspec.graph.inputs import MAX_LIST, Arriving, Inputs, names_of, values_of
+from archspec.graph.least import weight
 from archspec.graph.leaves import Leaves
 from archspec.graph.network import Memory, Node, Scope, Value
 from archspec.graph.resolve import Resolver
@@ -32,7 +33,7 @@ Leaving = tuple[tuple[Value, ...], tuple[str, ...]]
 
 
 class Blocks:
-    """Makes of a row what its block says; `walk` goes through a body."""
+    """Makes of a row what its block says."""
 
     def __init__(
         self,
@@ -40,17 +41,15 @@ class Blocks:
         resolver: Resolver,
         bounds: Bounds,
         memory: Memory,
-        walk: Callable[[Body, Frame], None],
     ) -> None:
         self.leaves = leaves
         self.resolver = resolver
         self.bounds = bounds
         self.faults = leaves.faults
-        self.walk = walk
         self.references = references(leaves.spec)
         self.inputs = Inputs(self.references, leaves.faults)
         self.open: list[tuple[str, Any]] = []  # the blocks that the walk is in, and how
-        self.sized: dict[str, bool] = {}
+        self.sized = memory.sized
         # The blocks so far that nothing was wrong with; they see the spec's `init` and defaults.
         seen = repr((leaves.init, leaves.read_by_defaults()))
         self.walked: dict[Any, Walked] = memory.blocks.setdefault(seen, {})
@@ -63,8 +62,12 @@ class Blocks:
         frame: Frame,
         inputs: tuple[Source, ...],
         keys: tuple[str, ...] | None,
+        walk: Callable[[Body, Frame], None],
     ) -> Scope | None:
-        """The scope of a block where a row uses it; None where nothing can be said about it."""
+        """The scope of a block where a row uses it; None where nothing can be said about it.
+
+        `walk` goes through a body.
+        """
         least = self.bounds.counter.block(block)
         if self.bounds.is_too_deep(step, frame) or self.bounds.is_too_much(step, least):
             return None
@@ -96,7 +99,7 @@ class Blocks:
             return None
         left = self._again((key, inner.depth), inner)
         if left is None:
-            left = self._anew((key, inner.depth), block, inner)
+            left = self._anew((key, inner.depth), block, inner, walk)
         outputs, gives = left
         return Scope(
             name=name,
@@ -213,12 +216,14 @@ class Blocks:
                 inner.outputs[key] = value
         return inner
 
-    def _anew(self, key: Any, block: Block, inner: Frame) -> Leaving:
+    def _anew(
+        self, key: Any, block: Block, inner: Frame, walk: Callable[[Body, Frame], None]
+    ) -> Leaving:
         """The body of a block, remembered where nothing at all is wrong so far."""
         start, work = len(self.leaves.nodes), self.bounds.work
         inner.names = self._names(block, inner.names)
         self.open.append((block.name, key[0]))
-        self.walk(block.body, inner)
+        walk(block.body, inner)
         self.open.pop()
         outputs, gives = self._outputs(block, inner)
         if not self.faults:

@@ -1,17 +1,15 @@
 """The bounds of a walk: how much a spec may come to, and how many faults are looked for."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from archspec.diagnostics import Diagnostic, SpecPath
+from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.collector import told_once
 from archspec.diagnostics.language import TooDeeplyNested, TooManySteps
 from archspec.graph.frame import Frame
 from archspec.graph.least import Counter, Least
-from archspec.graph.network import Node
+from archspec.graph.network import Memory, Node
 from archspec.language.model import Spec, Step
 from archspec.language.rows import MAX_FAULTS
-from archspec.language.source import Data
 
 MAX_STEPS = 50_000
 MAX_WORK = 1_000_000
@@ -21,29 +19,17 @@ MAX_ROUNDS = 4
 """How often equal faults are struck out, to go on and look for others."""
 
 
-def weight(data: Data) -> int:
-    """How much there is to evaluate in a written value: its items, long texts counting more."""
-    pending, total = [data], 0
-    while pending:
-        item = pending.pop()
-        total += 1 + (len(item) // 16 if isinstance(item, str) else 0)
-        if isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list | tuple):
-            pending.extend(item)
-    return total
-
-
 class Bounds:
     """Counts the work of a walk that makes `nodes`; with `stopped` it is over."""
 
-    def __init__(self, spec: Spec, nodes: Sequence[Node], faults: list[Diagnostic]) -> None:
+    def __init__(
+        self, spec: Spec, nodes: Sequence[Node], faults: list[Diagnostic], memory: Memory
+    ) -> None:
         self.nodes = nodes
         self.faults = faults
         self.work = 0
         self.stopped = False
-        self.weights: dict[SpecPath, int] = {}
-        self.counter = Counter(spec, self._weight)
+        self.counter = memory.counter = memory.counter or Counter(spec)
         self.room, self.rounds = MAX_FAULTS, 0
 
     def is_over(self) -> bool:
@@ -57,7 +43,7 @@ class Bounds:
 
     def count(self, step: Step, frame: Frame) -> None:
         """Count a visit of a step; in a body that is walked more than once, with its weight."""
-        self.work += self._weight(step) if frame.shared else 1
+        self.work += self.counter.weight(step) if frame.shared else 1
         if not self.stopped and (len(self.nodes) >= MAX_STEPS or self.work >= MAX_WORK):
             self.faults.append(TooManySteps(step.at, limit=MAX_STEPS))
             self.stopped = True
@@ -81,17 +67,3 @@ class Bounds:
         self.faults.append(TooDeeplyNested(step.at, limit=MAX_NESTED))
         self.stopped = True
         return True
-
-    def _weight(self, step: Step) -> int:
-        found = self.weights.get(step.at)
-        if found is None:
-            parts = (
-                step.name,
-                step.op,
-                step.inputs,
-                step.control,
-                step.branches and len(step.branches),
-            )
-            written: Any = [*parts, dict(step.attributes), dict(step.sugar), step.init]
-            found = self.weights[step.at] = weight(written)
-        return found

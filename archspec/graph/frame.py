@@ -42,18 +42,18 @@ class Frame:
     more than once. `in_group` says that it is a group's, not the network's or a block's own.
     `outputs` maps the names of steps, and of a block's inputs, to what they stand for; `sources`
     are the values that arrive at the body. `lookup` is the frame whose names `from` speaks of:
-    for the places of a repeated step that around it. `doubt` is the row that was left out, where
-    the next one would have read something else with it than it reads without.
+    `around` for the places of a repeated step, else the frame itself. `doubt` is the row that was
+    left out, where the next one would have read something else with it than it reads without.
     """
 
     __slots__ = (
+        "around",
         "children",
         "depth",
         "doubt",
         "fixed",
         "in_group",
         "inputs",
-        "lookup",
         "names",
         "numbers",
         "outputs",
@@ -89,12 +89,17 @@ class Frame:
         self.numbers = 0  # of merges that came to one of what they bring together
         self.outputs: dict[str, Source | Given] = {}
         self.taken: set[str] = set()
-        self.lookup = self
+        self.around: Frame | None = None
         self.doubt: str | None = None
 
     def inner(self, name: str) -> str:
         """The path of a step of that name."""
         return f"{self.path}.{name}" if self.path else name
+
+    @property
+    def lookup(self) -> "Frame":
+        """The frame whose names `from` speaks of."""
+        return self.around or self
 
     @property
     def number(self) -> str:

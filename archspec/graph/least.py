@@ -4,14 +4,29 @@ What only the walk can know counts as nothing: a `when`, a `repeat` that is an e
 that is an argument. So a network is never thought larger than it is.
 """
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
+from archspec.diagnostics import SpecPath
 from archspec.language.model import Block, Body, Spec, Step
+from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME
 
 DEEPEST = 64
 """What is nested deeper counts as nothing; the walk does not go there, either."""
+
+
+def weight(data: Data) -> int:
+    """How much there is to evaluate in a written value: its items, long texts counting more."""
+    pending, total = [data], 0
+    while pending:
+        item = pending.pop()
+        total += 1 + (len(item) // 16 if isinstance(item, str) else 0)
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+    return total
 
 
 class Least(NamedTuple):
@@ -25,13 +40,28 @@ NOTHING = Least(0, 0)
 
 
 class Counter:
-    """Counts the rows of a spec, each block once. `weigh` is what a visit of a row costs."""
+    """Counts the rows of a spec, each block once, whatever its variables are."""
 
-    def __init__(self, spec: Spec, weigh: Callable[[Step], int]) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.weigh = weigh
+        self.weights: dict[SpecPath, int] = {}
         self.known: dict[str, Least] = {}
         self.hidden = _hidden(spec)
+
+    def weight(self, step: Step) -> int:
+        """What a visit of a row costs."""
+        found = self.weights.get(step.at)
+        if found is None:
+            parts = (
+                step.name,
+                step.op,
+                step.inputs,
+                step.control,
+                step.branches and len(step.branches),
+            )
+            written: Any = [*parts, dict(step.attributes), dict(step.sugar), step.init]
+            found = self.weights[step.at] = weight(written)
+        return found
 
     def block(self, block: Block, depth: int = 0) -> Least:
         """What a use of a block comes to."""
@@ -43,12 +73,12 @@ class Counter:
 
     def step(self, step: Step, depth: int = 0) -> Least:
         """What a row comes to with all its repetitions."""
-        weight = self.weigh(step)
+        cost = self.weight(step)
         times = self._times(step)
         if times == 0 or depth > DEEPEST:
-            return Least(0, weight)
+            return Least(0, cost)
         once = self._once(step, depth)
-        return Least(times * once.nodes, times * (weight + once.work))
+        return Least(times * once.nodes, times * (cost + once.work))
 
     def _once(self, step: Step, depth: int) -> Least:
         branches = _total(

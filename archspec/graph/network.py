@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from archspec.diagnostics import SpecPath
 from archspec.expressions import Configured
 from archspec.expressions import Value as Worth
+from archspec.graph.least import Counter
 from archspec.language.init import Schemes
 from archspec.language.model import Block, Claim, Spec, Step
 from archspec.language.source import Data
@@ -151,16 +152,19 @@ class Scope(NamedTuple):
 class Memory:
     """What walks of one spec made, whatever its variables are: equal ops, and blocks as a whole.
 
-    `words` are those in each row of the network's own body, and under () those around it. `work` is
-    what all these walks took.
+    `words` are those in each row of the network's own body, and under () those around it. `sized`
+    says which blocks speak of height and width. `counter` counts its rows. `work` is what all these
+    walks took.
     """
 
-    __slots__ = ("blocks", "ops", "words", "work")
+    __slots__ = ("blocks", "counter", "ops", "sized", "words", "work")
 
     def __init__(self) -> None:
         self.ops: dict[Any, Op] = {}
         self.blocks: dict[str, dict[Any, Any]] = {}  # by how parameters begin, which blocks see
         self.words: dict[SpecPath, frozenset[str]] = {}
+        self.sized: dict[str, bool] = {}
+        self.counter: Counter | None = None
         self.work = 0
 
     def __repr__(self) -> str:

@@ -47,9 +47,9 @@ class Walker:
         schemes = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
         self.leaves = Leaves(spec, shape, faults, memory, schemes, names)
         self.resolver = Resolver(self.leaves, faults)
-        self.bounds = Bounds(spec, self.leaves.nodes, faults)
+        self.bounds = Bounds(spec, self.leaves.nodes, faults, memory)
         self.conditions = Conditions(self.resolver, self.bounds, faults)
-        self.blocks = Blocks(self.leaves, self.resolver, self.bounds, memory, self._steps)
+        self.blocks = Blocks(self.leaves, self.resolver, self.bounds, memory)
 
     def root(self) -> Scope:
         """The network's own scope."""
@@ -149,7 +149,7 @@ class Walker:
             frame.outputs[name] = frame.previous
             return frame.previous
         inner = self._frame(frame, name, inputs[0])
-        inner.lookup = frame.lookup
+        inner.around = frame.lookup
         start = len(self.leaves.nodes)
         once = step._replace(name=None, claims=())
         if not everywhere:
@@ -280,7 +280,7 @@ class Walker:
         outputs: tuple[Value, ...],
     ) -> None:
         """The scope of a group, or of a repeated step, once its body is walked."""
-        repeats = inner.lookup is not inner
+        repeats = inner.around is not None
         scope = Scope(
             name=name,
             path=inner.path,
@@ -363,7 +363,7 @@ class Walker:
             assert step.name is not None
             name = self.resolver.own_name(step, step.name, frame)
             inner = self._frame(frame, name, source)
-            inner.lookup = frame.lookup
+            inner.around = frame.lookup
         start = len(self.leaves.nodes)
         once = step._replace(name=None, claims=()) if grouped else step
         own = None if grouped else step.name
@@ -430,7 +430,7 @@ class Walker:
                         self.faults.append(self._no_such_op(step, op, frame))
         if block is not None:
             keys = None if step.keys is None else self.resolver.keys(step, body, frame)
-            scope = self.blocks.use(step, block, name, frame, inputs, keys)
+            scope = self.blocks.use(step, block, name, frame, inputs, keys, self._steps)
             if scope is None and self.bounds.stopped:
                 return frame.previous
             if scope is None:

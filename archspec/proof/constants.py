@@ -108,7 +108,7 @@ def _padding(op: Op, shape: Shape, module: nn.Module) -> Iterator[tuple[str, Any
     own = _held(module, "padding")
     if own == "same" and op.padding == "same":
         return
-    if own not in (0, (0, 0), [0, 0]):
+    if own not in (0, (0, 0), [0, 0], "valid"):
         even = height[0] == height[1] and width[0] == width[1]
         yield "padding", (height[0], width[0]) if even else (height, width)
 

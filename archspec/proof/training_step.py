@@ -1,6 +1,7 @@
 """One step of training, in numbers: the code beside the interpreter, on the same weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import Any, NamedTuple
 
@@ -147,17 +148,28 @@ def _executed(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> Ste
     """What the code does."""
     buffers = {name for name in weights if name not in subject.trained}
     copies = {name: t.clone() if name in buffers else t for name, t in weights.items()}
+    chance = _without_chance(subject)
     with subject.filled(copies) as network:
-        with FixedChance(), torch.no_grad():
+        with chance, torch.no_grad():
             evaluated = tensors_of(network(x.clone()))
         network.train()
-        with FixedChance():
+        with chance:
             outputs = tensors_of(network(x.clone()))
         found = dict(network.named_parameters(remove_duplicate=False))
         wanted = {name: found[name] for name in sorted(subject.trained) if name in found}
         gradients = _gradients(outputs, wanted)
         held = {name: t for name, t in network.state_dict().items() if name not in found}
     return Step(_placed(outputs), gradients, held, _placed(evaluated, "evaluation: "))
+
+
+def _without_chance(subject: Subject) -> AbstractContextManager[object]:
+    """Chance taken out where the network has any: it costs each call some time.
+
+    Code that draws where the network does not is found to be another.
+    """
+    ops = (module.op for module in subject.network.modules)
+    draws = any(op is not None and op.role == "dropout" for op in ops)
+    return FixedChance() if draws else nullcontext()
 
 
 def _placed(outputs: list[Tensor], where: str = "") -> dict[str, Tensor]:
@@ -270,7 +282,7 @@ def _first_other(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> 
                 given.setdefault(path, output.clone())  # the next step may overwrite it
 
         module.register_forward_hook(keep)
-    with torch.no_grad(), FixedChance():
+    with torch.no_grad(), _without_chance(subject):
         network(x.clone())
         values = interpret(subject.network, weights, x, training=True).values
     for node, value in zip(subject.network.nodes, values, strict=True):

@@ -85,7 +85,7 @@ def test_no_network_is_thought_larger_than_it_is(file: Path) -> None:
     for member in checked.family or (checked,):
         assert member.network is not None
         spec = member.network.spec
-        counter = Counter(spec, lambda _: 1)
+        counter = Counter(spec)
         least = sum(counter.step(step).nodes for step in spec.body.steps)
         assert least <= len(member.network.nodes)
 
@@ -93,7 +93,7 @@ def test_no_network_is_thought_larger_than_it_is(file: Path) -> None:
 def test_the_count_is_exact_where_nothing_is_open() -> None:
     loaded = load_text(blocks(5, "{op: NEXT}, {op: NEXT, repeat: 2}, {op: relu}"), "net.yaml")
     assert loaded.spec is not None
-    least = Counter(loaded.spec, lambda _: 1).block(loaded.spec.blocks["B0"])
+    least = Counter(loaded.spec).block(loaded.spec.blocks["B0"])
     network = check_text(blocks(5, "{op: NEXT}, {op: NEXT, repeat: 2}, {op: relu}")).network
     assert network is not None
     assert least.nodes == len(network.nodes)

@@ -7,6 +7,28 @@ import pytest
 from archspec.proof import prove
 
 ODD = {
+    "a padding by a word that an expression chose": (
+        "constants",
+        "proven",
+        "[1, 5, 5]",
+        """
+  - {op: conv2d, out_channels: 2, kernel_size: 3, padding: "valid if i == 0 else same", each: [{}]}
+""",
+    ),
+    "gradients that norms of equal numbers enlarge beyond all": (
+        "training_step",
+        "proven",
+        "[1, 1, 1]",
+        """
+  - {op: upsample, size: 5}
+  - {op: conv2d, out_channels: 1, kernel_size: 5}
+  - {op: depthwise_conv2d, kernel_size: 3, padding: 1, norm: {op: layer_norm, normalized_shape: 1}}
+  - {op: batch_norm, repeat: 4}
+  - {op: permute, dims: [0, 2, 3, 1]}
+  - {op: permute, dims: [0, 3, 1, 2]}
+  - {op: batch_norm, repeat: 2}
+""",
+    ),
     "parameters that lead nowhere": (
         "gradients",
         "not applicable",

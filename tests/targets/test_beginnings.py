@@ -51,7 +51,10 @@ BY_GROUPS = """if isinstance(module, nn.Conv2d) and module.groups > 1:
 WITHOUT = """if isinstance(module, nn.BatchNorm2d):
                 if module.weight is not None:
                     nn.init.zeros_(module.weight)"""
+WITH_A_ROOT = """if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), mode="fan_out")"""
 SHORT = {
+    "with a root": WITH_A_ROOT,
     "plain": PLAIN,
     "of a block": OF_A_BLOCK,
     "by its groups": BY_GROUPS,

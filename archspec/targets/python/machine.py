@@ -100,6 +100,11 @@ class Machine(Evaluator):
             else:
                 self.assign_to(definition.target)(self.globals, self.evaluate(definition.value))
 
+    def forget(self) -> None:
+        """Let go of the program: its functions refer to the machine that runs them."""
+        self.globals.clear()
+        self.made.clear()
+
     def call(self, function: Any, arguments: Sequence[Any], keywords: Names) -> Any:
         """The result of a call, of whatever can be called."""
         kind = type(function)

@@ -46,6 +46,8 @@ def _is_plain(node: tree.Node, variable: tree.Name) -> bool:
     match node:
         case tree.Assign() | tree.Augment() | tree.Return() | tree.For() | tree.Generator():
             return False
+        case tree.Call(function=tree.Attribute(value=tree.Name(id="math"))):
+            return True  # a number, such as `math.sqrt(5)`
         case tree.Call(function=tree.Attribute(value=owner), arguments=(parameter, *_)):
             return owner == _INIT and _is_of(parameter, variable)
         case tree.Call():

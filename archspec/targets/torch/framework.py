@@ -64,7 +64,7 @@ class Torch(Tensors):
         self.met = False  # whether anything was of a class that was asked for
         self.counted = False  # whether a layer was asked for its groups
         self.made: dict[Any, tuple[Any, Made]] = {}
-        self.run: Callable[[Any, Sequence[Any], Names], Any] = _unset
+        self.run: Callable[[Any, Sequence[Any], Names], Any] = refuse_to_run
 
     # --- calls -------------------------------------------------------------------------------
 
@@ -325,7 +325,8 @@ def _kind_of(module: Any) -> Any:
     return module.cls if type(module) is Instance else getattr(module, "head", Parameter)
 
 
-def _unset(*_: Any) -> Any:
+def refuse_to_run(*_: Any) -> Any:
+    """What runs a module where no machine does."""
     raise MachineError("no machine runs this")
 
 

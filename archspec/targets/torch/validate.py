@@ -17,7 +17,7 @@ from archspec.targets.python import tree
 from archspec.targets.python.machine import Machine, same_kinds
 from archspec.targets.python.objects import External, Instance, MachineError
 from archspec.targets.torch.emit import Spelling, WatchedRow, spell_step
-from archspec.targets.torch.framework import Torch
+from archspec.targets.torch.framework import Torch, refuse_to_run
 from archspec.targets.torch.helpers import HELPERS
 from archspec.targets.torch.signatures import difference
 from archspec.targets.torch.steps import StepByStep
@@ -50,6 +50,11 @@ class Validator:
         self.schemes: dict[int, tuple[Schemes, Any]] = {}  # as calls, by identity, kept alive
         self.alike: set[Any] = set()  # how what was compared is built, whatever its numbers are
         self.before: tuple[Network, Sequence[Expected]] | None = None  # the last that was compared
+
+    def close(self) -> None:
+        """Let go of what refers to itself: it is gone at once, and no collector has to find it."""
+        self.machine.forget()
+        self.torch.run = refuse_to_run
 
     def validate(self, network: Network, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise `Mismatch` unless calling `name` makes the network."""

@@ -1,6 +1,7 @@
 """Networks as the text of a module: as a person would write it where that is right, else plain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,12 +165,12 @@ def _validate(form: Form, members: Sequence[Member]) -> str | None:
     """
     written: tuple[Class | Function, ...] = (*form.classes, *form.functions)
     definitions = {definition.name: definition for definition in written}
-    validator = Validator(definitions.values())
-    for member, maker in zip(members, form.makers, strict=True):
-        validator.validate(member.network, maker, {})
-        for argument, value in _open(definitions[maker]):
-            if not _is_right_otherwise(validator, member, maker, argument, value):
-                return argument
+    with closing(Validator(definitions.values())) as validator:
+        for member, maker in zip(members, form.makers, strict=True):
+            validator.validate(member.network, maker, {})
+            for argument, value in _open(definitions[maker]):
+                if not _is_right_otherwise(validator, member, maker, argument, value):
+                    return argument
     return None
 
 
