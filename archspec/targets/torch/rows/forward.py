@@ -301,7 +301,7 @@ class Forward(Variables):
             return False
         argument = self.exprs[item.inputs[0]]
         self.left[item.inputs[0]] -= op.chunks
-        if not self.left[item.inputs[0]] and self.body:
+        if not (self.left[item.inputs[0]] or any(map(self._is_given_back, parts.values()))):
             argument = self._taken_back(argument)
         names = []
         for index in range(op.chunks):
@@ -318,10 +318,14 @@ class Forward(Variables):
         self._add(Assign(Tuple(tuple(map(Name, names))), cut), item)
         return True
 
+    def _is_given_back(self, item: Item) -> bool:
+        """Whether forward gives a value back, or what is made of it at once: its type is asked."""
+        return bool({item.value, *(o.value for o in self._readers(item))} & self.outputs)
+
     def _taken_back(self, argument: Expr) -> Expr:
         """The call that was just given a variable, in place of that: `self.cv1(x).chunk(…)`."""
-        match self.body[-1]:
-            case (False, Assign(target=target, value=Call() as made, annotation=None)):
+        match self.body[-1:]:
+            case [(False, Assign(target=target, value=Call() as made, annotation=None))]:
                 if target == argument and len(flat(made)) < MAX_NESTED // 2:
                     self.body.pop()
                     return made
