@@ -24,7 +24,7 @@ from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph.declared import references, reserved
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
-from archspec.graph.values import depends_on_unknown, evaluate
+from archspec.graph.values import as_rows, depends_on_unknown, evaluate
 from archspec.graph.walk import Walker
 from archspec.language.model import Spec, Step
 from archspec.language.source import Data
@@ -84,6 +84,9 @@ def build(
     return network, told_once(faults)
 
 
+VARIABLE = "a number, true or false, the name of an op or a block, a list of these, or a table"
+
+
 def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) -> dict[str, Worth]:
     """The values of the variables and of the names of ops and blocks.
 
@@ -112,13 +115,13 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
             names[name] = UNKNOWN
             continue
         before = len(faults)
-        value = evaluate(written, names, where, faults)
+        value = as_rows(evaluate(written, names, where, faults))
         unsure = isinstance(value, list) and depends_on_unknown(written, names)
         unsure = unsure or value is None or len(faults) > before
         names[name] = UNKNOWN if unsure else value
         if isinstance(value, dict) or written is None:
-            wanted = "a number, true or false, the name of an op or a block, or a list of these"
-            faults.append(WrongType(where, what=f"`{name}`", wanted=wanted, found=describe(value)))
+            found = describe(value)
+            faults.append(WrongType(where, what=f"`{name}`", wanted=VARIABLE, found=found))
     _unknown(spec, own, overrides, faults)
     return names
 

@@ -92,6 +92,8 @@ class Inputs:
         self, step: Step, block: Block, inputs: Sequence[Source], lengths: Mapping[str, int]
     ) -> Arriving:
         """The values of a list behind `from`, in the order in which the block names its inputs."""
+        if lengths and OPTIONAL_INPUT not in block.inputs.values():
+            inputs = _there(inputs)
         optional = sum(kind == OPTIONAL_INPUT for kind in block.inputs.values())
         needed = len(block.inputs) - optional - len(lengths) + sum(lengths.values())
         spare = len(inputs) - needed
@@ -141,17 +143,18 @@ class Inputs:
         found: Arriving = {}
         for name, kind in block.inputs.items():
             values = given.get(name, [])
+            if name in lengths:
+                values = list(_there(values))
             count = lengths.get(name, 1)
             if not values and kind == OPTIONAL_INPUT:
                 found[name] = None
             elif len(values) != count:
-                where = (*step.where("from"), name) if values else step.where("from")
+                where = (*step.where("from"), name) if name in given else step.where("from")
                 problem = f"the input `{name}` of {block.name} takes {_so_many(count)}"
                 fault = WrongInputs(where, problem=f"{problem}, {_arrive(len(values))}")
                 self.faults.append(fault)
             else:
-                listed = name in lengths
-                found[name] = self._listed(step, block, name, values) if listed else values[0]
+                found[name] = tuple(_there(values)) if name in lengths else values[0]
         return found
 
     def _listed(
@@ -163,6 +166,11 @@ class Inputs:
             problem = f"the list `{name}` of {block.name} has a step that is left out"
             self.faults.append(NothingArrives(step.where("from"), problem=problem))
         return there
+
+
+def _there(values: Sequence[Source]) -> tuple[Value, ...]:
+    """The values of a list: what is left out and stands for nothing is none of them."""
+    return tuple([value for value in values if value is not None])
 
 
 def values_of(arriving: Arriving) -> tuple[Value, ...]:

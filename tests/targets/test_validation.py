@@ -375,3 +375,17 @@ def test_steps_that_compute_the_same_are_each_read_where_they_stand(
     form = made(check_text(json.dumps(spec)), plain=plain)
     assert plain or form.reason == ""
     assert list(differences(form, form.definitions)) == []
+
+
+def test_equal_modules_are_each_a_term_of_a_sum() -> None:
+    spec = """
+archspec: 1
+name: Net
+input: [2, 5, 5]
+layers:
+  - {op: add, branches: {end: {op: scaled_tanh, beside: 5}}}
+  - {op: add, from: [end.*, end.*, end.*]}
+"""
+    for plain in (False, True):
+        form = made(check_text(spec), plain=plain)
+        assert list(differences(form, form.definitions)) == []

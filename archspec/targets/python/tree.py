@@ -7,6 +7,7 @@ Nodes are values: equal where their parts are, never changed. `printer` lays the
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
+from operator import attrgetter
 from types import EllipsisType
 from typing import Any, TypeAlias
 
@@ -428,14 +429,27 @@ def walk(*nodes: Node) -> Iterator[Node]:
 def names_in(*nodes: Node) -> frozenset[str]:
     """The names that stand in nodes, be they read or bound."""
     found: set[str] = set()
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        if type(node) is Name:
-            found.add(node.id)
-        else:
-            pending.extend(children(node))
+    pending: list[Any] = list(nodes)
+    while pending:  # whole modules are asked: this is faster than to ask for `children`
+        part = pending.pop()
+        kind = type(part)
+        if kind is Name:
+            found.add(part.id)
+        elif kind is tuple:
+            pending += part
+        elif kind not in _PLAIN:
+            values = _values_of(kind)  # type: ignore[arg-type]  # a class has a hash
+            pending += values(part)
     return frozenset(found)
+
+
+@cache
+def _values_of(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives a node's fields in which nodes may stand; of anything else nothing."""
+    names = _parts_of(kind) if hasattr(kind, "__dataclass_fields__") else ()
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda node: tuple([getattr(node, name) for name in names])
 
 
 def rebuild(node: Node, replaced: Replace) -> Node:

@@ -78,9 +78,10 @@ class StepByStep:
             found = self._find(node, expected, [self.values[value] for value in node.inputs])
         if len(found) == 1:
             return found[0]
+        own = next((t for t in found if self.counts[t.index] > self._taken(t)), found[0])
         if node.module.op is not None and node.module.op.role != "dropout":  # two draws differ
-            self.alternatives[node.output] = found
-        return next((t for t in found if self.counts[t.index] > self._taken(t)), found[0])
+            self.alternatives[node.output] = [own, *(t for t in found if t is not own)]
+        return own
 
     def _taken(self, tensor: Tensor) -> int:
         return len(self.nodes.get(tensor.index, ()))
