@@ -52,7 +52,6 @@ class PaddedConv2d(nn.Conv2d):
         stride: int | tuple[int, int] = 1,
         dilation: int | tuple[int, int] = 1,
         groups: int = 1,
-        *,
         bias: bool = True,
     ) -> None:
         super().__init__(

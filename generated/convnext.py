@@ -99,10 +99,10 @@ class CNBlock(nn.Module):
         self.stochastic_depth = StochasticDepth(drop)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.block(x)
+        out: torch.Tensor = self.block(x)
         out = self.layer_scale * out
-        x = self.stochastic_depth(out) + x
-        return x
+        out = self.stochastic_depth(out)
+        return out + x
 
 
 class Downsampling(nn.Sequential):
@@ -125,35 +125,35 @@ class ConvNeXt(nn.Module):
         self.features = nn.Sequential(
             Stem(3, widths[0]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(widths[0], drop_rate * i / (sum(depths) - 1))
                     for i in range(depths[0])
-                )
+                ]
             ),
             Downsampling(widths[0], widths[1]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(widths[1], drop_rate * (depths[0] + i) / (sum(depths) - 1))
                     for i in range(depths[1])
-                )
+                ]
             ),
             Downsampling(widths[1], widths[2]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(
                         widths[2], drop_rate * (sum(depths[:2]) + i) / (sum(depths) - 1)
                     )
                     for i in range(depths[2])
-                )
+                ]
             ),
             Downsampling(widths[2], widths[3]),
             nn.Sequential(
-                *(
+                *[
                     CNBlock(
                         widths[3], drop_rate * (sum(depths[:3]) + i) / (sum(depths) - 1)
                     )
                     for i in range(depths[3])
-                )
+                ]
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)

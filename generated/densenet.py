@@ -49,12 +49,12 @@ class DenseLayer(nn.Module):
 
 class DenseBlock(nn.Sequential):
     def __init__(self, in_channels: int, num_layers: int, growth_rate: int) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        super().__init__()
         for i in range(num_layers):
-            layers[f"denselayer{i + 1}"] = DenseLayer(
-                in_channels + i * growth_rate, growth_rate
+            self.add_module(
+                f"denselayer{i + 1}",
+                DenseLayer(in_channels + i * growth_rate, growth_rate),
             )
-        super().__init__(layers)
 
 
 class Transition(nn.Module):

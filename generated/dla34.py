@@ -179,9 +179,7 @@ class DLA34(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.base_norm(self.base(x)))
         x = self.level(x)
-        x = self.tree[0](x)
-        x = self.tree[1](x)
-        x = self.tree[2](x)
-        x = self.tree[3](x)
+        for tree in self.tree:
+            x = tree(x)
         x = self.fc(torch.flatten(self.pool(x), 1))
         return x

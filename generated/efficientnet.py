@@ -201,7 +201,7 @@ class EfficientNet(nn.Module):
             out_channels = _make_divisible(c * width_mult)
             layers.append(
                 nn.Sequential(
-                    *(
+                    *[
                         MBConv(
                             channels if i == 0 else out_channels,
                             out_channels,
@@ -213,7 +213,7 @@ class EfficientNet(nn.Module):
                             momentum=momentum,
                         )
                         for i in range(depths[stage - 2])
-                    )
+                    ]
                 )
             )
             channels = out_channels

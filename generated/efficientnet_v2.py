@@ -172,7 +172,7 @@ class EfficientNetV2(nn.Module):
         for config in stages:
             layers.append(
                 nn.Sequential(
-                    *(
+                    *[
                         config.block(
                             channels if i == 0 else config.c,
                             config.c,
@@ -185,7 +185,7 @@ class EfficientNetV2(nn.Module):
                             ),
                         )
                         for i in range(depths[config.stage - 1])
-                    )
+                    ]
                 )
             )
             channels = config.c

@@ -60,7 +60,6 @@ class SeparableConvBN(nn.Module):
         out_channels: int,
         kernel_size: int,
         stride: int,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -91,7 +90,6 @@ class ConvBN(nn.Module):
         out_channels: int,
         kernel_size: int = 1,
         stride: int = 1,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -116,7 +114,6 @@ class Inception(nn.Module):
         d3_in: int,
         d3: int,
         proj: int,
-        *,
         average: bool = True,
         bias: bool = False,
     ) -> None:
@@ -158,7 +155,6 @@ class Reduction(nn.Module):
         c3: int,
         d3_in: int,
         d3: int,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -183,7 +179,6 @@ class InceptionWithBatchNorm(nn.Module):
         stem: type[ConvBN | SeparableConvBN],
         num_classes: int = 1000,
         pooled: int = 96,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()

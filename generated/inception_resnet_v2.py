@@ -109,7 +109,7 @@ class Mixed5b(nn.Module):
 
 
 class Block35(nn.Module):
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.conv1x1 = Conv(in_channels, 32)
         self.conv3x3 = nn.Sequential(
@@ -121,7 +121,7 @@ class Block35(nn.Module):
             Conv(32, 48, kernel_size=3),
             Conv(48, 64, kernel_size=3),
         )
-        self.up = nn.Conv2d(128, width, kernel_size=1)
+        self.up = nn.Conv2d(128, in_channels, kernel_size=1)
         self.relu = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -146,7 +146,7 @@ class Mixed6a(nn.Module):
 
 
 class Block17(nn.Module):
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.conv1x1 = Conv(in_channels, 192)
         self.conv7x7 = nn.Sequential(
@@ -154,7 +154,7 @@ class Block17(nn.Module):
             Conv(128, 160, kernel_size=(1, 7)),
             Conv(160, 192, kernel_size=(7, 1)),
         )
-        self.up = nn.Conv2d(384, width, kernel_size=1)
+        self.up = nn.Conv2d(384, in_channels, kernel_size=1)
         self.relu = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -189,7 +189,7 @@ class Mixed7a(nn.Module):
 
 
 class Block8(nn.Module):
-    def __init__(self, in_channels: int, width: int, *, last: bool = False) -> None:
+    def __init__(self, in_channels: int, last: bool = False) -> None:
         super().__init__()
         self.conv1x1 = Conv(in_channels, 192)
         self.conv3x3 = nn.Sequential(
@@ -197,11 +197,9 @@ class Block8(nn.Module):
             Conv(192, 224, kernel_size=(1, 3)),
             Conv(224, 256, kernel_size=(3, 1)),
         )
-        self.up = nn.Conv2d(448, width, kernel_size=1)
+        self.up = nn.Conv2d(448, in_channels, kernel_size=1)
         self.alpha = 1 if last else 0.2
-        self.relu: nn.Module = nn.Identity()
-        if not last:
-            self.relu = nn.ReLU()
+        self.relu = nn.Identity() if last else nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = torch.cat([self.conv1x1(x), self.conv3x3(x)], dim=1)
@@ -224,12 +222,13 @@ class InceptionResNetV2(nn.Module):
             nn.MaxPool2d(kernel_size=3, stride=2),
         )
         self.mixed_5b = Mixed5b(192)
-        self.block35 = nn.Sequential(*(Block35(320, 320) for _ in range(10)))
+        self.block35 = nn.Sequential(*[Block35(320) for _ in range(10)])
         self.mixed_6a = Mixed6a(320)
-        self.block17 = nn.Sequential(*(Block17(1088, 1088) for _ in range(20)))
+        self.block17 = nn.Sequential(*[Block17(1088) for _ in range(20)])
         self.mixed_7a = Mixed7a(1088)
         self.block8 = nn.Sequential(
-            *(Block8(2080, 2080, last=i == 9) for i in range(10))
+            *[Block8(2080) for _ in range(9)],
+            Block8(2080, last=True),
         )
         self.conv_7b = Conv(2080, 1536)
         self.avgpool = nn.AdaptiveAvgPool2d(1)

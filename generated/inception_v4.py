@@ -244,11 +244,11 @@ class InceptionV4(nn.Module):
             Stem2(160),
             Stem3(192),
         )
-        self.inception_a = nn.Sequential(*(InceptionA(384) for _ in range(4)))
+        self.inception_a = nn.Sequential(*[InceptionA(384) for _ in range(4)])
         self.reduction_a = ReductionA(384)
-        self.inception_b = nn.Sequential(*(InceptionB(1024) for _ in range(7)))
+        self.inception_b = nn.Sequential(*[InceptionB(1024) for _ in range(7)])
         self.reduction_b = ReductionB(1024)
-        self.inception_c = nn.Sequential(*(InceptionC(1536) for _ in range(3)))
+        self.inception_c = nn.Sequential(*[InceptionC(1536) for _ in range(3)])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(p=0.2)
         self.fc = nn.Linear(1536, num_classes)

@@ -51,7 +51,6 @@ class PartialConv2d(nn.Module):
         kernel_size: int | tuple[int, int],
         pad: tuple[int, int, int, int] = (0, 0, 0, 0),
         stride: int | tuple[int, int] = 1,
-        *,
         bias: bool = True,
     ) -> None:
         super().__init__()
@@ -119,7 +118,7 @@ class RBF(nn.Module):
     """Squared distances to prototypes, which begin as random -1 and +1 (LeCun 1998)."""
 
     def __init__(
-        self, in_features: int, out_features: int, *, trainable: bool = True
+        self, in_features: int, out_features: int, trainable: bool = True
     ) -> None:
         super().__init__()
         signs = torch.randint(2, (out_features, in_features)) * 2.0 - 1

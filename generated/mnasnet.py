@@ -100,16 +100,13 @@ class MNASNet(nn.Module):
             width = _make_divisible(c * width_mult)
             layers.append(
                 nn.Sequential(
-                    *(
-                        InvertedResidual(
-                            channels if i == 0 else width,
-                            width,
-                            kernel_size=k,
-                            expansion=t,
-                            stride=s if i == 0 else 1,
-                        )
-                        for i in range(n)
-                    )
+                    InvertedResidual(
+                        channels, width, kernel_size=k, expansion=t, stride=s
+                    ),
+                    *[
+                        InvertedResidual(width, width, kernel_size=k, expansion=t)
+                        for _ in range(n - 1)
+                    ],
                 )
             )
             channels = width

@@ -91,7 +91,6 @@ class InvertedResidual(nn.Module):
         kernel_size: int,
         stride: int,
         activation: type[nn.Hardswish | nn.ReLU],
-        *,
         squeeze: bool,
     ) -> None:
         super().__init__()

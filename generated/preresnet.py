@@ -104,9 +104,9 @@ class Identity(nn.Module):
         self.residual = path(in_channels, width, out_channels, stride=stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.preact(x)
-        x = self.residual(out) + x
-        return x
+        out: torch.Tensor = self.preact(x)
+        out = self.residual(out)
+        return out + x
 
 
 class Projecting(nn.Module):
@@ -146,12 +146,11 @@ class PreResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.layer1 = nn.Sequential(
-            *(
-                (Projecting if i == 0 and expansion > 1 else Identity)(
-                    64 if i == 0 else 64 * expansion, path, 64, 64 * expansion
-                )
-                for i in range(depths[0])
-            )
+            (Projecting if expansion > 1 else Identity)(64, path, 64, 64 * expansion),
+            *[
+                Identity(64 * expansion, path, 64, 64 * expansion)
+                for _ in range(depths[0] - 1)
+            ],
         )
         self.layer2 = self._make_layer(
             64 * expansion, 128, 128 * expansion, depths[1], path=path
@@ -183,16 +182,11 @@ class PreResNet(nn.Module):
         path: type[Basic | Bottleneck],
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    in_channels if i == 0 else out_channels,
-                    path,
-                    width,
-                    out_channels,
-                    stride=2 if i == 0 else 1,
-                )
-                for i in range(depth)
-            )
+            Projecting(in_channels, path, width, out_channels, stride=2),
+            *[
+                Identity(out_channels, path, width, out_channels)
+                for _ in range(depth - 1)
+            ],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -182,16 +182,11 @@ class ResNet(nn.Module):
         stride: int = 2,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                block(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == 0 else 1,
-                    groups=groups,
-                )
-                for i in range(depth)
-            )
+            block(in_channels, width, out_channels, stride=stride, groups=groups),
+            *[
+                block(out_channels, width, out_channels, groups=groups)
+                for _ in range(depth - 1)
+            ],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

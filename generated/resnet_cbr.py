@@ -88,8 +88,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.cbr1(x)
         out = self.cbr2(out)
-        x = out + self.projection(x)
-        return x
+        projection: torch.Tensor = self.projection(x)
+        return out + projection
 
 
 class Bottleneck(nn.Module):
@@ -110,8 +110,8 @@ class Bottleneck(nn.Module):
         out: torch.Tensor = self.cbr1(x)
         out = self.cbr2(out)
         out = self.cbr3(out)
-        x = out + self.projection(x)
-        return x
+        projection: torch.Tensor = self.projection(x)
+        return out + projection
 
 
 class ResNetCBR(nn.Module):
@@ -155,15 +155,8 @@ class ResNetCBR(nn.Module):
         stride: int = 2,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                block(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == 0 else 1,
-                )
-                for i in range(depth)
-            )
+            block(in_channels, width, out_channels, stride=stride),
+            *[block(out_channels, width, out_channels) for _ in range(depth - 1)],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

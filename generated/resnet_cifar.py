@@ -136,15 +136,11 @@ class CIFARResNet(nn.Module):
         stride: int = 2,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                BasicBlock(
-                    in_channels if i == 0 else out_channels,
-                    out_channels,
-                    stride=stride if i == 0 else 1,
-                    shortcut=shortcut,
-                )
-                for i in range(n)
-            )
+            BasicBlock(in_channels, out_channels, stride=stride, shortcut=shortcut),
+            *[
+                BasicBlock(out_channels, out_channels, shortcut=shortcut)
+                for _ in range(n - 1)
+            ],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

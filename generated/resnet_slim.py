@@ -67,9 +67,9 @@ class Unit(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, kernel_size=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
-        self.subsample: nn.Module = nn.Identity()
-        if stride != 1:
-            self.subsample = nn.MaxPool2d(kernel_size=1, stride=stride)
+        self.subsample = (
+            nn.MaxPool2d(kernel_size=1, stride=stride) if stride != 1 else nn.Identity()
+        )
         self.shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.shortcut = nn.Sequential(
@@ -112,15 +112,9 @@ class ResNetV1OfTFSlim(nn.Module):
         in_channels: int, width: int, out_channels: int, depth: int, stride: int = 2
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                Unit(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == depth - 1 else 1,
-                )
-                for i in range(depth)
-            )
+            Unit(in_channels, width, out_channels),
+            *[Unit(out_channels, width, out_channels) for _ in range(depth - 2)],
+            Unit(out_channels, width, out_channels, stride=stride),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

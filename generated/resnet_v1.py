@@ -50,7 +50,6 @@ class Bottleneck(nn.Module):
         out_channels: int,
         stride: int = 1,
         eps: float = 1e-5,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -85,7 +84,6 @@ class ResNetV1(nn.Module):
         depths: tuple[int, ...],
         num_classes: int = 1000,
         eps: float = 1e-5,
-        *,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -123,17 +121,13 @@ class ResNetV1(nn.Module):
         bias: bool,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                Bottleneck(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == 0 else 1,
-                    bias=bias,
-                    eps=eps,
-                )
-                for i in range(depth)
-            )
+            Bottleneck(
+                in_channels, width, out_channels, stride=stride, bias=bias, eps=eps
+            ),
+            *[
+                Bottleneck(out_channels, width, out_channels, bias=bias, eps=eps)
+                for _ in range(depth - 1)
+            ],
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -120,27 +120,22 @@ class Identity(nn.Module):
     """The other blocks: what arrives is added, or every stride-th position of it."""
 
     def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        out_channels: int,
-        stride: int = 1,
-        eps: float = 1e-5,
+        self, in_channels: int, width: int, stride: int = 1, eps: float = 1e-5
     ) -> None:
         super().__init__()
         self.preact = NormReLU(in_channels, eps=eps)
         self.residual = Residual(
-            in_channels, width, out_channels, stride=stride, eps=eps
+            in_channels, width, in_channels, stride=stride, eps=eps
         )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1:
-            self.shortcut = nn.MaxPool2d(kernel_size=1, stride=stride)
+        self.shortcut = (
+            nn.MaxPool2d(kernel_size=1, stride=stride) if stride != 1 else nn.Identity()
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.preact(x)
         out = self.residual(out)
-        x = out + self.shortcut(x)
-        return x
+        shortcut: torch.Tensor = self.shortcut(x)
+        return out + shortcut
 
 
 class ResNetV2(nn.Module):
@@ -149,20 +144,15 @@ class ResNetV2(nn.Module):
         depths: tuple[int, ...],
         num_classes: int = 1000,
         eps: float = 1e-5,
-        *,
         slim: bool = False,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3)
-        self.pool1_pad: nn.Module = nn.Identity()
-        if not slim:
-            self.pool1_pad = nn.ZeroPad2d((1, 1, 1, 1))
-        self.pool1_same: nn.Module = nn.Identity()
-        if slim:
-            self.pool1_same = MaxPool2dSame(kernel_size=3, stride=2)
-        self.pool1: nn.Module = nn.Identity()
-        if not slim:
-            self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2)
+        self.pool1_pad = nn.Identity() if slim else nn.ZeroPad2d((1, 1, 1, 1))
+        self.pool1_same = (
+            MaxPool2dSame(kernel_size=3, stride=2) if slim else nn.Identity()
+        )
+        self.pool1 = nn.Identity() if slim else nn.MaxPool2d(kernel_size=3, stride=2)
         self.block1 = self._make_stage(64, 64, 256, depths[0], eps=eps)
         self.block2 = self._make_stage(256, 128, 512, depths[1], eps=eps)
         self.block3 = self._make_stage(512, 256, 1024, depths[2], eps=eps)
@@ -191,16 +181,9 @@ class ResNetV2(nn.Module):
         stride: int = 2,
     ) -> nn.Sequential:
         return nn.Sequential(
-            *(
-                (Projecting if i == 0 else Identity)(
-                    in_channels if i == 0 else out_channels,
-                    width,
-                    out_channels,
-                    stride=stride if i == depth - 1 else 1,
-                    eps=eps,
-                )
-                for i in range(depth)
-            )
+            Projecting(in_channels, width, out_channels, eps=eps),
+            *[Identity(out_channels, width, eps=eps) for _ in range(depth - 2)],
+            Identity(out_channels, width, stride=stride, eps=eps),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -104,13 +104,13 @@ class ShuffleNetV2(nn.Module):
         )
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.stage2 = nn.Sequential(
-            DownsamplingUnit(24, widths[0]), *(Unit(widths[0]) for _ in range(3))
+            DownsamplingUnit(24, widths[0]), *[Unit(widths[0]) for _ in range(3)]
         )
         self.stage3 = nn.Sequential(
-            DownsamplingUnit(widths[0], widths[1]), *(Unit(widths[1]) for _ in range(7))
+            DownsamplingUnit(widths[0], widths[1]), *[Unit(widths[1]) for _ in range(7)]
         )
         self.stage4 = nn.Sequential(
-            DownsamplingUnit(widths[1], widths[2]), *(Unit(widths[2]) for _ in range(3))
+            DownsamplingUnit(widths[1], widths[2]), *[Unit(widths[2]) for _ in range(3)]
         )
         self.conv5 = nn.Sequential(
             nn.Conv2d(widths[2], head, kernel_size=1, bias=False),

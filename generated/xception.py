@@ -85,7 +85,7 @@ class SeparableConv2d(nn.Module):
 
 class Down(nn.Module):
     def __init__(
-        self, in_channels: int, hidden: int, width: int, *, relu_first: bool = True
+        self, in_channels: int, hidden: int, width: int, relu_first: bool = True
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -111,23 +111,23 @@ class Down(nn.Module):
 
 
 class Middle(nn.Module):
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.ReLU(),
-            SeparableConv2d(in_channels, width),
-            nn.BatchNorm2d(width, eps=0.001, momentum=0.01),
+            SeparableConv2d(in_channels, in_channels),
+            nn.BatchNorm2d(in_channels, eps=0.001, momentum=0.01),
             nn.ReLU(inplace=True),
-            SeparableConv2d(width, width),
-            nn.BatchNorm2d(width, eps=0.001, momentum=0.01),
+            SeparableConv2d(in_channels, in_channels),
+            nn.BatchNorm2d(in_channels, eps=0.001, momentum=0.01),
             nn.ReLU(inplace=True),
-            SeparableConv2d(width, width),
-            nn.BatchNorm2d(width, eps=0.001, momentum=0.01),
+            SeparableConv2d(in_channels, in_channels),
+            nn.BatchNorm2d(in_channels, eps=0.001, momentum=0.01),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.body(x) + x
-        return x
+        out: torch.Tensor = self.body(x)
+        return out + x
 
 
 class Xception(nn.Module):
@@ -146,7 +146,7 @@ class Xception(nn.Module):
         self.entry1 = Down(64, 128, 128, relu_first=False)
         self.entry2 = Down(128, 256, 256)
         self.entry3 = Down(256, 728, 728)
-        self.middle = nn.Sequential(*(Middle(728, 728) for _ in range(8)))
+        self.middle = nn.Sequential(*[Middle(728) for _ in range(8)])
         self.exit = Down(728, 728, 1024)
         self.head = nn.Sequential(
             SeparableConv2d(1024, 1536),

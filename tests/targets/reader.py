@@ -154,7 +154,9 @@ def _operation(node: ast.expr) -> tree.Expr:
             return tree.Boolean(word, tuple(map(_expr, values)))
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return tree.Conditional(_expr(test), _expr(body), _expr(orelse))
-        case ast.GeneratorExp(elt=element, generators=[ast.comprehension() as clause]):
+        case ast.GeneratorExp(elt=element, generators=[clause]):
+            return tree.Generator(_expr(element), _expr(clause.target), _expr(clause.iter))
+        case ast.ListComp(elt=element, generators=[clause]):
             return tree.Generator(_expr(element), _expr(clause.target), _expr(clause.iter))
         case ast.JoinedStr(values=values):
             return tree.Format(tuple(map(_part, values)))

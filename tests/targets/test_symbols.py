@@ -136,7 +136,15 @@ def test_truth_values_are_given_by_name() -> None:
     text = source(
         [CONV | {"out_channels": "width * (2 if wide else 1)"}], vars={"wide": True, "width": 4}
     )
-    assert constructor(text) == "def __init__(self, width: int = 4, *, wide: bool = True) -> None:"
+    assert constructor(text) == "def __init__(self, width: int = 4, wide: bool = True) -> None:"
+
+
+def test_truth_values_stand_last_where_python_allows_that() -> None:
+    rows = [CONV | {"out_channels": "width * (2 if wide else 1)"}]
+    variants = {"a": {"wide": True}, "b": {"wide": False}}
+    text = source(rows, vars={"wide": None, "width": 4}, variants=variants)
+    assert "def __init__(self, width: int = 4, *, wide: bool) -> None:" in text
+    assert "wide=True" in text
 
 
 def test_arguments_change_the_network() -> None:

@@ -152,6 +152,8 @@ def lines(prefix: str, expr: Argument, indent: int, suffix: str = "") -> Iterato
     match expr:
         case Keyword(name=name, value=value):
             yield from lines(f"{prefix}{name}=", value, indent, suffix)
+        case Starred(value=Generator() as value):
+            yield from _generator(f"{start}*", value, indent, suffix, "[]")
         case Starred(value=value):
             yield from lines(f"{prefix}*", value, indent, suffix)
         case Lambda(body=body):
@@ -186,10 +188,12 @@ def _is_spread(expr: object) -> bool:
             return False
 
 
-def _generator(start: str, expr: Generator, indent: int, suffix: str) -> Iterator[str]:
-    yield f"{start}("
+def _generator(
+    start: str, expr: Generator, indent: int, suffix: str, brackets: str = "()"
+) -> Iterator[str]:
+    yield start + brackets[0]
     yield from _elements(expr, indent + INDENT)
-    yield f"{' ' * indent}){suffix}"
+    yield " " * indent + brackets[1] + suffix
 
 
 def _elements(expr: Generator, indent: int) -> Iterator[str]:

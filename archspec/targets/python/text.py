@@ -58,6 +58,8 @@ def flat(node: "Expr | Keyword | Starred | Slice") -> str:
             return f"{at_least(value, _PRIMARY)}.{name}"
         case Keyword(name=name, value=value):
             return f"{name}={flat(value)}"
+        case Starred(value=Generator() as value):
+            return f"*[{flat(value)[1:-1]}]"
         case Starred(value=value):
             return f"*{at_least(value, _BINARY['|'])}"
         case Call(function=function, arguments=arguments):

@@ -171,7 +171,10 @@ class Lambda:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """`element for target in iterable`, of a call with nothing else, or starred in one."""
+    """`element for target in iterable`, of a call with nothing else.
+
+    Starred in one, it is a list, `*[element for target in iterable]`, as most people write it.
+    """
 
     element: "Expr"
     target: "Expr"

@@ -41,6 +41,7 @@ from archspec.targets.torch.rows.classes import Classes
 from archspec.targets.torch.rows.drafts import Draft, parameters_of
 from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import FINEST, MOST_KINDS, kinds_of
+from archspec.targets.torch.rows.polish import polish
 from archspec.targets.torch.rows.refusal import CannotWrite
 from archspec.targets.torch.signatures import BadCall
 from archspec.targets.torch.storage import Mismatch
@@ -55,12 +56,16 @@ class Written(NamedTuple):
 
 
 class Form(NamedTuple):
-    """Classes, the functions of a family, and what each member is made by."""
+    """Classes, the functions of a family, and what each member is made by.
+
+    `before` are the classes as they were before they were polished.
+    """
 
     classes: Sequence[Class]
     functions: Sequence[Function]
     makers: Sequence[str]
     exported: Sequence[str]
+    before: Sequence[Class] = ()
 
 
 def write_module(
@@ -87,7 +92,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
         try:
             form = _from_rows(members, family, closed, split)
             require_few_lines(form.classes)
-            wrong = _validate(form, members)
+            form, wrong = _compared(form, members)
             if wrong is None:
                 return form, ""
             if wrong in closed:
@@ -137,6 +142,20 @@ def _as_written(block: str, spec: Spec) -> str:
 
 
 # --- comparing ------------------------------------------------------------------------------------
+
+
+def _compared(form: Form, members: Sequence[Member]) -> tuple[Form, str | None]:
+    """The form, or where that is wrong the one before it was polished, and what `_validate` says.
+
+    Raises `Mismatch` where both are wrong.
+    """
+    try:
+        return form, _validate(form, members)
+    except (Mismatch, BadCall):
+        if form.before in ((), form.classes):
+            raise
+        form = form._replace(classes=form.before)
+        return form, _validate(form, members)
 
 
 def _validate(form: Form, members: Sequence[Member]) -> str | None:
@@ -235,11 +254,14 @@ def _from_rows(
     network.docstring = describe.network_docstring(members, family)
     drafts = [*classes.blocks.values(), network]
     functions = [_function(classes, network, member) for member in members] if family else []
+    before = [cls for draft in drafts for cls in _documented(draft)]
+    polish(drafts, functions)
     return Form(
         [cls for draft in drafts for cls in _documented(draft)],
         functions,
         [function.name for function in functions] or [name],
         [name, *in_order(function.name for function in functions)],
+        before,
     )
 
 

@@ -1,7 +1,7 @@
 """A class before it is one: what its constructor is given, and the statements of its methods."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.targets.python.tree import (
     Attribute,
@@ -37,7 +37,8 @@ class Draft:
     said. `inputs` are the names of what its forward takes, with their annotations, `also` those of
     the channels that it takes beside the first. `outputs` are the names of what it gives back, and
     whether that may be None; `records` the classes of the rows that it is given in tables,
-    `methods` what its constructor calls.
+    `methods` what its constructor calls. What it repeats
+    is so `fewest` times.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Draft:
     methods: tuple[Function, ...] = ()
     inputs: Mapping[str, Expr] = field(default_factory=lambda: {"x": TENSOR})
     also: Mapping[str, Expr] = field(default_factory=dict)
+    fewest: int = 0
 
     @property
     def out(self) -> Expr | None:
@@ -101,6 +103,17 @@ class Draft:
 
 
 def parameters_of(arguments: Sequence[Argument]) -> tuple[Parameter, ...]:
-    """Arguments as parameters; truth values are passed by name only."""
+    """Arguments as parameters, truth values behind the others."""
     found = [Parameter(a.name, a.annotation, a.default, a.is_flag) for a in arguments]
-    return tuple(sorted(found, key=lambda parameter: parameter.keyword_only))
+    return flags_last(sorted(found, key=lambda parameter: parameter.keyword_only))
+
+
+def flags_last(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """Parameters of which the last go by name only, without the `*` where Python needs none.
+
+    Uses give them by name all the same.
+    """
+    has_default = [parameter.default is not None for parameter in parameters]
+    if has_default != sorted(has_default):
+        return tuple(parameters)
+    return tuple(replace(parameter, keyword_only=False) for parameter in parameters)

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import TypeAlias
 
 from archspec.graph.inherited import Inherited
+from archspec.language.model import Step
 from archspec.ops.channels import Chunk
 from archspec.ops.merge import Add
 from archspec.ops.reshape import Flatten
@@ -20,6 +21,7 @@ from archspec.targets.python.tree import (
     Expr,
     If,
     Keyword,
+    List,
     Literal,
     Name,
     Statement,
@@ -28,9 +30,13 @@ from archspec.targets.python.tree import (
     call,
     dotted,
     names_in,
+    path_of,
+    rebuild,
+    walk,
 )
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import is_overwritable
+from archspec.targets.torch.rows.gathered import appending
 from archspec.targets.torch.rows.unit import CannotWrite, Unit
 from archspec.targets.torch.rows.variables import Item, Variables, snake
 
@@ -55,6 +61,9 @@ class Forward(Variables):
         self.joined: dict[int, int] = {}
         self.optional: set[int] = set()
         self.terms: set[int] = set()  # those of the optional values that a sum adds
+        self.gathered: dict[
+            int, Step
+        ] = {}  # the values of repeated steps, all places of which are read
         self.told: set[str] = set()  # the variables of which a type checker knows what they are
 
     def write_forward(
@@ -70,8 +79,9 @@ class Forward(Variables):
         for value in outputs:
             self.left[value] = self.left.get(value, 0) + 1
         for item, following in zip_longest(ordered, ordered[1:]):
-            if not self._write_parts(item) and not self._write_terms(item):
-                self._write_item(item, following, applied[item.value])
+            if self._write_parts(item) or self._write_terms(item) or self._write_gathered(item):
+                continue
+            self._write_item(item, following, self._of_gathered(item, applied[item.value]))
 
     @property
     def statements(self) -> list[Statement]:
@@ -97,7 +107,9 @@ class Forward(Variables):
         exprs = [self.exprs[value] for value in values]
         if all_at_once and len(exprs) > 1:
             return exprs
-        for i, expr in enumerate(exprs):
+        for i, written in enumerate(exprs):
+            expr = self._with_a_name(written) if len(exprs) == 1 else written
+            exprs[i] = expr
             for read in _operands(expr):
                 self._annotate(read)
             if gives_any(expr):
@@ -108,6 +120,26 @@ class Forward(Variables):
                 self.body.append((False, Assign(Name(name), value, annotation)))
                 exprs[i] = Name(name)
         return exprs
+
+    def _with_a_name(self, expr: Expr) -> Expr:
+        """`out = self.body(out)` and `out + x` for `self.body(out) + x`: one call and no other."""
+        calls = [part for part in _terms(expr) if gives_any(part)]
+        if not isinstance(expr, Binary) or len(calls) != 1:
+            return expr
+        (made,) = calls
+        path = path_of(made.function) if isinstance(made, Call) else ""
+        own = path.removeprefix("self.")
+        if own == path:
+            return expr  # a parameter, or a module, that has no name
+        others = [part for part in _terms(expr) if part is not made]
+        read = [part.id for part in walk(made) if isinstance(part, Name) and part.id != "self"]
+        taken = names_in(*others) | {"self"}
+        names = [own if "x" in {*read} - taken else "", *read, "out"]  # a shortcut has its own
+        free = [n for n in names if n.isidentifier() and usable_argument(n) and n not in taken]
+        if not free:
+            return expr
+        self.body.append((False, Assign(Name(free[0]), made)))
+        return rebuild(expr, lambda n: Name(free[0]) if n is made else None)  # type: ignore[return-value]  # an expression stays one
 
     def _joins_parts(self, value: int) -> bool:
         """Whether a value and what it is made from both come from blocks or groups."""
@@ -203,6 +235,39 @@ class Forward(Variables):
         self.exprs[item.value] = Name(name)
         return True
 
+    def _write_gathered(self, item: Item) -> bool:
+        """A list of what is brought together, and a loop that makes the rest of it."""
+        if item.value not in self.gathered:
+            return False
+        (reader,) = self._readers(item)
+        *before, last = reader.inputs
+        if (
+            last != item.value
+            or before[-1:] != [*item.inputs]
+            or not self.exprs.keys() >= {*before}
+        ):
+            raise CannotWrite(item.step.at, "what it is brought together with comes behind it")
+        parts = List(tuple(self.exprs[value] for value in before))
+        self.left[item.inputs[0]] -= 1
+        name = self._numbered("outputs")
+        self._add(Assign(Name(name), parts), item)
+        self.exprs[item.value] = Name(name)
+        self.named.add(name)
+        self._add(appending(name, self._numbered("block"), item.step.name or ""), item)
+        return True
+
+    def _of_gathered(self, item: Item, apply: Apply) -> Apply:
+        """How a `concat` is applied to a list that a loop has filled."""
+        if not item.inputs or item.inputs[-1] not in self.gathered:
+            return apply
+        filled = self.exprs[item.inputs[-1]]
+
+        def applied(parts: Sequence[Expr]) -> Expr:
+            whole = List(tuple(parts))
+            return rebuild(apply(parts), lambda node: filled if node == whole else None)  # type: ignore[return-value]  # an expression stays one
+
+        return applied
+
     def _write_several(self, item: Item, expr: Expr) -> None:
         """`x, prev = self.cell(x, prev)`: a block that gives several values."""
         names: list[str] = []
@@ -236,6 +301,8 @@ class Forward(Variables):
             return False
         argument = self.exprs[item.inputs[0]]
         self.left[item.inputs[0]] -= op.chunks
+        if not (self.left[item.inputs[0]] or any(map(self._is_given_back, parts.values()))):
+            argument = self._taken_back(argument)
         names = []
         for index in range(op.chunks):
             part = parts[index]
@@ -245,11 +312,24 @@ class Forward(Variables):
         count = Literal(op.chunks)
         cut = (
             Call(Attribute(argument, "chunk"), (count, dim))
-            if isinstance(argument, Name)
+            if isinstance(argument, Name | Call)
             else call("torch.chunk", argument, count, dim)
         )
         self._add(Assign(Tuple(tuple(map(Name, names))), cut), item)
         return True
+
+    def _is_given_back(self, item: Item) -> bool:
+        """Whether forward gives a value back, or what is made of it at once: its type is asked."""
+        return bool({item.value, *(o.value for o in self._readers(item))} & self.outputs)
+
+    def _taken_back(self, argument: Expr) -> Expr:
+        """The call that was just given a variable, in place of that: `self.cv1(x).chunk(…)`."""
+        match self.body[-1:]:
+            case [(False, Assign(target=target, value=Call() as made, annotation=None))]:
+                if target == argument and len(flat(made)) < MAX_NESTED // 2:
+                    self.body.pop()
+                    return made
+        return argument
 
     def _chunk(self, item: Item, op: Chunk) -> Chunk | None:
         """The op of an item that takes a part of as many as `op` does."""
@@ -403,6 +483,11 @@ def _owners(expr: Expr) -> list[str]:
         case Call(function=Attribute(value=owner)) | Subscript(value=owner):
             return _owners(owner)
     return []
+
+
+def _terms(expr: Expr) -> list[Expr]:
+    """What arithmetic is done with."""
+    return [*_terms(expr.left), *_terms(expr.right)] if isinstance(expr, Binary) else [expr]
 
 
 def _operands(expr: Expr) -> list[str]:

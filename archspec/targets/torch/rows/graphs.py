@@ -7,7 +7,7 @@ from archspec.graph.names import problem_with
 from archspec.ops import channels_of
 from archspec.ops.merge import Concat
 from archspec.ops.reshape import Flatten
-from archspec.targets.python.arithmetic import add_up
+from archspec.targets.python.arithmetic import add_up, simplify
 from archspec.targets.python.tree import (
     Assign,
     Attribute,
@@ -29,6 +29,7 @@ from archspec.targets.torch.emit import Row, Written, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.rows.facts import has_parameters
 from archspec.targets.torch.rows.forward import Apply
+from archspec.targets.torch.rows.gathered import as_list
 from archspec.targets.torch.rows.modules import Modules
 from archspec.targets.torch.rows.reading import Reading
 from archspec.targets.torch.rows.single import PARAMETER, Piece
@@ -107,12 +108,24 @@ class Graph(Reading):
         spelling = spell_step(leaf.op, Row(leaf.shapes, channels[0], attributes))
         assert spelling.function is not None
         if isinstance(leaf.op, Concat):
+            channels = [self._of_all(value) for value in item.inputs]
             return spelling.function, add_up(channels)
         shapes = max((leaf.shapes for leaf in leaves), key=len)
         if len(shapes) != len(channels):
             raise CannotWrite(item.step.at, "it brings together other steps from object to object")
         widest = max(range(len(channels)), key=lambda i: channels_of(shapes[i]))
         return spelling.function, channels[widest]
+
+    def _of_all(self, value: int) -> Expr:
+        """The channels of a value, of all places together where it is of a repeated step."""
+        width = self.channels[value]
+        if value not in self.gathered:
+            return width
+        control = self.gathered[value].control
+        assert control is not None
+        count = self.modules.times(control)
+        self.unit.use(count)
+        return simplify(Binary(count, "*", width))
 
     def _kept(self, item: Item, attribute: str, written: Written) -> Written:
         """What forward needs of the constructor's arguments, kept as an attribute."""
@@ -245,7 +258,8 @@ class Graph(Reading):
         step = item.step
         if step.spread:
             module, out = self.modules.repeated(step, arriving)
-            return Piece(step.name, module, out, step)
+            listed = as_list(module) if item.value in self.gathered else module
+            return Piece(step.name, listed, out, step)
         if item.role:
             return self.modules.row(step, item.role, arriving)
         if step.body is not None or self.facts.blocks_of(step):

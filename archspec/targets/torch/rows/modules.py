@@ -258,6 +258,7 @@ class Modules(Uses):
             (piece,) = self.pieces(once, first)
         assert piece.module is not None
         unit.use(times)
+        unit.fewest = min(unit.fewest, self.fewest(control))
         index = "i" if "i" in names_in(piece.module) else "_"
         made = Generator(piece.module, Name(index), call("range", times))
         return Starred(made), out
@@ -270,12 +271,16 @@ class Modules(Uses):
 
     def may_be_empty(self, control: Control) -> bool:
         """Whether a step is repeated no time at all in some object of the class."""
-        if not isinstance(control.repeat, str):
-            return bool(control.repeat == 0)
-        return any(
-            self.facts.value_of(control.repeat, names) == 0
-            for names in self.facts.environments(self.unit.block)
-        )
+        return self.fewest(control) == 0
+
+    def fewest(self, control: Control) -> int:
+        """How often a step is repeated at least; 1 where only a table around it tells that."""
+        written = control.repeat
+        if not isinstance(written, str):
+            return written if isinstance(written, int) else 1
+        environments = self.facts.environments(self.unit.block)
+        worth = (self.facts.value_of(written, names) for names in environments)
+        return min((int(t) if isinstance(t, int | float) else 1 for t in worth), default=1)
 
     def times(self, control: Control) -> Expr:
         """How often a step is repeated."""

@@ -16,9 +16,11 @@ from archspec.targets.python.tree import (
     Literal,
     Name,
     Subscript,
+    names_in,
 )
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.forward import TENSOR, Forward
+from archspec.targets.torch.rows.gathered import as_list, gathered_in
 from archspec.targets.torch.rows.modules import Modules
 from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 from archspec.targets.torch.rows.unrolled import beside_each_other, iterations
@@ -62,6 +64,7 @@ class Reading(Forward):
         self.dropped: set[str] = set()  # names of steps that are not there
         self.parameters: dict[str, Expr] = {"x": TENSOR}  # of forward
         self.apart: frozenset[str] = frozenset()  # steps of which a part is read
+        self.may_gather: frozenset[str] = frozenset()  # names of what a loop may call
         self.place = ""  # the list of modules that the steps are in
         self.inside: tuple[str, ...] = ()  # the groups whose steps are called one by one
         self.groups: dict[str, tuple[Step, int]] = {}  # the outermost of these, and what they read
@@ -71,8 +74,15 @@ class Reading(Forward):
         """Collect the steps of a body, which may be that of a block; the value that leaves it."""
         if block is not None and block.inputs:
             self._take(block)
-        self.apart = _read_by_paths(body, () if block is None else block.outputs)
+        outputs = () if block is None else block.outputs
+        self.apart = _read_by_paths(body, outputs)
+        self.may_gather = gathered_in(body, outputs, self._plain_blocks())
         return self._steps(body.steps, 0)
+
+    def _plain_blocks(self) -> set[str]:
+        """The blocks that take one value and give one."""
+        blocks = self.facts.spec.blocks.values()
+        return {b.name for b in blocks if not b.inputs and not b.outputs}
 
     def _take(self, block: Block) -> None:
         """The values that arrive at a block: one, several by name, lists among them."""
@@ -135,7 +145,8 @@ class Reading(Forward):
             self._leave_out(step, previous)
             return previous
         if step.spread and self._is_apart(step):
-            return self._places(step, previous)
+            gathers = step.name in self.may_gather and self._gathers(step)
+            return self._gathered(step, previous) if gathers else self._places(step, previous)
         inputs = self._read(step, previous) if arriving is None else arriving
         if len(inputs) == 1 and alone:
             self.names[step.name or self._number(step)] = inputs[0]
@@ -240,6 +251,25 @@ class Reading(Forward):
         outputs = last.parts if isinstance(last, Parts) else {}
         self.names[step.name] = Parts(previous, {**outputs, **parts}, tuple(places))
         return previous
+
+    def _gathers(self, step: Step) -> bool:
+        """Whether a loop may call the places, each of which gives as many channels."""
+        saved = self.unit.save()
+        before = len(self.unit.statements)
+        arriving = self.unit.fresh("channels")
+        self.unit.whole.add(arriving)
+        module, out = self.modules.repeated(step, Name(arriving))
+        listed = as_list(module) is not None and len(self.unit.statements) == before
+        self.unit.restore(saved)
+        return listed and (out == Name(arriving) or arriving not in names_in(out))
+
+    def _gathered(self, step: Step, previous: int) -> int:
+        """A repeated step whose places a loop calls: one value, which is all of theirs."""
+        assert step.name is not None
+        value = self._item(step, "", self._inputs(step, previous), when=True)
+        self.gathered[value] = step
+        self.names[step.name] = Parts(None, {}, (value,))
+        return value
 
     def _chains(self, step: Step) -> bool:
         """Whether a block gives as many values as it takes."""

@@ -28,6 +28,7 @@ from archspec.targets.python.tree import (
     walk,
 )
 from archspec.targets.torch.rows.alike import SEQUENTIAL, Alike, Different, Signature
+from archspec.targets.torch.rows.drafts import flags_last
 from archspec.targets.torch.rows.unit import Argument
 from archspec.targets.torch.rows.uses import GEOMETRY
 
@@ -87,7 +88,7 @@ def _shared(
     body = rebuild(made, lambda node: holes.get(node) if isinstance(node, Name) else None)
     assert isinstance(body, Call)
     name = _method_name(stages)  # no step is called so: theirs do not begin with `_`
-    parameters = tuple(one.parameter for one in given)
+    parameters = flags_last([one.parameter for one in given])
     method = Function(name, parameters, SEQUENTIAL, (Return(body),), static=True)
     after = list(init)
     for turn, (place, stage) in enumerate(zip(places, stages, strict=True)):

@@ -1,6 +1,7 @@
 """One class while it is written: its statements, its names, and what expressions are in it."""
 
 import keyword
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,7 +102,8 @@ class Unit:
     lists with a name. `whole` are Python names that are certainly integers, `optional` those of
     ops that may be missing, `records` those of tables whose rows have a class. `spell_name` is what
     ops and blocks are called. `of_spec` are the spec's variables that something stands for
-    here; `kinds` annotate tables.
+    here; `kinds` annotate tables. What is repeated is so `fewest` times, in any
+    object of the class.
     """
 
     facts: Facts
@@ -122,6 +124,7 @@ class Unit:
     records: dict[str, "Record"] = field(default_factory=dict)
     of_spec: dict[str, Expr] = field(default_factory=dict)
     kinds: dict[str, Expr] = field(default_factory=dict)
+    fewest: int = sys.maxsize
 
     # --- statements --------------------------------------------------------------------------
 

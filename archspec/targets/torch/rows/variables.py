@@ -100,6 +100,8 @@ class Variables:
     def variable(self, item: Item) -> str:
         """The variable of a value: its own, or in a chain that of what nobody needs any more."""
         own = self._own_name(item)
+        if own and self._ends_a_row(item) and "out" not in self._waiting():
+            own = "out"
         if len(self._alive) > MOST_WAITING:
             raise CannotWrite(item.step.at, f"more than {MOST_WAITING} values wait to be read")
         if own and (item.trained_only or self._lasts(item) or self._is_added(item)):
@@ -130,6 +132,11 @@ class Variables:
         name = snake(item.step.name or "")
         usable = name.isidentifier() and usable_argument(name) and name not in self._waiting()
         return name if usable else ""
+
+    def _ends_a_row(self, item: Item) -> bool:
+        """Whether it is a norm or an activation: `bn3` is no name for what several steps made."""
+        leaves = self.leaves_of(item)
+        return bool(leaves) and not item.role and leaves[0].op.role in ("norm", "activation")
 
     def _lasts(self, item: Item) -> bool:
         """Whether a value is read again behind other steps, so that it goes by its own name.
@@ -185,6 +192,7 @@ class Variables:
     def _branch_name(self, item: Item) -> str | None:
         """What the steps up to a `concat` have in common in their names, None elsewhere."""
         names: list[str] = []
+        ends = False
         current = item
         if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
             return item.step.name
@@ -193,6 +201,7 @@ class Variables:
                 break
             if current.step.name is not None:
                 names.append(_COUNTED.sub("", current.step.name))
+                ends = self._ends_a_row(current)
             readers = self._readers(current)
             if len({self._merged_in(reader) for reader in readers}) != 1:
                 return None  # it forks, or ends
@@ -205,7 +214,8 @@ class Variables:
         prefix = _common_start(names).rstrip("_")
         if len(prefix) > 2 and all(f"{name}_".startswith(f"{prefix}_") for name in names):
             return prefix
-        return names[-1] if "x" in self._waiting() else None  # else a chain is one of `x`
+        own = "out" if ends else names[-1]
+        return own if "x" in self._waiting() else None  # else a chain is one of `x`
 
 
 def _common_start(names: Sequence[str]) -> str:

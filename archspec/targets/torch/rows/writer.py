@@ -208,6 +208,7 @@ class Writer(ABC):
         statements = coalesced([self._with_locals(kept, line) for line in unit.statements])
         body = folded(statements, partial(self._length_of, unit), unit.fresh)
         draft.init = [*tables, *own, *body]
+        draft.fewest = unit.fewest
         return draft
 
     def _said_outside(self, unit: Unit, out: Expr | None) -> Expr | None:

@@ -1,0 +1,150 @@
+"""Arguments of a class that are the same in every use, as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from archspec.targets.python.tree import (
+    Assign,
+    Call,
+    Expr,
+    For,
+    Generator,
+    Keyword,
+    Literal,
+    Name,
+    Node,
+    Starred,
+    children,
+    names_in,
+    rebuild,
+    walk,
+)
+from archspec.targets.torch.rows.drafts import Draft
+from archspec.targets.torch.rows.unit import Argument
+
+_CHANNELS = "in_channels"
+FEWEST = 2
+"""Of numbers that are the same once nobody knows whether they have to be."""
+
+
+@dataclass
+class _Uses:
+    """The calls of a class, and how often it is named elsewhere."""
+
+    calls: list[Call] = field(default_factory=list)
+    repeated: int = 0
+    others: int = 0
+
+
+def take_out_equal(drafts: Sequence[Draft], handed_on: frozenset[str]) -> None:
+    """Take the arguments out of classes that are always given what `in_channels` is.
+
+    The last draft is the network's own class; classes that are `handed_on` by name stay.
+    """
+    others = [draft for draft in drafts[:-1] if draft.name not in handed_on]
+    while any(_takes_one_out(draft, drafts) for draft in others):
+        pass
+
+
+def _takes_one_out(draft: Draft, drafts: Sequence[Draft]) -> bool:
+    """Whether an argument was taken out."""
+    if not draft.takes_channels or draft.also:
+        return False
+    uses = _uses_of(draft.name, drafts)
+    if uses.others or not uses.calls or _CHANNELS in _bound(draft):
+        return False
+    for argument in draft.arguments:
+        if _is_channels(draft, argument, uses) and argument.name not in _bound(draft):
+            _take_out(draft, argument, drafts)
+            return True
+    return False
+
+
+def _uses_of(name: str, drafts: Sequence[Draft]) -> _Uses:
+    found = _Uses()
+    for draft in drafts:
+        for statement in (*draft.init, *draft.methods):
+            _collect(statement, name, found, again=False)
+        annotations = (argument.annotation for argument in draft.arguments)
+        defaults = (a.default for a in draft.arguments if a.default is not None)
+        found.others += name in names_in(*annotations, *defaults)
+    return found
+
+
+def _collect(node: Node, name: str, found: _Uses, *, again: bool) -> None:
+    again = again or isinstance(node, For | Generator)
+    match node:
+        case Name():
+            found.others += node.id == name
+        case Call(function=Name(id="isinstance")):
+            pass
+        case Call(function=Name() as function, arguments=arguments) if function.id == name:
+            found.calls.append(node)
+            found.repeated += again
+            for argument in arguments:
+                _collect(argument, name, found, again=again)
+        case _:
+            for child in children(node):
+                _collect(child, name, found, again=again)
+
+
+def _bound(draft: Draft) -> frozenset[str]:
+    """The names that the constructor binds itself, and its methods, which have their own."""
+    found: set[str] = {p.name for method in draft.methods for p in method.parameters}
+    for node in walk(*draft.init):
+        if isinstance(node, For | Generator):
+            found |= names_in(node.target)
+        elif isinstance(node, Assign) and isinstance(node.target, Name):
+            found.add(node.target.id)
+    return frozenset(found)
+
+
+def _is_channels(draft: Draft, argument: Argument, uses: _Uses) -> bool:
+    """Whether every use gives the same for an argument as for the channels that arrive."""
+    pairs = [_given(draft, argument, call) for call in uses.calls]
+    if not all(first == second and first is not None for first, second in pairs):
+        return False
+    counted = len(pairs) >= FEWEST or uses.repeated
+    return bool(counted) or not any(isinstance(first, Literal) for first, _ in pairs)
+
+
+def _given(draft: Draft, argument: Argument, call: Call) -> tuple[Expr | None, Expr | None]:
+    """What a call gives for the channels, and for an argument."""
+    named = {a.name: a.value for a in call.arguments if isinstance(a, Keyword)}
+    places = [a for a in call.arguments if not isinstance(a, Keyword)]
+    if any(isinstance(a, Starred) for a in places) or not places:
+        return None, None
+    at = _place(draft, argument)
+    second = places[at] if at < len(places) else named.get(argument.name)
+    return places[0], second  # type: ignore[return-value]  # no stars are among them
+
+
+def _place(draft: Draft, argument: Argument) -> int:
+    """Where an argument stands among those that may be given by position."""
+    names = [a.name for a in draft.all_arguments() if not a.is_flag]
+    return names.index(argument.name) if argument.name in names else len(names)
+
+
+def _take_out(draft: Draft, argument: Argument, drafts: Sequence[Draft]) -> None:
+    """One argument fewer, in the class and wherever it is used."""
+    at = _place(draft, argument)
+
+    def shorter(node: Node) -> Node | None:
+        if not (isinstance(node, Call) and node.function == Name(draft.name)):
+            return None
+        kept = tuple(
+            rebuild(part, shorter)
+            for i, part in enumerate(node.arguments)  # what has a name stands behind what has none
+            if (part.name != argument.name if isinstance(part, Keyword) else i != at)
+        )
+        return Call(node.function, kept, spread=node.spread)  # type: ignore[arg-type]  # as before
+
+    for other in drafts:
+        other.init = [rebuild(statement, shorter) for statement in other.init]  # type: ignore[misc]  # a statement stays one
+        other.methods = tuple(rebuild(method, shorter) for method in other.methods)  # type: ignore[misc]  # the same
+
+    def named(node: Node) -> Node | None:
+        return Name(_CHANNELS) if node == Name(argument.name) else None
+
+    draft.init = [rebuild(statement, named) for statement in draft.init]  # type: ignore[misc]  # the same
+    draft.arguments = tuple(a for a in draft.arguments if a is not argument)
