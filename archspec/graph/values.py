@@ -355,7 +355,7 @@ def _tell_cause(
 
 def _scope(where: SpecPath) -> str:
     """The body whose variables are meant at a place: the network's, or that of a block."""
-    return f"{where[1]}." if where[0] == "blocks" else ""
+    return f"{where[1]}." if where[:1] == ("blocks",) else ""
 
 
 def following_fault(
