@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from archspec.cli.cores import for_each
 from archspec.cli.errors import UserError
 from archspec.cli.overrides import read_overrides
 
 if TYPE_CHECKING:
+    from archspec.api import Check as Checked
     from archspec.language.loader import SpecFile
     from archspec.targets import Emission, Target
 
@@ -91,8 +93,8 @@ class _Job:
         """
         found = []
         taken: dict[Path, SpecFile] = {}
-        for spec in self.specs:
-            emission = self._emitted(spec)
+        for spec, ready in zip(self.specs, for_each(self._emitted, self.specs), strict=True):
+            emission = ready or self._told(spec)
             if emission is None:
                 continue
             for note in emission.notes:
@@ -107,26 +109,37 @@ class _Job:
         return found
 
     def _emitted(self, spec: "SpecFile") -> "Emission | None":
-        """What the target makes of a spec; None for one with errors, which are told."""
-        import archspec
-        from archspec.api import SpecError, emit
+        """What the target makes of a spec; None for one with errors."""
+        from archspec.api import emit
+
+        checked = self._checked(spec)
+        if checked.network is None or not checked.ok:
+            return None
+        return emit(checked, self.target.name, stem=spec.name, templates=self.templates)
+
+    def _told(self, spec: "SpecFile") -> "Emission | None":
+        """The same, with all that is wrong told; raises UserError where nothing can be made."""
+        from archspec.api import SpecError
+        from archspec.language.loader import SpecNotFound
         from archspec.targets import TemplateFault
 
-        name = f"{spec.file}:{spec.variant}" if spec.variant else spec.file
         try:
-            checked = archspec.check(name, self.overrides)
-        except archspec.SpecNotFound as error:
-            raise UserError(str(error), exit_code=2) from None
-        if checked.network is None or not checked.ok:
-            _tell(checked)
-            return None
-        try:
-            return emit(checked, self.target.name, stem=spec.name, templates=self.templates)
-        except TemplateFault as error:
+            emission = self._emitted(spec)
+        except (SpecNotFound, TemplateFault) as error:
             raise UserError(str(error), exit_code=2) from None
         except SpecError as error:
+            checked = self._checked(spec)
             _tell(checked._replace(diagnostics=(*checked.diagnostics, *error.diagnostics)))
             return None
+        if emission is None:
+            _tell(self._checked(spec))
+        return emission
+
+    def _checked(self, spec: "SpecFile") -> "Checked":
+        import archspec
+
+        name = f"{spec.file}:{spec.variant}" if spec.variant else spec.file
+        return archspec.check(name, self.overrides)
 
 
 def _found(specs: Sequence[str]) -> Sequence["SpecFile"]:
