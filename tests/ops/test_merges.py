@@ -34,17 +34,17 @@ def generated(text: str) -> str:
 @pytest.mark.parametrize(
     ("alpha", "written"),
     [
-        ("0.17", "x + 0.17 * self.up(x)"),
-        ("-1", "x - self.up(x)"),
-        ("-0.5", "x - 0.5 * self.up(x)"),
-        ("1", "x + self.up(x)"),
-        ("1 / 8", "x + 0.125 * self.up(x)"),
-        ("1e-4", "x + 1e-4 * self.up(x)"),
+        ("0.17", "x + 0.17 * out"),
+        ("-1", "x - out"),
+        ("-0.5", "x - 0.5 * out"),
+        ("1", "x + out"),
+        ("1 / 8", "x + 0.125 * out"),
+        ("1e-4", "x + 1e-4 * out"),
     ],
 )
 def test_a_factor_is_written_and_computed(alpha: str, written: str) -> None:
     text = generated(scaled(alpha))
-    assert f"x = {written}\n" in text
+    assert f"out: torch.Tensor = self.up(x)\n        return {written}\n" in text
     module: Any = instantiate(text).double()
     x = batch((4, 5, 5))
     factor = 0.125 if "/" in alpha else float(alpha)
