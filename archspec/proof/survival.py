@@ -30,6 +30,8 @@ TOLERANCE = 1e-4
 """Of the largest output, where sums may be taken in another order."""
 MOST_IN_A_HURRY = 250e6
 """With so many parameters `--quick` does not run a network six times, nor copy it."""
+MANY_IN_A_HURRY = 3000
+"""Nor with so many steps: each costs a little time, whatever its size is."""
 
 
 class Trial:
@@ -224,10 +226,12 @@ class Survival:
         yield "compile", partial(self._prove, "compile", prove_compile)
 
     def _prove(self, claim: str, prove: Callable[[Trial], Proof], subject: Subject) -> Proof:
-        parameters = subject.check.totals.num_params or 0
-        if subject.effort == "quick" and parameters > MOST_IN_A_HURRY:
-            why = f"left out by --quick, of {counted(parameters, 'parameter')}"
-            return not_applicable(claim, why)
+        parameters, steps = subject.check.totals.num_params or 0, len(subject.network.nodes)
+        in_a_hurry = subject.effort == "quick"
+        if in_a_hurry and (parameters > MOST_IN_A_HURRY or steps > MANY_IN_A_HURRY):
+            many = parameters > MOST_IN_A_HURRY
+            what = counted(parameters, "parameter") if many else counted(steps, "step")
+            return not_applicable(claim, f"left out by --quick, of {what}")
         if self._trial is None:
             self._trial = Trial(subject)
         return prove(self._trial)
