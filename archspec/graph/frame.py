@@ -18,7 +18,8 @@ class Given(NamedTuple):
 
     `value` is what the name alone reads. `parts` are read by a path behind it: the steps of a
     group, the places of a repeated step, the outputs of a block; `places` are what `.*` reads.
-    With a `problem` the name alone cannot be read; this is why, and `help` what would mend it.
+    With a `problem` the name alone cannot be read; this is why, and `help` what would mend it. Of
+    what `is_unknown` nothing can be said, for a fault that has been told: any path is its value.
     """
 
     value: Source
@@ -26,6 +27,7 @@ class Given(NamedTuple):
     places: tuple[Source, ...] | None = None
     problem: str = ""
     help: str = ""
+    is_unknown: bool = False
 
 
 def a_list(name: str, values: "tuple[Value, ...]") -> Given:
@@ -44,7 +46,8 @@ class Frame:
     are the values that arrive at the body. `lookup` is the frame whose names `from` speaks of:
     `around` for the places of a repeated step, else the frame itself. `doubt` is the row that was
     left out, where the next one would have read something else with it than it reads without.
-    `standing` are the names of steps that are left out without an `else`, and their values.
+    `standing` are the names of steps that are left out without an `else`, and their values, `gone`
+    those of all that are left out.
     """
 
     __slots__ = (
@@ -53,6 +56,7 @@ class Frame:
         "depth",
         "doubt",
         "fixed",
+        "gone",
         "in_group",
         "inputs",
         "names",
@@ -94,6 +98,7 @@ class Frame:
         self.around: Frame | None = None
         self.doubt: str | None = None
         self.standing: dict[str, Source] = {}
+        self.gone: set[str] = set()
 
     def inner(self, name: str) -> str:
         """The path of a step of that name."""

@@ -213,8 +213,9 @@ class Resolver:
         everything = path[-1:] == [ALL]
         try:
             found = None if name == NONE else self._find(step, head, where, body, frame)
+            gone = head in frame.lookup.gone
             for depth, part in enumerate(path[:-1] if everything else path):
-                found = _part(found, head, path[:depth], part, where)
+                found = _part(found, head, path[:depth], part, where, gone=gone)
             return _all(found, name, where) if everything else (_alone(found, name, where),)
         except _Missing as missing:
             self.faults.append(missing.fault)
@@ -330,16 +331,27 @@ class _Missing(Exception):
 
 
 def _part(
-    found: "Source | Given", head: str, path: Sequence[str], part: str, where: SpecPath
+    found: "Source | Given",
+    head: str,
+    path: Sequence[str],
+    part: str,
+    where: SpecPath,
+    *,
+    gone: bool,
 ) -> "Source | Given":
-    """What a path leads to, one part further; raises `_Missing`."""
+    """What a path leads to, one part further; raises `_Missing`. `gone` is what is left out."""
+    if isinstance(found, Given) and found.is_unknown:
+        return found
     parts = found.parts if isinstance(found, Given) else NOTHING
     if part in parts:
         return parts[part]
     whole = shorten(".".join([head, *path]))
     problem = f"there is no `{shorten(part)}` in `{whole}`"
     help_ = suggest(part, parts) or f"it has {', '.join(f'`{name}`' for name in list(parts)[:8])}"
-    if not parts:
+    if gone:
+        problem = f"`{shorten(head)}` is left out here, and with it what is inside"
+        help_ = "its name alone stands for one value; what is inside is read where it is there"
+    elif not parts:
         problem = f"`{whole}` has no parts that could be read"
         help_ = f"write `{whole}`; of a block its `outputs` can be read, of a group its steps"
     raise _Missing(UnknownStep(where, problem=problem, help=help_))
@@ -347,6 +359,8 @@ def _part(
 
 def _all(found: "Source | Given", name: str, where: SpecPath) -> tuple[Source, ...]:
     """All places of a repeated step, or all values of a list; raises `_Missing`."""
+    if isinstance(found, Given) and found.is_unknown:
+        return (found.value,)
     if isinstance(found, Given) and found.places is not None:
         return found.places
     whole = shorten(name.removesuffix(f".{ALL}"))

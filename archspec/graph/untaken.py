@@ -22,8 +22,11 @@ from archspec.graph.values import expression_fault, shorten
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.source import Data
 
-SKIPPED = (" if ", " and ", " or ")
-"""Where one of these stands, a part of an expression may never be asked for its value."""
+SKIPPED = (" if ", " and ", " or ", "else")
+"""Where one of these stands, a part of an expression may never be asked for its value.
+
+What `else` names is only asked for where the row is left out.
+"""
 
 
 def may_skip(text: str) -> bool:
@@ -105,7 +108,7 @@ def in_step(step: Step, place: Place, *, every: bool = False) -> Iterator[Diagno
         yield from _in_from(text, where, place, every=every)
     otherwise = None if step.control is None else step.control.otherwise
     if otherwise is not None:
-        yield from _in_from(otherwise, step.where("else"), place, every=every)
+        yield from _in_from(otherwise, step.where("else"), place, every=True)
 
 
 def in_value(

@@ -26,6 +26,11 @@ def unused(spec: Spec) -> Iterator[Diagnostic]:
         yield from _blocks(spec, every, read)
     if spec.defaults:
         yield from _defaults(spec, every)
+    if spec.init:
+        named = _ops_in(spec, every)
+        for name in spec.init:
+            if name in OPS_BY_NAME and name not in named and not _rows_of(name, every):
+                yield Unused(("init", name), on_key=True, what="init of", name=name, of="")
     yield from _columns(every)
 
 
@@ -122,8 +127,8 @@ def _of_block(block: Block, handed: Collection[str]) -> Iterator[Diagnostic]:
             yield Unused(where, on_key=True, what=what, name=name, of=of)
 
 
-def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
-    """Those of ops that are not there; of others the values for which each row has its own.
+def _ops_in(spec: Spec, every: Sequence[Step]) -> frozenset[str]:
+    """The words among which every op is that something names beside `op`; others are, too.
 
     A dropout that a row carries needs no name.
     """
@@ -133,8 +138,18 @@ def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
     named |= words_in([[d.get(role) for role in SUGAR] for d in spec.defaults.values()])
     if any("dropout" in defaults for defaults in spec.defaults.values()):
         named |= {"dropout"}
+    return named
+
+
+def _rows_of(name: str, every: Sequence[Step]) -> list[Step]:
+    return [step for step in every if step.op == name]
+
+
+def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
+    """Those of ops that are not there; of others the values for which each row has its own."""
+    named = _ops_in(spec, every)
     for name, defaults in spec.defaults.items():
-        rows = [step for step in every if step.op == name]
+        rows = _rows_of(name, every)
         if name in named or name not in OPS_BY_NAME:
             continue
         if not rows:

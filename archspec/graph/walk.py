@@ -110,6 +110,7 @@ class Walker:
         own = name and self.resolver.filled(step, "name", name, frame)
         if own:
             frame.outputs[own] = meant
+            frame.gone.add(own)
             said = step.control is not None and step.control.otherwise is not None
             if not said:
                 frame.standing[own] = value_of(meant)
@@ -157,8 +158,8 @@ class Walker:
         name = self.resolver.own_name(step, step.name, frame)
         if not inputs or inputs[0] is None:
             frame.previous = self._unknown(step, name, frame, (previous,), inputs)
-            frame.outputs[name] = frame.previous
-            return frame.previous
+            frame.outputs[name] = given = Given(frame.previous, is_unknown=True)
+            return given
         inner = self._frame(frame, name, inputs[0])
         inner.around = frame.lookup
         start = len(self.leaves.nodes)
@@ -175,8 +176,9 @@ class Walker:
         self._close(inner, step, name, frame, read or (previous,), (inner.previous,))
         frame.previous = inner.previous
         parts: dict[str, Source | Given] = {str(turn): given for turn, given in places.items()}
-        given = Given(inner.previous, parts, tuple(map(value_of, places.values())))
-        if inner.children and gives_several(inner.children[-1]):
+        unknown = any(place.is_unknown for place in places.values())
+        given = Given(inner.previous, parts, tuple(map(value_of, places.values())), "", "", unknown)
+        if not unknown and inner.children and gives_several(inner.children[-1]):
             last = by_name(name, inner.children[-1])
             given = last._replace(
                 parts={**last.parts, **parts}, places=None if last.problem else given.places
@@ -257,7 +259,8 @@ class Walker:
         own = self.resolver.own_name(step, name, frame)
         given: Source | Given
         if inputs is None:
-            given = frame.previous = self._unknown(step, own, frame, (frame.previous,))
+            frame.previous = self._unknown(step, own, frame, (frame.previous,))
+            given = Given(frame.previous, is_unknown=True)
         elif step.body is not None:
             given = self._group(step, step.body, own, frame, inputs)
         else:
@@ -280,7 +283,7 @@ class Walker:
                 self.faults.append(OneInput(where, op=f"the group `{name}`", count=len(inputs)))
         if not inputs or inputs[0] is None:
             frame.previous = self._unknown(step, name, frame, (frame.previous,), inputs)
-            return frame.previous
+            return Given(frame.previous, is_unknown=True)
         inner = self._frame(frame, name, inputs[0])
         self._steps(body, inner)
         self.resolver.ask_about(inner, None, body.at)
@@ -457,8 +460,7 @@ class Walker:
             if scope is None:
                 value = self._unknown(step, name, frame, _present(inputs) or (frame.previous,))
                 frame.previous = value
-                parts = {output.name: value for output in block.outputs}
-                return Given(value, parts) if parts else value
+                return Given(value, is_unknown=True)
             frame.children.append(scope)
             frame.previous = scope.outputs[0]
             if not block.outputs:

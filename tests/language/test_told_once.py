@@ -29,6 +29,26 @@ def test_what_a_row_says_at_each_of_its_places_is_told_once(row: str, name: str)
     assert [fault.name for fault in result.diagnostics if fault.severity == "error"] == [name]
 
 
+def test_what_reads_a_block_with_a_fault_tells_nothing_of_it() -> None:
+    """Neither its outputs, nor its places, nor those of what reads it."""
+    blocks = """blocks:
+  B:
+    inputs: [x, y]
+    outputs: {out: s, prev: x}
+    layers:
+      - {name: z, op: convv, out_channels: 3, kernel_size: 1}
+      - {name: s, op: add, from: [z, y]}
+"""
+    rows = """layers:
+  - {name: a, op: B, repeat: 2, from: [input, input]}
+  - {name: b, op: B, from: [a, a.prev]}
+  - {name: c, op: B, from: [b, b.prev]}
+  - {op: concat, from: [c.prev, a.*]}
+"""
+    result = check_text(f"{HEAD}{blocks}{rows}")
+    assert [name for name, _ in told(result)] == ["unknown-op"]
+
+
 def test_two_faults_of_one_place_are_two() -> None:
     blocks = "blocks: {B: {args: {k1: ~, k2: ~}, layers: [{op: relu}]}}\n"
     for family in ("", FAMILY):
