@@ -206,6 +206,33 @@ class NormOfOnePicture(Diagnostic):
     template = "its map is {shape}: training takes batches of two pictures or more"
 
 
+class SmallerUpsample(Diagnostic):
+    """An `upsample` to a `size` that is smaller than what arrives.
+
+    Elsewhere `size` is how many times larger a map becomes (Keras): here that is `scale_factor`.
+    """
+
+    code = "AS322"
+    name = "smaller-upsample"
+    severity = "note"
+    template = "it makes the map smaller, {before} → {after}: `size` is what it becomes"
+    advice = "for a map that is {size} times larger write `scale_factor: {size}`"
+
+
+class LargeMomentum(Diagnostic):
+    """A batch norm whose running statistics are nearly those of the last batch.
+
+    Elsewhere momentum is the share of what was there before (Keras, the papers): 0.99 is 0.01 here,
+    as in PyTorch.
+    """
+
+    code = "AS323"
+    name = "large-momentum"
+    severity = "note"
+    template = "a momentum of {momentum} keeps {kept} of what was seen before"
+    advice = "it is the share of the new batch, as in PyTorch: 0.99 of Keras is 0.01 here"
+
+
 class NeitherMapNorVector(Diagnostic):
     """A mean over some dimensions would leave something that is neither a map nor a vector."""
 

@@ -7,7 +7,12 @@ from typing import Annotated, ClassVar
 from pydantic import PlainValidator
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import NormalizedShape, NormOfOneNumber, NormOfOnePicture
+from archspec.diagnostics.shapes import (
+    LargeMomentum,
+    NormalizedShape,
+    NormOfOneNumber,
+    NormOfOnePicture,
+)
 from archspec.ops.base import (
     Counts,
     Remark,
@@ -32,6 +37,9 @@ from archspec.ops.fields import (
 from archspec.ops.mixing import EACH, Groups, Neighbours
 from archspec.ops.shape import Shape, kind_of, show
 from archspec.ops.taps import View
+
+LARGE_MOMENTUM = 0.9
+"""Nobody means that: it is what others call a momentum of 0.1."""
 
 
 class Normalisation(Unary):
@@ -73,6 +81,9 @@ class BatchNorm(Normalisation):
     def remarks_on(self, shape: Shape) -> Iterator[Remark]:
         if shape[1:] == (1, 1):
             yield Remark(NormOfOnePicture, "", {"shape": show(shape)})
+        if self.momentum is not None and self.momentum >= LARGE_MOMENTUM:
+            facts = {"momentum": spell(self.momentum), "kept": f"{1 - self.momentum:.3g}"}
+            yield Remark(LargeMomentum, "momentum", facts)
 
     def params_text(self, shape: Shape) -> Iterator[Text]:
         yield from _explain_scale(shape[0]) if self.affine else ()

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PlainValidator, ValidationInfo
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import SizeOrScale
-from archspec.ops.base import Counts, Text, Unary, require_map
+from archspec.diagnostics.shapes import SizeOrScale, SmallerUpsample
+from archspec.ops.base import Counts, Remark, Text, Unary, require_map
 from archspec.ops.fields import Ends, OptionalSize, Pair, spell
 from archspec.ops.shape import Shape, kind_of, show
 from archspec.ops.taps import View, Window, blended, blended_between_corners, nearest
@@ -65,6 +65,12 @@ class Upsample(Unary):
     def shape_in_spite(self, shape: Shape) -> Shape | None:
         given = self.size or self.scale_factor
         return (shape[0], *self._sizes(shape)) if kind_of(shape) == "map" and given else None
+
+    def remarks_on(self, shape: Shape) -> Iterator[Remark]:
+        if self.size is not None and (self.size[0] < shape[1] or self.size[1] < shape[2]):
+            size = spell(self.size[0] if self.size[0] == self.size[1] else list(self.size))
+            facts = {"before": show(shape[1:]), "after": show(self.size), "size": size}
+            yield Remark(SmallerUpsample, "size", facts)
 
     def counts(self, shape: Shape, output: Shape) -> Counts:
         del shape
