@@ -146,12 +146,19 @@ def _arguments(arguments: "tuple[Expr | Keyword | Starred, ...]") -> str:
 
 
 def _slice(lower: Expr | None, upper: Expr | None) -> str:
-    """`:2` and `a:b`, but `: b - 2`: a colon is an operator that binds loosely."""
-    simple = all(end is None or isinstance(end, Name | Literal) for end in (lower, upper))
+    """`:2`, `-3:` and `a:b`, but `: b - 2`: a colon is an operator that binds loosely."""
+    simple = all(end is None or _is_simple(end) for end in (lower, upper))
     ends = [None if end is None else flat(end) for end in (lower, upper)]
     if simple:
         return f"{ends[0] or ''}:{ends[1] or ''}"
     return " ".join(part for part in (ends[0], ":", ends[1]) if part)
+
+
+def _is_simple(end: Expr) -> bool:
+    match end:
+        case Unary(op="-", operand=Name() | Literal()) | Name() | Literal():
+            return True
+    return False
 
 
 def _part(part: Expr) -> str:

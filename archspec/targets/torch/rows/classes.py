@@ -11,6 +11,7 @@ from archspec.language.source import Data
 from archspec.ops import channels_of
 from archspec.targets.python.arithmetic import free_names
 from archspec.targets.python.tree import (
+    Call,
     Expr,
     Literal,
     Name,
@@ -124,7 +125,13 @@ class Classes(Writer):
             values = self._values_of(unit, block, name)
             annotation = annotation_of(values, self.heads.spell)
             expr = None if default is None else fitted(self._default(unit, default), annotation)
-            if expr is None or free_names(expr) - unit.class_names or self._is_absent(expr):
+            computed = isinstance(expr, Call)  # `partial(…)`: no default is a call
+            if (
+                expr is None
+                or computed
+                or free_names(expr) - unit.class_names
+                or self._is_absent(expr)
+            ):
                 required.append(Argument(own[name], annotation, key=name))
             else:
                 optional.append(Argument(own[name], annotation, expr, key=name))

@@ -112,7 +112,7 @@ class Forward(Variables):
             exprs[i] = expr
             for read in _operands(expr):
                 self._annotate(read)
-            if gives_any(expr):
+            if gives_any(expr) or any(map(self._is_cut_out, _operands(expr))):
                 name = "x" if Name("x") not in exprs else "result"
                 annotation = None if name == "x" else TENSOR
                 alone = len(exprs) == 1 and not self._joins_parts(values[i])
@@ -140,6 +140,12 @@ class Forward(Variables):
             return expr
         self.body.append((False, Assign(Name(free[0]), made)))
         return rebuild(expr, lambda n: Name(free[0]) if n is made else None)  # type: ignore[return-value]  # an expression stays one
+
+    def _is_cut_out(self, name: str) -> bool:
+        """Whether a variable is one of several that a call gives: what they are is not said."""
+        body = [statement for _, statement in self.body]
+        whole = any(isinstance(s, Assign) and s.target == Name(name) for s in body)
+        return name != "x" and not whole and any(map(gives_any, _assignments(name, body)))
 
     def _joins_parts(self, value: int) -> bool:
         """Whether a value and what it is made from both come from blocks or groups."""
