@@ -13,6 +13,8 @@ from archspec.proof.subject import Subject, told
 CLAIM = "arguments"
 MOST = 4
 """So many arguments are tried, `num_classes` first."""
+NEAR = 4
+"""Numbers that are off by so much at most are tried before others."""
 
 
 def prove_arguments(subject: Subject) -> Proof:
@@ -24,11 +26,13 @@ def prove_arguments(subject: Subject) -> Proof:
     found: list[Difference] = []
     tried: list[str] = []
     for name, value in _open_arguments(subject):
-        for other in _others(value):
-            checked = _checked(subject, name, other)
-            if checked is not None:
-                tried.append(f"{name}={other}")
-                found += _differences(subject.called_with(checked, {name: other}), tried[-1])
+        for others in _others(value):
+            for other in others:
+                checked = _checked(subject, name, other)
+                if checked is not None:
+                    tried.append(f"{name}={other}")
+                    found += _differences(subject.called_with(checked, {name: other}), tried[-1])
+                    break
     if not tried:
         return not_applicable(CLAIM, "none is a number that a variable of the spec gives")
     if found:
@@ -51,12 +55,18 @@ def _open_arguments(subject: Subject) -> list[tuple[str, float]]:
     return sorted(found, key=lambda item: item[0] != "num_classes")[:MOST]
 
 
-def _others(value: float) -> Iterator[float]:
-    """A larger and a smaller number, whole where the value is."""
+def _others(value: float) -> Iterator[list[float]]:
+    """Larger numbers and smaller ones, of each the first that the spec takes; whole ones of whole.
+
+    The nearest come first: a half or a double is divided by what the number itself is divided by.
+    """
     if isinstance(value, int):
-        yield from (2 * value, max(1, value // 2)) if value > 1 else (value + 1,)
+        yield [*(value + more for more in range(1, NEAR + 1)), 2 * value]
+        if value > 1:
+            yield [*(value - less for less in range(1, min(NEAR, value - 1) + 1)), value // 2]
     else:
-        yield value / 2 if value else 0.25
+        yield [(1 + value) / 2] if 0 <= value < 1 else [1.5 * value]
+        yield [value / 2] if value else []
 
 
 def _checked(subject: Subject, name: str, value: float) -> Check | None:

@@ -24,6 +24,8 @@ from archspec.report.figures import counted
 CLAIM = "beginnings"
 Beginning = tuple[dict[str, Tensor], Drawing]
 """A module's tensors by name, and how those of them are drawn that are."""
+SEED = 8191
+"""Nobody's own."""
 MANY = 64
 """So many random signs are never all the same."""
 
@@ -32,9 +34,16 @@ def prove_beginnings(subject: Subject) -> Proof:
     """The constructor makes every tensor as the spec's `init` says, else as its op begins.
 
     Numbers that are not drawn are compared, of those that are how they are drawn. Nothing begins
-    in another way because it is drawn, or set, once more.
+    in another way because it is drawn, or set, once more; nor does the constructor seed chance.
     """
-    made, state = subject.begun()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        before = torch.get_rng_state()
+        made, state = subject.begun()
+        touched = not torch.equal(before, torch.get_rng_state())
+    if touched and _seeds_chance(subject):
+        seeded = Difference("the constructor", "chance as it finds it", "a seed of its own")
+        return verdict(CLAIM, "every network is made with the same numbers", [seeded])
     found: list[Difference] = []
     seen = said = 0
     known: dict[Hashable, Beginning] = {}
@@ -61,6 +70,17 @@ def prove_beginnings(subject: Subject) -> Proof:
     others = "the others" if said else "all"
     how = f"{as_said}{others} as their ops do" if said < seen else "all as `init` says"
     return verdict(CLAIM, f"{counted(seen, 'tensor')}, {how}")
+
+
+def _seeds_chance(subject: Subject) -> bool:
+    """Whether a network is made with the same numbers whatever the seed is."""
+    states = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in (SEED, SEED + 1):
+            torch.manual_seed(seed)
+            subject.construct()
+            states.append(torch.get_rng_state())
+    return torch.equal(*states)
 
 
 def _shape(tensor: Tensor | None) -> tuple[int, ...] | None:

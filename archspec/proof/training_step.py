@@ -37,18 +37,26 @@ FIRST = 1e-4
 class Step(NamedTuple):
     """What one step of training leaves, and what evaluation gives for the same pictures.
 
-    All by name; outputs are called by their place, for a module may name them as it likes.
+    All by name; outputs are called by their place, for a module may name them as it likes. `given`
+    are the pictures, which nobody may change.
     """
 
     outputs: dict[str, Tensor]
     gradients: dict[str, Tensor]
     buffers: dict[str, Tensor]
     evaluated: dict[str, Tensor]
+    given: Tensor
 
     def kinds(self) -> tuple[dict[str, Tensor], ...]:
         """The tensors by what people call them, those of a kind together."""
         gradients = {f"the gradient of {name}": t for name, t in self.gradients.items()}
-        return self.outputs, self.evaluated, gradients, self.buffers
+        return (
+            self.outputs,
+            self.evaluated,
+            gradients,
+            self.buffers,
+            {"what it is given": self.given},
+        )
 
 
 def prove_training_step(subject: Subject) -> Proof:
@@ -132,7 +140,7 @@ def _interpreted(
     gradients = _gradients(outputs, wanted)
     held = {name: weights[name] for name in weights if name not in wanted}
     evaluated = _evaluated(subject, weights, x, rounding)
-    return Step(_placed(outputs), gradients, {**held, **run.buffers}, evaluated)
+    return Step(_placed(outputs), gradients, {**held, **run.buffers}, evaluated, x)
 
 
 def _evaluated(
@@ -149,17 +157,27 @@ def _executed(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> Ste
     buffers = {name for name in weights if name not in subject.trained}
     copies = {name: t.clone() if name in buffers else t for name, t in weights.items()}
     chance = _without_chance(subject)
+    given = x.clone()
     with subject.filled(copies) as network:
         with chance, torch.no_grad():
-            evaluated = tensors_of(network(x.clone()))
+            evaluated = _named(subject, network(given))
         network.train()
         with chance:
-            outputs = tensors_of(network(x.clone()))
+            outputs = _named(subject, network(given))
         found = dict(network.named_parameters(remove_duplicate=False))
         wanted = {name: found[name] for name in sorted(subject.trained) if name in found}
         gradients = _gradients(outputs, wanted)
         held = {name: t for name, t in network.state_dict().items() if name not in found}
-    return Step(_placed(outputs), gradients, held, _placed(evaluated, "evaluation: "))
+    return Step(_placed(outputs), gradients, held, _placed(evaluated, "evaluation: "), given)
+
+
+def _named(subject: Subject, result: Any) -> list[Tensor]:
+    """What a call gave, in the order of the network's outputs where it names them as these are."""
+    names = list(subject.network.outputs)
+    given = result._asdict() if hasattr(result, "_asdict") else result
+    if isinstance(given, Mapping) and {*given} == {*names}:
+        given = [given[name] for name in names]
+    return tensors_of(given)
 
 
 def _without_chance(subject: Subject) -> AbstractContextManager[object]:

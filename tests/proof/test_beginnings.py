@@ -194,3 +194,15 @@ def test_prototypes_begin_as_signs_and_parts_by_what_they_read() -> None:
         assert proof.verdict == "failed"
         assert proof.differences[0].where == where
     assert prove("lenet5_1998", source=source, only=["beginnings"]).ok
+
+
+def test_a_constructor_that_seeds_chance_is_found() -> None:
+    """Every network would be made with the same numbers, and others draw the same as well."""
+    begin = "        super().__init__()\n        self.c1"
+    source = write(check("lenet5"))
+    assert begin in source
+    seeded = source.replace(begin, begin.replace("()\n", "()\n        torch.manual_seed(0)\n"), 1)
+    claims = ["shapes", "beginnings"]
+    assert not any(p.differences for p in prove("lenet5", source=source, only=claims).proofs)
+    (found,) = prove("lenet5", source=seeded, only=claims).proof("beginnings").differences
+    assert found.got == "a seed of its own"

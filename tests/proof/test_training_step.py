@@ -97,6 +97,13 @@ def test_a_right_module_is_certified(tmp_path: Path) -> None:
     assert certificate.proof("constants").text.endswith("of 9 modules, as their steps have them")
 
 
+def test_outputs_may_have_names(tmp_path: Path) -> None:
+    """Those of the network in any order, or others."""
+    for names in ("{'aux': aux, 'out': x}", "{'first': x, 'second': aux}"):
+        change = ("(x, aux) if self.training else x", f"{names} if self.training else x")
+        assert failed(certify_step(tmp_path, change)) == set()
+
+
 WRONG: dict[str, tuple[str, str, set[str]]] = {
     "eps": ("eps=0.001", "eps=0.002", BOTH),
     "momentum": ("momentum=0.2", "momentum=0.1", BOTH),
@@ -116,6 +123,16 @@ WRONG: dict[str, tuple[str, str, set[str]]] = {
     "outputs in another order": ("(x, aux) if", "(aux, x) if", NUMBERS),
     "an output in evaluation": ("(x, aux) if self.training else x", "(x, aux)", NUMBERS),
     "an output left out": ("(x, aux) if self.training else x", "x", {"gradients", *NUMBERS}),
+    "outputs by other names": (
+        "(x, aux) if self.training else x",
+        "{'aux': x, 'out': aux} if self.training else x",
+        NUMBERS,
+    ),
+    "the pictures overwritten": (
+        "x = F.leaky_relu(self.bn(self.conv(x)), 0.2)",
+        "y = F.leaky_relu(self.bn(self.conv(x)), 0.2)\n        x.data.zero_()\n        x = y",
+        NUMBERS,
+    ),
     "statistics of the batch": ("eps=0.001", "eps=0.001, track_running_stats=False", BOTH),
 }
 
