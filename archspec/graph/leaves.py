@@ -216,7 +216,8 @@ class Leaves:
         if not isinstance(value, str) or value in OPS_BY_NAME:
             return False
         if role == "dropout":  # a probability, most often
-            return names.get(value) is False
+            chosen = " if " in value
+            return (evaluate(value, names, where, []) if chosen else names.get(value)) is False
         return self.referred(value, where, names) in (None, False)
 
     def referred(self, written: Data, where: SpecPath, names: Mapping[str, Worth]) -> Data:
