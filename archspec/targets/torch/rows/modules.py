@@ -256,6 +256,9 @@ class Modules(Uses):
             if first is None or out is None or (out != channels and self.may_be_empty(control)):
                 return None
             (piece,) = self.pieces(once, first)
+            if "i" in names_in(*unit.statements[len(saved.statements) :]):
+                unit.restore(saved)  # what is worked out beforehand differs from place to place
+                return None
         assert piece.module is not None
         unit.use(times)
         unit.fewest = min(unit.fewest, self.fewest(control))
