@@ -389,7 +389,8 @@ class Forward(Variables):
         if self.left.get(item.value, 0) != 1:
             return False
         if item.value in self.outputs:
-            return following is None and item.value not in self.flags  # it is returned
+            last = following is None and item.value not in self.flags
+            return last and not item.trained_only  # it is returned
         if item.value not in self.readers:
             return False  # it is what goes on where a merge is left out
         text = flat(expr)
