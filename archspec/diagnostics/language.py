@@ -70,7 +70,12 @@ class InvalidName(Diagnostic):
     def __init__(self, where: SpecPath, **facts: Any) -> None:
         super().__init__(where, **facts)
         usable = re.sub(r"\W+", "_", str(facts["name"]), flags=re.ASCII).strip("_")
-        if not self.help and usable != facts["name"] and usable.isidentifier():
+        if (
+            not self.help
+            and usable != facts["name"]
+            and str(facts["name"]).isascii()
+            and usable.isidentifier()
+        ):
             self.help = f"`{usable}` can be one"
 
 

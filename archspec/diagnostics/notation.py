@@ -7,6 +7,9 @@ _LONGEST = 80
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[ ,'’\u00a0\u2009\u202f])\d{3})(?:(?P=mark)\d{3})*")
 _SCALED = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGbB])")
 _POWERS = {"k": 3, "m": 6, "g": 9, "b": 9}
+_EXACT = 10**9
+"""Numbers below are written out."""
+_TIMES = re.compile(r"[xX×]\s*(\d+)|(\d+)\s*[xX×]")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _CHOICE = re.compile(r"([^?:]+)\?([^?:]+):([^?:]+)")
 _CALL = re.compile(r"(?:\b(?:math|np|numpy|torch)\.)?\b_?(\w+)\(")
@@ -41,9 +44,23 @@ def as_number(text: str) -> str:
         return re.sub(r"\D", "", text)
     if scaled := _SCALED.fullmatch(text):
         return f"{scaled[1]}e{_POWERS[scaled[2].lower()]}"
+    if times := _TIMES.fullmatch(text):
+        return times[1] or times[2]
     if percent := _PERCENT.fullmatch(text):
         return f"{float(percent[1]) / 100:.6g}"
     return ""
+
+
+def half_of(number: str, power: int) -> str:
+    """Half of a number times a power of ten, as one would type it; `…` where the text is none."""
+    try:
+        half = float(number) / 2
+    except ValueError:
+        return "…"
+    if not power:
+        written = str(int(half)) if half.is_integer() and half < _EXACT else f"{half:g}"
+        return written.replace("e+0", "e").replace("e+", "e")
+    return f"{half:g}e{power}"
 
 
 def _as_expression(text: str) -> str:

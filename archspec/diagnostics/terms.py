@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from archspec.diagnostics.foreign import by_word, plain_of
+from archspec.diagnostics.notation import as_number, half_of
 from archspec.diagnostics.wording import did_you_mean, is_list, suggest
 
 _SCHEMES: Mapping[str, str] = {
@@ -30,6 +31,10 @@ _METRICS: Mapping[str, str] = {
 }
 
 
+_FLOPS = {"flops": 0, "flop": 0, "numflops": 0, "mflops": 6, "gflops": 9}
+"""What counts multiplications and additions apart, and the power of ten that it counts in."""
+
+
 @cache
 def _schemes() -> dict[str, str]:
     return by_word(_SCHEMES)
@@ -54,7 +59,8 @@ def suggest_scheme(word: str, known: Iterable[str]) -> str:
 def suggest_metric(word: str, known: Iterable[str], value: object = None) -> str:
     """Help for a word that is nothing that can be claimed."""
     plain = plain_of(word)
-    if plain in ("flops", "flop", "gflops", "mflops", "numflops"):
-        half = value // 2 if type(value) is int and plain == "flops" else "…"
+    if plain in _FLOPS:
+        text = as_number(value) if isinstance(value, str) else str(value)
+        half = half_of(text, _FLOPS[plain])
         return f"`macs` counts a multiplication and its addition as one, half of it: `macs: {half}`"
     return did_you_mean(_metrics()[plain]) if plain in _metrics() else suggest(word, known)

@@ -20,6 +20,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # a spec without mistakes does not need it
 
     choices = list(islice(known, _MOST_CHOICES))
+    same = next((name for name in choices if name.lower() == word.lower()), None)
+    if same is not None:
+        return did_you_mean(same)
     close = get_close_matches(word[:80], choices, n=1)
     if close:
         return did_you_mean(close[0])

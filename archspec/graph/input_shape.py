@@ -1,5 +1,6 @@
 """The shape of what arrives at a network, and what was probably meant by one that is none."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,11 @@ MOST_COLOURS = 4
 """Channels of a picture: one, or three colours, and how opaque it is."""
 LEAST_SIDE = 16
 MOST_SIDE = 10**6
-_UNKNOWN = (None, "None", "none", "N", "B", "b", "batch", "batch_size", "?", -1)
+_LONGEST = 80
+"""Characters of a text that are looked at."""
+_UNKNOWN = (None, "None", "none", "N", "B", "b", "batch", "batch_size", "?", "H", "W", -1)
 """How a size that is not known, the batch's for one, is written elsewhere."""
+_OPEN = re.compile(r"\s*[(]?(?:\s*(?:\d+|None|null|-1)\s*,)+(?:\s*(?:\d+|None|null|-1))?\s*[)]?\s*")
 _WANTED = "input has to be [channels, height, width], for example [3, 224, 224]"
 
 
@@ -25,9 +29,12 @@ def input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic]
     """The shape of a spec's input without the batch, None where there is none; faults collected."""
     if spec.input is None:
         return None  # told already
-    written = spec.input
+    written = _listed(spec.input)
     if isinstance(written, list) and any(_is_open(size, names) for size in written):
         faults.append(InvalidValue(spec.input_at, problem=_WANTED, help=_closed(written, names)))
+        return None
+    if isinstance(written, dict):
+        faults.append(InvalidValue(spec.input_at, problem=_WANTED, help=_by_name(written)))
         return None
     as_papers = read_shape(written) if isinstance(written, str) else None
     value = as_papers or evaluate(written, names, spec.input_at, faults)
@@ -48,6 +55,22 @@ def input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic]
         facts = {"channels": channels, "height": height, "width": width, "how": how}
         faults.append(ChannelsLastInput(spec.input_at, picture=picture, **facts))
     return tuple(whole)
+
+
+def _listed(written: Data) -> Data:
+    """The list that a text means which is a tuple with open sizes, `(None, 224, 224, 3)`."""
+    if not isinstance(written, str) or not _OPEN.fullmatch(written[:_LONGEST]):
+        return written
+    sizes = [size.strip() for size in written.strip(" ()").split(",") if size.strip()]
+    return [int(size) if size.isdigit() else None if size != "-1" else -1 for size in sizes]
+
+
+def _by_name(written: Mapping[str, Data]) -> str:
+    """Help for a shape whose sizes have names."""
+    sizes = {key.lower()[:1]: size for key, size in written.items()}
+    return (
+        f"write `input: [{sizes['c']}, {sizes['h']}, {sizes['w']}]`" if {*"chw"} <= {*sizes} else ""
+    )
 
 
 def _is_size(size: object) -> bool:
@@ -74,6 +97,8 @@ def _meant(sizes: Sequence[int], value: object) -> str | None:
         return f"a vector of so many features is `input: [{value}]`"
     if len(sizes) == 2 and sizes[0] == 1:
         return f"write it without the batch: [{sizes[1]}]"
+    if len(sizes) == 2 and sizes[0] <= MOST_COLOURS and sizes[1] >= LEAST_SIDE:
+        return f"a square picture is `input: [{sizes[0]}, {sizes[1]}, {sizes[1]}]`"
     if len(sizes) == 2:
         return f"a picture of one channel is `input: [1, {sizes[0]}, {sizes[1]}]`"
     if len(sizes) == 4:

@@ -154,12 +154,12 @@ def _computed(
     except DependsOnUnknown:
         return None
     except ExpressionError as error:
-        if not _reads_misnamed(text, names):
+        if not reads_misnamed(text, names):
             faults.append(expression_fault(error, text, where))
         return None
 
 
-def _reads_misnamed(text: str, names: Mapping[str, Value]) -> bool:
+def reads_misnamed(text: str, names: Mapping[str, Value]) -> bool:
     """Whether a text reads a name that is none, `num-classes` for one, which has been told."""
     misnamed = (n for n in islice(names, MOST_NAMES) if n in text and not _is_usable(n))
     return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in misnamed)
@@ -462,7 +462,7 @@ def depends_on_unknown(value: Data, names: Mapping[str, Value]) -> bool:
                 read = frozenset({item})
             if any(names.get(name) is UNKNOWN for name in read):
                 return True
-            if not read <= names.keys() and _reads_misnamed(item, names):
+            if not read <= names.keys() and reads_misnamed(item, names):
                 return True
     return False
 

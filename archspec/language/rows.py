@@ -1,7 +1,7 @@
 """The rows of a spec's bodies: steps, groups, branches, and what is claimed of them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -210,6 +210,8 @@ class RowParser:
         if columns is None:
             self.fault(ColumnsMissing, at)
             return Step(at, None, None, {}, {})
+        if any(isinstance(cell, str) and cell.endswith(")") for cell in row):
+            row = self.whole_cells(row, at, columns)
         if len(row) > len(columns):
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
@@ -268,18 +270,34 @@ class RowParser:
         YAML makes the text `(3` and the key `3)` of `{kernel_size: (3, 3)}`. `where` gives the
         places of the values.
         """
-        if not any(key.endswith(")") and data[key] is None for key in data):
+        if not any(key.endswith(forms.ENDS) and data[key] is None for key in data):
             return data
         mended: dict[str, Data] = {}
-        for key, parts in forms.torn(data):
-            if len(parts) == 1:
+        for key, rest in forms.torn(data):
+            if not rest:
                 mended[key] = data[key]
                 continue
-            meant, problem, help_ = forms.whole(key, ", ".join(parts))
+            meant, problem, help_ = forms.whole(key, ", ".join([str(data[key]), *rest]))
             if meant is not None:
                 mended[key] = meant
             self.fault(InvalidValue, where(key), problem=problem, help=help_)
         return mended
+
+    def whole_cells(
+        self, row: Sequence[Data], at: SpecPath, columns: Sequence[str]
+    ) -> Sequence[Data]:
+        """The cells of a list row with whole ones for those that a comma tore apart."""
+        cells: list[Data] = []
+        for start, parts in forms.torn_cells(row):
+            if len(parts) == 1 or len(cells) >= len(columns):
+                cells += parts
+                continue
+            column = columns[len(cells)]
+            meant, problem, help_ = forms.whole(column, ", ".join(map(str, parts)))
+            help_ = help_.replace(f"`{column}: ", "`", 1)
+            self.fault(InvalidValue, (*at, start), problem=problem, help=help_)
+            cells.append(meant)
+        return cells
 
     def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         if "op" in row:

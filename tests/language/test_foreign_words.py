@@ -65,6 +65,10 @@ def test_a_scheme_under_a_key_of_its_own() -> None:
         ("[28, 28]", "`input: [1, 28, 28]`"),
         ("28x32", "`input: [1, 28, 32]`"),
         ("784", "`input: [784]`"),
+        ("[3, 224]", "`input: [3, 224, 224]`"),
+        ('"(None, 32, 32, 3)"', "without the batch: [3, 32, 32]"),
+        ("[H, W, 3]", "every size is a number: "),
+        ("{height: 8, width: 16, channels: 3}", "`input: [3, 8, 16]`"),
     ],
 )
 def test_inputs(written: str, says: str) -> None:
@@ -80,6 +84,9 @@ def test_inputs(written: str, says: str) -> None:
         (f"{CONV}, description: stem}}", "behind `#`"),
         (f"{CONV}, bias: 0}}", "write `bias: false`"),
         (f"{CONV}, bias: 1}}", "write `bias: true`"),
+        (f"{CONV}, padding: SAME}}", "did you mean `same`?"),
+        (f"{CONV}, repeat: ×3}}", "write 3"),
+        (f"{CONV}, repeat: x3}}", "write 3"),
         ("{op: softmax, axis: 1}", "did you mean `dim`?"),
         ("{op: upsample, scale_factor: 2, interpolation: bilinear}", "did you mean `mode`?"),
         ("{op: depthwise_conv2d, kernel_size: 3, out_channels: 3}", "`channel_multiplier` says"),
@@ -172,6 +179,18 @@ def test_values_that_a_comma_tears_apart(key: str, written: str, says: str) -> N
     assert says in helped(f"{INPUT}layers: [{CONV}, {key}: {written}}}]\n")
 
 
+def test_a_number_that_a_comma_tears_apart() -> None:
+    row = "{op: conv2d, out_channels: 64, kernel_size: 3, params: 1,792}"
+    assert helped(f"{INPUT}layers: [{row}]\n") == "write `params: 1792`"
+
+
+def test_cells_that_a_comma_tears_apart() -> None:
+    table = "columns: [op, out_channels, kernel_size, stride]\nlayers:\n"
+    table += "- [conv2d, max(8, 16), 3, 1]\n- [conv2d, 8, (3, 3), 1]\n"
+    faults = [(line, help_) for line, _, help_ in told(HEAD + INPUT + table)]
+    assert faults == [(6, 'write it in quotes, `"max(8, 16)"`'), (7, "write `[3, 3]`")]
+
+
 def test_a_bracket_that_nothing_closes_is_no_tuple() -> None:
     messages = [
         message for _, message, _ in told(f"{HEAD}{INPUT}layers: [{CONV}, stride: (1, 2}}]")
@@ -179,10 +198,18 @@ def test_a_bracket_that_nothing_closes_is_no_tuple() -> None:
     assert not any("tuple" in message for message in messages)
 
 
-@pytest.mark.parametrize("word", ["flops", "FLOPs"])
-def test_operations_are_half_as_many(word: str) -> None:
-    claim = f"expect: {{{word}: 100}}\n"
-    assert "`macs: 50`" in helped(f"{INPUT}layers: [{CONV}}}]\n{claim}")
+@pytest.mark.parametrize(
+    ("written", "macs"),
+    [
+        ("flops: 100", "50"),
+        ("FLOPs: 3.6e9", "1.8e9"),
+        ("flops: 3.6G", "1.8e9"),
+        ("GFLOPs: 3", "1.5e9"),
+    ],
+)
+def test_operations_are_half_as_many(written: str, macs: str) -> None:
+    claim = f"expect: {{{written}}}\n"
+    assert f"`macs: {macs}`" in helped(f"{INPUT}layers: [{CONV}}}]\n{claim}")
 
 
 @pytest.mark.parametrize(("word", "ours"), [("mult_adds", "macs"), ("total_params", "params")])
@@ -214,6 +241,10 @@ def test_columns_are_read_as_what_was_meant() -> None:
     [
         ("vars: {num-classes: 3}", "{op: conv2d, kernel_size: 1, out_channels: num-classes}"),
         ("vars: {class: 3}", "{op: conv2d, kernel_size: 1, out_channels: 2 * class}"),
+        (
+            "vars: {num-classes: 3}",
+            "{op: conv2d, kernel_size: 1, out_channels: 1 if in_channels else num-classes}",
+        ),
         ("blocks: {my-block: {layers: [{op: relu}]}}", "{op: my-block}"),
     ],
 )
@@ -221,6 +252,11 @@ def test_a_name_that_is_none_is_told_where_it_is_declared(declared: str, row: st
     ((line, message, _),) = told(f"{HEAD}{INPUT}{declared}\nlayers: [{row}]\n")
     assert line == 4
     assert "cannot be the name" in message
+
+
+def test_a_column_whose_name_is_none_is_told_once() -> None:
+    row = "{op: conv2d, kernel_size: 3, out_channels: my-c, each: {my-c: [8, 16]}}"
+    assert helped(f"{INPUT}layers: [{row}]\n") == "`my_c` can be one"
 
 
 def test_beside_a_name_that_is_none_others_are_told_to_be_missing() -> None:
