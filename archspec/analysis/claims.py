@@ -20,7 +20,7 @@ from archspec.diagnostics.notation import as_number
 from archspec.diagnostics.terms import suggest_metric
 from archspec.diagnostics.wording import suggest
 from archspec.graph.network import INPUT, Network, Node, Scope, Value
-from archspec.graph.values import evaluate
+from archspec.graph.values import evaluate, reads_misnamed
 from archspec.language.model import Claim, Spec
 from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Counts, Op, Shapes, show, thousands
@@ -202,6 +202,8 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     if claim.scope not in (None, *SCOPES):
         problem = f"a claim's scope is `training` (everything) or `evaluation`, not {claim.scope}"
         faults.append(InvalidValue(claim.at, problem=problem))
+    if isinstance(claim.value, str) and reads_misnamed(claim.value, subject.network.spec.vars):
+        return None  # that it reads no name has been told
     claimed = _claimed(claim, subject.network.vars, faults)
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:

@@ -18,7 +18,7 @@ MOST_COLOURS = 4
 LEAST_SIDE = 16
 MOST_SIDE = 10**6
 _LONGEST = 80
-"""Characters of a text that are looked at."""
+"""Characters of a text that is looked at."""
 _UNKNOWN = (None, "None", "none", "N", "B", "b", "batch", "batch_size", "?", "H", "W", -1)
 """How a size that is not known, the batch's for one, is written elsewhere."""
 _OPEN = re.compile(r"\s*[(]?(?:\s*(?:\d+|None|null|-1)\s*,)+(?:\s*(?:\d+|None|null|-1))?\s*[)]?\s*")
@@ -59,7 +59,7 @@ def input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic]
 
 def _listed(written: Data) -> Data:
     """The list that a text means which is a tuple with open sizes, `(None, 224, 224, 3)`."""
-    if not isinstance(written, str) or not _OPEN.fullmatch(written[:_LONGEST]):
+    if not isinstance(written, str) or len(written) > _LONGEST or not _OPEN.fullmatch(written):
         return written
     sizes = [size.strip() for size in written.strip(" ()").split(",") if size.strip()]
     return [int(size) if size.isdigit() else None if size != "-1" else -1 for size in sizes]

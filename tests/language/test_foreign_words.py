@@ -245,6 +245,7 @@ def test_columns_are_read_as_what_was_meant() -> None:
             "vars: {num-classes: 3}",
             "{op: conv2d, kernel_size: 1, out_channels: 1 if in_channels else num-classes}",
         ),
+        ("vars: {num-classes: 3}", "{op: relu, output: num-classes}"),
         ("blocks: {my-block: {layers: [{op: relu}]}}", "{op: my-block}"),
     ],
 )
