@@ -202,6 +202,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 }
 _REFUSED: dict[type[ast.AST], str] = {
     ast.Attribute: "attributes (a.b) are not part of the grammar",
+    ast.BitXor: "`^` is not part of the grammar",
     ast.Lambda: "functions cannot be defined here",
     ast.ListComp: "comprehensions are not part of the grammar",
     ast.GeneratorExp: "comprehensions are not part of the grammar",

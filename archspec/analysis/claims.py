@@ -16,9 +16,11 @@ from archspec.diagnostics.claims import (
     UnknownMetric,
 )
 from archspec.diagnostics.language import InvalidValue
+from archspec.diagnostics.notation import as_number
+from archspec.diagnostics.terms import suggest_metric
 from archspec.diagnostics.wording import suggest
 from archspec.graph.network import INPUT, Network, Node, Scope, Value
-from archspec.graph.values import evaluate
+from archspec.graph.values import evaluate, reads_misnamed
 from archspec.language.model import Claim, Spec
 from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Counts, Op, Shapes, show, thousands
@@ -183,7 +185,7 @@ def _about_evaluation(claim: Claim) -> bool:
 def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimResult | None:
     if claim.metric not in METRICS:
         owner = f"`{subject.path}`" if subject.path else "the network"
-        help_ = suggest(claim.metric, METRICS)
+        help_ = suggest_metric(claim.metric, METRICS, claim.value)
         fault = UnknownMetric(claim.at, on_key=True, metric=claim.metric, owner=owner, help=help_)
         faults.append(fault)
         return None
@@ -200,6 +202,8 @@ def _verify(subject: _Subject, claim: Claim, faults: list[Diagnostic]) -> ClaimR
     if claim.scope not in (None, *SCOPES):
         problem = f"a claim's scope is `training` (everything) or `evaluation`, not {claim.scope}"
         faults.append(InvalidValue(claim.at, problem=problem))
+    if isinstance(claim.value, str) and reads_misnamed(claim.value, subject.network.spec.vars):
+        return None  # that it reads no name has been told
     claimed = _claimed(claim, subject.network.vars, faults)
     tolerance = _tolerance(claim, claimed, faults)
     if len(faults) > before:
@@ -250,6 +254,8 @@ def _claimed(claim: Claim, names: Mapping[str, Any], faults: list[Diagnostic]) -
         problem = f"{claim.metric} is claimed as {wanted}, not {spell(claim.value)}"
         batch = shaped and isinstance(claim.value, list) and len(claim.value) == 4
         help_ = "a shape is that of one picture, without the batch" if batch else None
+        if not shaped and isinstance(claim.value, str) and (number := as_number(claim.value)):
+            help_ = f"write {number}"
         faults.append(InvalidValue(claim.at, problem=problem, help=help_))
     return figure
 

@@ -1,6 +1,9 @@
 """AS2xx: problems of what is written: keys, names, values, expressions."""
 
-from archspec.diagnostics.base import Diagnostic
+import re
+from typing import Any
+
+from archspec.diagnostics.base import Diagnostic, SpecPath
 
 
 class WrongType(Diagnostic):
@@ -63,6 +66,17 @@ class InvalidName(Diagnostic):
     code = "AS207"
     name = "invalid-name"
     template = "`{name}` cannot be the name of {what}: {reason}"
+
+    def __init__(self, where: SpecPath, **facts: Any) -> None:
+        super().__init__(where, **facts)
+        usable = re.sub(r"\W+", "_", str(facts["name"]), flags=re.ASCII).strip("_")
+        if (
+            not self.help
+            and usable != facts["name"]
+            and str(facts["name"]).isascii()
+            and usable.isidentifier()
+        ):
+            self.help = f"`{usable}` can be one"
 
 
 class DuplicateName(Diagnostic):

@@ -11,6 +11,7 @@ from archspec.diagnostics.language import (
     RecursiveBlock,
     UnknownKey,
 )
+from archspec.diagnostics.wording import did_you_mean
 from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import CHANNELS, SIZES, seen
@@ -153,26 +154,15 @@ class Blocks:
     ) -> dict[str, Worth]:
         """The values of a block's arguments, in its order; faults where they do not fit."""
         given: dict[str, Any] = {**step.attributes, **step.sugar}
-        for key, written in given.items():
-            if key in FOLLOWING and key not in block.args:
-                value = evaluate(written, frame.names, step.where(key), self.faults)
-                told = following_fault(key, value, step.where(key), arriving)
-                self.faults += [told] if told is not None else []
-            elif key not in block.args:
-                help_ = suggest_key(key, block.args)
-                fault = UnknownKey(
-                    step.where(key), on_key=step.columns is None, owner=block.name, key=key
-                )
-                if key in block.inputs:
-                    help_ = f"what it reads is named behind `from`: `from: {{{key}: STEP}}`"
-                fault.help = help_ or "it takes no arguments"
-                self.faults.append(fault)
+        misspelt = self._unknown(step, block, given, frame, arriving)
         values: dict[str, Worth] = {}
         known: dict[str, Worth] = {}  # what defaults see, where one has to be computed
         for name, default in block.args.items():
             if given.get(name) is not None:
                 where = step.where(name)
                 value = evaluate(given[name], frame.names, where, self.faults)
+            elif default is None and did_you_mean(name) in misspelt:
+                continue  # it is there, under another name
             elif default is None:
                 help_ = f"for example `{name}: 64`"
                 self.faults.append(MissingKey(step.at, owner=block.name, key=name, help=help_))
@@ -188,6 +178,33 @@ class Blocks:
             if value is not None:
                 values[name] = value
         return values
+
+    def _unknown(
+        self,
+        step: Step,
+        block: Block,
+        given: Mapping[str, Any],
+        frame: Frame,
+        arriving: Shape | None,
+    ) -> set[str]:
+        """Tell of the keys that are no arguments of the block; the help for each of them."""
+        misspelt: set[str] = set()
+        for key, written in given.items():
+            if key in FOLLOWING and key not in block.args:
+                value = evaluate(written, frame.names, step.where(key), self.faults)
+                told = following_fault(key, value, step.where(key), arriving)
+                self.faults += [told] if told is not None else []
+            elif key not in block.args:
+                help_ = suggest_key(key, block.args)
+                fault = UnknownKey(
+                    step.where(key), on_key=step.columns is None, owner=block.name, key=key
+                )
+                if key in block.inputs:
+                    help_ = f"what it reads is named behind `from`: `from: {{{key}: STEP}}`"
+                fault.help = help_ or "it takes no arguments"
+                misspelt.add(fault.help)
+                self.faults.append(fault)
+        return misspelt
 
     def _names(self, block: Block, given: Mapping[str, Worth]) -> dict[str, Worth]:
         """What a block sees: ops and blocks, what it is given, and its own variables."""

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from keyword import iskeyword
-from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.diagnostics.collector import told_once
 from archspec.diagnostics.foreign import as_step
 from archspec.diagnostics.language import (
-    ChannelsLastInput,
     EmptyBody,
     InvalidName,
     InvalidValue,
@@ -23,17 +21,13 @@ from archspec.diagnostics.wording import describe, suggest
 from archspec.expressions import UNKNOWN
 from archspec.expressions import Value as Worth
 from archspec.graph.declared import references, reserved
+from archspec.graph.input_shape import input_shape
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Value
 from archspec.graph.values import as_rows, depends_on_unknown, evaluate, shorten
 from archspec.graph.walk import Walker
 from archspec.language.model import Spec, Step
 from archspec.language.source import Data
-from archspec.ops import Shape
-from archspec.ops.shape import read_shape
 
-MOST_COLOURS = 4
-"""Channels of a picture: one, or three colours, and how opaque it is."""
-LEAST_SIDE = 16
 WORK_AROUND = 200
 """What a network takes beside its rows."""
 
@@ -47,7 +41,7 @@ def build(
     """
     faults: list[Diagnostic] = []
     names = bind(spec, overrides or {}, faults)
-    shape = _input_shape(spec, names, faults)
+    shape = input_shape(spec, names, faults)
     memory = memory or Memory()
     walker = Walker(spec, names, shape, faults, memory)
     root = walker.root()
@@ -103,6 +97,8 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
             faults.append(
                 InvalidName(where, on_key=True, what="a variable", name=name, reason=problem)
             )
+            if not name.isidentifier() or iskeyword(name):
+                names[name] = UNKNOWN  # so that what reads it is not told to read nothing
             continue
         written = default
         if spec.variant and name in own:
@@ -146,41 +142,6 @@ def _unknown(
         if name not in spec.vars:
             help_ = suggest(name, spec.vars) or help_
             faults.append(UnknownVariable(("vars",), on_key=True, name=name, help=help_))
-
-
-def _input_shape(spec: Spec, names: Mapping[str, Worth], faults: list[Diagnostic]) -> Shape | None:
-    if spec.input is None:
-        return None  # told already
-    written = spec.input
-    as_papers = read_shape(written) if isinstance(written, str) else None
-    value = as_papers or evaluate(written, names, spec.input_at, faults)
-    if value is None:
-        return None
-    sizes: Sequence[Any] = value if isinstance(value, list) else ()
-    sizes = [int(s) if isinstance(s, float) and s.is_integer() else s for s in sizes]
-    whole = [size for size in sizes if type(size) is int and 1 <= size <= 10**6]
-    if len(whole) != len(sizes) or len(sizes) not in (1, 3):
-        problem = "input has to be [channels, height, width], for example [3, 224, 224]"
-        help_ = None
-        if len(whole) == len(sizes) == 4:
-            help_ = f"write it without the batch: {_channels_first(whole[1:]) or whole[1:]}"
-        faults.append(InvalidValue(spec.input_at, problem=problem, help=help_))
-        return None
-    picture = _channels_first([*whole[1:], whole[0]] if as_papers else whole)
-    if picture and picture != whole:
-        how = "a text is height×width×channels" if as_papers else "a list is channels first"
-        channels, height, width = whole
-        facts = {"channels": channels, "height": height, "width": width, "how": how}
-        faults.append(ChannelsLastInput(spec.input_at, picture=picture, **facts))  # type: ignore[arg-type]  # facts
-    return tuple(whole)
-
-
-def _channels_first(sizes: Sequence[int]) -> list[int] | None:
-    """A picture's shape, where one end looks like its channels, and both others like its sides."""
-    for picture in (list(sizes), [sizes[-1], *sizes[:-1]]):
-        if len(picture) == 3 and picture[0] <= MOST_COLOURS and min(picture[1:]) >= LEAST_SIDE:
-            return picture
-    return None
 
 
 def _outputs(

@@ -129,6 +129,8 @@ def _no_table(key: str, rows: Data, where: SpecPath) -> Diagnostic:
     fault = WrongType(where, what=f"`{key}`", wanted=wanted, found=describe(rows))
     if isinstance(rows, list) and any(isinstance(row, Configured) for row in rows):
         fault.help = "a row with `op` is an op with attributes; call that column otherwise"
+    elif isinstance(rows, list) and rows and not any(isinstance(row, dict) for row in rows):
+        fault.help = f"give the column a name: `{key}: {{c: {spell(rows)}}}`"
     return fault
 
 

@@ -70,10 +70,10 @@ def _defaults(spec: Spec) -> Iterator[Diagnostic]:
             yield UnknownOp(where, on_key=True, op=name, help=help_)
             continue
         known = [*cls.model_fields, *cls.aliases, *SUGAR]
-        for key in attributes:  # also those of ops that no row uses
+        for key, written in attributes.items():  # also those of ops that no row uses
             if key not in known:
                 fault = UnknownKey((*where, key), on_key=True, owner=name, key=key)
-                fault.help = suggest_key(key, known)
+                fault.help = suggest_key(key, known, name, written)
                 yield fault
 
 

@@ -17,14 +17,14 @@ from archspec.diagnostics.language import (
 )
 from archspec.diagnostics.shapes import TooBig
 from archspec.diagnostics.wording import describe, did_you_mean
-from archspec.expressions import Configured, Reference
+from archspec.expressions import Configured, Reference, Word
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import seen
 from archspec.graph.frame import Frame
 from archspec.graph.inherited import inherited
 from archspec.graph.init import bind, check_row, parameters_of
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
-from archspec.graph.values import PLAIN, OpFactory, evaluate
+from archspec.graph.values import PLAIN, OpFactory, cause_at, evaluate, shorten
 from archspec.graph.words import words_in
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
@@ -200,7 +200,7 @@ class Leaves:
             return self.add(step, name, path, role, None, attributes, inputs, frame, where, role)
         op_name = str(op_name)
         if cls is None or cls.role != role:
-            self.faults.append(_no_such(role, op_name, where))
+            self.faults.append(_no_such(role, op_name, where, names.get(op_name)))
             return self.add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
         inside = own if isinstance(value, dict) else ()
         places = {key: (*where, key) if key in inside else where for key in attributes}
@@ -408,14 +408,29 @@ def _without_inputs(step: Step, cls: type[Op]) -> Diagnostic:
     return MissingKey(step.at, owner=cls.op_name, key="from", help=help_)
 
 
-def _no_such(role: str, written: str, where: SpecPath) -> Diagnostic:
-    """The fault of a norm, activation or dropout that is none."""
+def _no_such(role: str, written: str, where: SpecPath, worth: Worth | None) -> Diagnostic:
+    """The fault of a norm, activation or dropout that is none; `worth` is that of a variable."""
+    if worth is not None and not isinstance(worth, Reference | Word):
+        return _no_role(role, written, worth, where)
+    if isinstance(worth, Word) and written != worth:
+        return _no_role(role, written, worth, where)
     help_ = suggest_op(written, [op.op_name for op in OPS if op.role == role])
     if written in ("no", "none", "None", "off"):
         help_ = f"for no {role} write `{role}: false`"
+    if (role, written) == ("activation", "linear"):
+        help_ = "leave it out; where `defaults` give one, write `activation: false`"
     if written not in OPS_BY_NAME:
         return UnknownOp(where, op=spell(written), help=help_)
     return InvalidValue(where, problem=f"{written} is no {role}", help=help_)
+
+
+def _no_role(role: str, name: str, worth: Worth, where: SpecPath) -> Diagnostic:
+    """The fault of a variable whose value is no norm, activation or dropout."""
+    problem = f"`{shorten(name)}` is {spell(worth)}, which is no {role}"
+    help_ = f"for no {role} give `{shorten(name)}` the value `false`"
+    fault = InvalidValue(where, problem=problem, help=help_ if worth == "none" else "")
+    fault.cause = cause_at(where, name)
+    return fault
 
 
 def _merge(

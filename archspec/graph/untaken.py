@@ -18,7 +18,7 @@ from archspec.graph.arriving import NAMES
 from archspec.graph.declared import references
 from archspec.graph.network import INPUT_NAME
 from archspec.graph.resolve import HOLE, NONE, PREVIOUS, arms
-from archspec.graph.values import expression_fault, shorten
+from archspec.graph.values import expression_fault, reads_misnamed, shorten
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.source import Data
 
@@ -124,7 +124,8 @@ def in_value(
     elif isinstance(value, str) and (every or may_skip(value)):
         with suppress(ExpressionError):  # what is no expression may be something else
             expression = expressions.parse(value)
-            for name in sorted(expression.names - known.keys()):
+            missing = sorted(expression.names - known.keys())
+            for name in missing if not reads_misnamed(value, known) else ():
                 yield _unknown(expression, name, value, where, known)
 
 

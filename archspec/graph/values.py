@@ -1,7 +1,10 @@
 """From what is written to what it is worth: expressions evaluated, attributes validated."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
+from keyword import iskeyword
 from math import prod
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -10,7 +13,7 @@ from pydantic import ValidationError
 
 from archspec import expressions
 from archspec.diagnostics import Diagnostic, SpecPath
-from archspec.diagnostics.foreign import FOLLOWING, as_list, suggest_key
+from archspec.diagnostics.foreign import FOLLOWING, suggest_key, suggest_value
 from archspec.diagnostics.language import (
     ContradictsInput,
     FollowsFromInput,
@@ -20,6 +23,7 @@ from archspec.diagnostics.language import (
     UnknownKey,
     WrongType,
 )
+from archspec.diagnostics.notation import as_here
 from archspec.diagnostics.wording import describe, did_you_mean, suggest
 from archspec.expressions import (
     UNKNOWN,
@@ -42,6 +46,8 @@ from archspec.ops.shape import kind_of
 
 PLACES = frozenset({"i", "j", *NAMES})
 """Names that are there in some rows and not in others, so that each row is told."""
+MOST_NAMES = 1000
+"""So many names are looked at for one that is none."""
 MAX_HELD = 10_000
 """So many items a written value holds beside those that are written: names stand for lists."""
 
@@ -148,16 +154,27 @@ def _computed(
     except DependsOnUnknown:
         return None
     except ExpressionError as error:
-        faults.append(expression_fault(error, text, where))
+        if not reads_misnamed(text, names):
+            faults.append(expression_fault(error, text, where))
         return None
+
+
+def reads_misnamed(text: str, names: Mapping[str, Value]) -> bool:
+    """Whether a text reads a name that is none, `num-classes` for one, which has been told."""
+    misnamed = (n for n in islice(names, MOST_NAMES) if n in text and not _is_usable(n))
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in misnamed)
+
+
+def _is_usable(name: str) -> bool:
+    return name.isidentifier() and not iskeyword(name)
 
 
 def expression_fault(error: ExpressionError, text: str, where: SpecPath) -> Diagnostic:
     """What is told of an expression that cannot be computed."""
     fault = InvalidExpression(where, offset=error.column, text=shorten(text), problem=error.problem)
-    fault.help = as_list(text)
+    fault.help = as_here(text)
     if error.missing and error.missing not in PLACES:
-        fault.cause = f"{_scope(where)}{error.missing}"
+        fault.cause = cause_at(where, error.missing)
     return fault
 
 
@@ -227,6 +244,7 @@ class OpFactory:
         faulty = len(self.faults) > before
         if faulty:
             _hint_at_words(cls, written, self.faults[before:], places)
+            _hint_at_attributes(cls, written, values, names, self.faults[before:], places)
         incomplete = len(values) < len(written)  # why has been told
         unsure = faulty or incomplete or None in values.values()
         key = None if unsure else (cls, repr(values), *map(type, values.values()))
@@ -330,15 +348,18 @@ class OpFactory:
                     row, owner=cls.op_name, key=key, help=_missing(key, given)
                 )
             elif problem["type"] == "extra_forbidden":
-                help_ = suggest_key(key, known)
+                help_ = suggest_key(key, known, cls.op_name, given[key])
                 if given[key] is None and not help_.startswith("did you"):
                     help_ = f"a comma ends a value; several are a list, `[…, {key[:60]}]`"
                 fault = UnknownKey(places[key], on_key=True, owner=cls.op_name, key=key, help=help_)
             else:
                 reason = str(problem["msg"]).removeprefix("Value error, ")
                 fault = InvalidValue(places[key], problem=_named(key, reason))
+                fault.help = suggest_value(cls.op_name, key, given)
                 if key in cls.words and isinstance(given.get(key), str):
                     fault.help = suggest(str(given[key]), sorted(cls.words[key]))
+                elif not fault.help and given.get(key) in (0, 1) and "true or false" in reason:
+                    fault.help = f"write `{key}: {'true' if given[key] else 'false'}`"
             self.faults.append(fault)
 
 
@@ -350,12 +371,12 @@ def _tell_cause(
     for fault in faults:
         name = names.get(fault.where, "")
         if name.isidentifier():
-            fault.cause = f"{_scope(fault.where)}{name}"
+            fault.cause = cause_at(fault.where, name)
 
 
-def _scope(where: SpecPath) -> str:
-    """The body whose variables are meant at a place: the network's, or that of a block."""
-    return f"{where[1]}." if where[:1] == ("blocks",) else ""
+def cause_at(where: SpecPath, name: str) -> str:
+    """A variable that is to be mended: the network's, or that of the block that a place is in."""
+    return f"{where[1]}.{name}" if where[:1] == ("blocks",) else name
 
 
 def following_fault(
@@ -387,6 +408,32 @@ def _hint_at_words(
                 fault.help = suggest(str(text), sorted(words))
 
 
+def _hint_at_attributes(
+    cls: type[Op],
+    written: Mapping[str, Data],
+    values: Mapping[str, Any],
+    names: Mapping[str, Value],
+    faults: Sequence[Diagnostic],
+    places: Mapping[str, SpecPath],
+) -> None:
+    """Say of an expression that reads the row's own attributes, as those of defaults may."""
+    given = {key: v for key, v in values.items() if type(v) in PLAIN and key in cls.model_fields}
+    for key, text in written.items():
+        for fault in faults if type(text) is str else ():
+            missing = fault.cause.rpartition(".")[2]
+            if fault.where != places[key] or missing not in cls.model_fields or missing == key:
+                continue
+            worth = None
+            with suppress(ExpressionError, DependsOnUnknown):
+                worth = expressions.evaluate(expressions.parse(text), {**names, **given})
+            number = f"`{key}: {spell(worth)}`" if worth is not None else "the number"
+            fault.cause = ""  # another row has another number
+            fault.help = (
+                f"write {number} here; a row's own attributes are read in `defaults` alone, "
+                f"as `defaults: {{{cls.op_name}: {{{key}: {shorten(text)}}}}}`"
+            )
+
+
 def seen_by(
     cls: type[Op], key: str, value: Data, names: Mapping[str, Value]
 ) -> Mapping[str, Value]:
@@ -409,9 +456,14 @@ def depends_on_unknown(value: Data, names: Mapping[str, Value]) -> bool:
         elif isinstance(item, list):
             pending.extend(item)
         elif type(item) is str:
-            with suppress(ExpressionError):
-                if any(names.get(name) is UNKNOWN for name in expressions.parse(item).names):
-                    return True
+            try:
+                read = expressions.parse(item).names
+            except ExpressionError:
+                read = frozenset({item})
+            if any(names.get(name) is UNKNOWN for name in read):
+                return True
+            if not read <= names.keys() and reads_misnamed(item, names):
+                return True
     return False
 
 

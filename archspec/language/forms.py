@@ -1,6 +1,7 @@
 """What was probably meant by a part of a spec that has another form than its place asks for."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archspec.language.source import Data
@@ -54,10 +55,83 @@ def of_row(row: Data) -> str:
 
 def of_rows(data: Data) -> str:
     """Help for rows that are not a list."""
+    if isinstance(data, dict) and isinstance(data.get("op"), str):
+        more = ", …" if len(data) > 1 else ""
+        return f"each row is an item: `- {{op: {data['op'][:60]}{more}}}`"
     if isinstance(data, dict):
         first = str(next(iter(data), "conv1"))
         return f"each row is an item, with its name in it: `- {{name: {first[:60]}, op: …}}`"
     return "each row is an item: `- {op: relu}`"
+
+
+ENDS = (")", *"0123456789")
+"""What the key ends with that is the end of a value which a comma tore apart."""
+MOST_PARTS = 16
+"""Into so many parts the commas of a call or a tuple tear it at most."""
+_THOUSANDS = re.compile(r"\d{3}")
+
+
+def torn(data: Mapping[str, Data]) -> Iterator[tuple[str, list[str]]]:
+    """The keys of a mapping with the rest of their values, of which most have none.
+
+    In a flow mapping a comma ends a value: behind a bracket that is open, `(3`, `max(8`, the rest
+    of it is keys without a value.
+    """
+    keys, start = list(data), 0
+    while start < len(keys):
+        end = _closing(data, keys, start)
+        yield keys[start], keys[start + 1 : end]
+        start = end
+
+
+def _closing(data: Mapping[str, Data], keys: Sequence[str], start: int) -> int:
+    """The key behind those that the open brackets of a value hold."""
+    first, end = data[keys[start]], start + 1
+    if type(first) is int and 0 < first < 1000:  # `1,792` is torn as well
+        while end < len(keys) and data[keys[end]] is None and _THOUSANDS.fullmatch(keys[end]):
+            end += 1
+        return end
+    opened = _opened(first)
+    while opened > 0 and end < len(keys) and data[keys[end]] is None:
+        opened += _opened(keys[end])
+        end += 1
+    return start + 1 if opened else end
+
+
+def torn_cells(row: Sequence[Data]) -> Iterator[tuple[int, list[Data]]]:
+    """Where the cells of a list row begin, with the parts of each, of which most have one."""
+    start = 0
+    while start < len(row):
+        opened, end = _opened(row[start]), start + 1
+        while opened > 0 and end < min(len(row), start + MOST_PARTS):
+            opened += _opened(row[end])
+            end += 1
+        end = start + 1 if opened else end
+        yield start, list(row[start:end])
+        start = end
+
+
+def _opened(text: Data) -> int:
+    return text.count("(") - text.count(")") if isinstance(text, str) else 0
+
+
+def whole(key: str, text: str) -> tuple[Data, str, str]:
+    """What was meant by a value that its commas tore apart, what is wrong, and what mends it."""
+    if text[0] != "(" and text.replace(", ", "").isdecimal():
+        number = text.replace(", ", "")
+        problem = f"{key} is torn apart: a comma ends a value"
+        return int(number[:15]), problem, f"write `{key}: {number}`"
+    numbers = text[1:-1].split(", ")
+    if not (text.startswith("(") and all(number.isdecimal() for number in numbers)):
+        problem = f"{key} is torn apart: a comma ends a value"
+        return text, problem, f'write it in quotes, `{key}: "{text}"`'
+    sizes = [int(number[:9]) for number in numbers]
+    problem = f"{key} is written as a tuple, {text}; YAML has lists"
+    if key != "output" or len(sizes) != 3:
+        return sizes, problem, f"write `{key}: {sizes}`"
+    if sizes[0] == sizes[1] != sizes[2]:
+        sizes = [sizes[2], *sizes[:2]]  # as Keras prints it
+    return None, problem, f"write `{key}: {sizes}`, channels first"
 
 
 def in_op(value: Mapping[str, Data]) -> str:

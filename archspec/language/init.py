@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.diagnostics import SpecPath
 from archspec.diagnostics.language import InvalidValue, MissingKey, UnknownKey, WrongType
+from archspec.diagnostics.terms import suggest_scheme
 from archspec.diagnostics.wording import describe, suggest
 from archspec.language.source import Data
 
@@ -98,6 +99,11 @@ def _schemes(
             name, found = next(iter(written.items()))
             inner = (*where, name)
             options = found or {}
+            if isinstance(found, str) and name not in SCHEMES:
+                ours = found if found in SCHEMES else "kaiming_normal"
+                help_, problem = f"write `{parameter}: {ours}`", f"there is no scheme `{name[:60]}`"
+                parser.fault(InvalidValue, inner, on_key=True, problem=problem, help=help_)
+                continue
             if not parser.typed(options, dict, inner, f"what `{name}` is given"):
                 continue
         else:
@@ -114,7 +120,7 @@ def _scheme(
 ) -> Scheme | None:
     known = SCHEMES.get(name)
     if known is None:
-        help_, problem = suggest(name, SCHEMES), f"there is no scheme `{name[:60]}`"
+        help_, problem = suggest_scheme(name, SCHEMES), f"there is no scheme `{name[:60]}`"
         parser.fault(InvalidValue, at, on_key=on_key, problem=problem, help=help_)
         return None
     for option in options:

@@ -1,13 +1,13 @@
 """The rows of a spec's bodies: steps, groups, branches, and what is claimed of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
 
 from archspec.diagnostics import Diagnostic, SpecPath
-from archspec.diagnostics.foreign import op_in
+from archspec.diagnostics.foreign import op_in, suggest_key
 from archspec.diagnostics.language import (
     ColumnsMissing,
     EmptyBody,
@@ -19,7 +19,7 @@ from archspec.diagnostics.language import (
     Unused,
     WrongType,
 )
-from archspec.diagnostics.wording import describe, did_you_mean, kind_of, suggest
+from archspec.diagnostics.wording import describe, did_you_mean, kind_of, meant_by, suggest
 from archspec.language import forms
 from archspec.language.init import read_schemes
 from archspec.language.model import Body, Claim, Control, Step
@@ -145,8 +145,7 @@ class RowParser:
             facts = {"what": f"`{key}`", "wanted": kind_of(dict), "found": describe(value)}
             self.fault(WrongType, (*at, key), **facts, help=forms.MAPPINGS.get(key, ""))
             return forms.as_mapping(value, key)
-        typed: Mapping[str, Data] = value
-        return typed
+        return self.without_torn(value, lambda inner: (*at, key, inner))
 
     def is_column(self, name: str) -> bool:
         """Whether a column of a table may be called so."""
@@ -158,22 +157,23 @@ class RowParser:
         value = data.get("columns")
         if value is None or not self.typed(value, list, (*at, "columns"), "`columns`"):
             return outer
+        meant = dict(_COLUMNS)
         for i, cell in enumerate(value):
             where = (*at, "columns", i)
             if len(self.faults) >= MAX_FAULTS:
                 break
-            if self.typed(cell, str, where, "a column's name") and not self.is_column(
-                _COLUMNS.get(str(cell), str(cell))
-            ):
-                help_ = suggest(cell, sorted(known_columns() | self.columns_too))
+            name = _COLUMNS.get(str(cell), str(cell))
+            if self.typed(cell, str, where, "a column's name") and not self.is_column(name):
+                help_ = suggest_key(cell, sorted(known_columns() | self.columns_too))
                 self.fault(UnknownKey, where, owner="a row", key=cell, help=help_)
+                meant[cell] = meant_by(help_)
         last = {c: i for i, c in enumerate(value) if isinstance(c, str)}
         named = Counter(c for c in value if isinstance(c, str))
         repeated = sorted(c for c, count in named.items() if count > 1)
         for column in repeated[:MAX_FAULTS]:
             at_column = (*at, "columns", last[column])
             self.fault(InvalidValue, at_column, problem=f"the column `{column}` is there twice")
-        columns = tuple(_COLUMNS.get(str(cell), str(cell)) for cell in value)
+        columns = tuple(meant.get(str(cell)) or str(cell) for cell in value)
         self.tables[id(columns)] = ((*at, "columns"), columns, set())
         return columns
 
@@ -210,6 +210,8 @@ class RowParser:
         if columns is None:
             self.fault(ColumnsMissing, at)
             return Step(at, None, None, {}, {})
+        if any(isinstance(cell, str) and cell.endswith(")") for cell in row):
+            row = self.whole_cells(row, at, columns)
         if len(row) > len(columns):
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
@@ -238,7 +240,8 @@ class RowParser:
         if not self.typed(op, str, here.where("op"), "`op`"):
             return here
         attributes, sugar = {}, {}
-        for key, value in self.without_tuples(row, here).items():
+        row = self.without_torn(row, here.where)
+        for key, value in row.items():
             if key in SUGAR:
                 sugar[key] = value
             elif key not in ROW_KEYS:
@@ -259,26 +262,42 @@ class RowParser:
             init=read_schemes(self, row.get("init"), here.where("init")),
         )
 
-    def without_tuples(self, row: Mapping[str, Data], step: Step) -> Mapping[str, Data]:
-        """The row with lists for what is written as tuples, each of which is told.
+    def without_torn(
+        self, data: Mapping[str, Data], where: Callable[[str], SpecPath]
+    ) -> Mapping[str, Data]:
+        """The mapping with whole values for those that a comma tore apart, each of which is told.
 
-        YAML makes the text `(3` and the key `3)` of `{kernel_size: (3, 3)}`.
+        YAML makes the text `(3` and the key `3)` of `{kernel_size: (3, 3)}`. `where` gives the
+        places of the values.
         """
-        if not any(key.endswith(")") and row[key] is None for key in row):
-            return row
+        if not any(key.endswith(forms.ENDS) and data[key] is None for key in data):
+            return data
         mended: dict[str, Data] = {}
-        opened = ""
-        for key, value in row.items():
-            start, end = str(mended.get(opened, ""))[1:], key[:-1]
-            if opened and value is None and start.isdigit() and end.isdigit() and key[-1:] == ")":
-                problem = f"{opened} is written as a tuple, ({start}, {end}); YAML has lists"
-                help_ = f"write `{opened}: [{start}, {end}]`"
-                self.fault(InvalidValue, step.where(opened), problem=problem, help=help_)
-                mended[opened] = [int(start[:9]), int(end[:9])]
-            else:
-                mended[key] = value
-            opened = key if str(value)[:1] == "(" else ""
+        for key, rest in forms.torn(data):
+            if not rest:
+                mended[key] = data[key]
+                continue
+            meant, problem, help_ = forms.whole(key, ", ".join([str(data[key]), *rest]))
+            if meant is not None:
+                mended[key] = meant
+            self.fault(InvalidValue, where(key), problem=problem, help=help_)
         return mended
+
+    def whole_cells(
+        self, row: Sequence[Data], at: SpecPath, columns: Sequence[str]
+    ) -> Sequence[Data]:
+        """The cells of a list row with whole ones for those that a comma tore apart."""
+        cells: list[Data] = []
+        for start, parts in forms.torn_cells(row):
+            if len(parts) == 1 or len(cells) >= len(columns):
+                cells += parts
+                continue
+            column = columns[len(cells)]
+            meant, problem, help_ = forms.whole(column, ", ".join(map(str, parts)))
+            help_ = help_.replace(f"`{column}: ", "`", 1)
+            self.fault(InvalidValue, (*at, start), problem=problem, help=help_)
+            cells.append(meant)
+        return cells
 
     def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         if "op" in row:
@@ -395,6 +414,12 @@ class RowParser:
             return ()
         if isinstance(value, dict):
             return tuple(self.branch(name, value[name], (*where, name)) for name in value)
+        if isinstance(value, list) and all(map(_is_name, value)):
+            help_ = f"steps that are there already are read: `from: [{', '.join(value)[:60]}]`"
+            wanted = "rows, or lists of rows"
+            facts = {"what": "`branches`", "wanted": wanted, "found": "names of steps"}
+            self.fault(WrongType, where, **facts, help=help_)
+            return ()
         if isinstance(value, list):
             return tuple(
                 Body((*where, i), ())

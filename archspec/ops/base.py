@@ -313,9 +313,14 @@ def require_channels_first(op: str, shape: Shape) -> None:
         raise Fault(ChannelsLastArrive, op=op, shape=show(shape))
 
 
-def require_parts(attribute: str, what: str, count: int, parts: int) -> None:
-    """A `Fault` where `count` of something cannot be divided into equal parts."""
+def require_parts(
+    attribute: str, what: str, count: int, parts: int, help_: str | None = None
+) -> None:
+    """A `Fault` where `count` of something cannot be divided into equal parts.
+
+    Its help names the divisors, unless `help_` says what else is to be done.
+    """
     if count % parts:
         divisors = ", ".join(str(d) for d in range(1, min(count, 64) + 1) if count % d == 0)
         facts = {"what": what, "count": count, "parts": parts, "divisors": divisors}
-        raise Fault(NotDivisible, attribute, **facts)
+        raise Fault(NotDivisible, attribute, **facts, help=help_)

@@ -193,7 +193,9 @@ class PixelShuffle(Unary):
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = require_map(self.op_name, shape)
         factor = self.upscale_factor
-        require_parts("upscale_factor", "channels", channels, factor * factor)
+        parts = factor * factor
+        help_ = f"give the layer before a multiple of {parts}"
+        require_parts("upscale_factor", "channels", channels, parts, help_)
         return (channels // (factor * factor), height * factor, width * factor)
 
     def ratio(self, shape: Shape) -> Ratio:

@@ -19,7 +19,9 @@ def read_whole(value: object, least: int, what: str) -> int:
     """A whole number from `least` to `MAX_SIZE`; 48.0, as `96 / 2` gives it, counts as one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_SIZE:
+    if type(value) is int and value > MAX_SIZE:
+        raise ValueError(f"{what} has to be at most {MAX_SIZE}, not {spell(value)}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         wanted = "a positive whole number" if least else "a whole number, 0 or more"
         raise ValueError(f"{what} has to be {wanted}, not {spell(value)}")
     return value
