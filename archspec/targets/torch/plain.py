@@ -167,7 +167,7 @@ class _Writer:
         everything = Return(Call(Name(fields.name), tuple(values.values())))
         if len(kept) == len(values):
             return [*statements, everything], Name(fields.name)
-        statements.append(If(dotted("self.training"), (everything,)))
+        statements = _guarded_also(statements, everything)
         if len(kept) == 1:
             statements.append(Return(values[kept[0]]))
             return statements, Binary(TENSOR, "|", Name(fields.name))
@@ -448,3 +448,11 @@ def _guarded(forward: Sequence[tuple[bool, Statement]]) -> list[Statement]:
         else:
             found.append(If(dotted("self.training"), (statement,)))
     return found
+
+
+def _guarded_also(statements: Sequence[Statement], last: Statement) -> list[Statement]:
+    """Statements with one more that only training needs."""
+    training = dotted("self.training")
+    if statements and isinstance(statements[-1], If) and statements[-1].test == training:
+        return [*statements[:-1], If(training, (*statements[-1].body, last))]
+    return [*statements, If(training, (last,))]

@@ -176,7 +176,7 @@ class Writer(ABC):
             draft.forward.append(everything)
             draft.returns = Name(named)
             return
-        draft.forward.append(If(dotted("self.training"), (everything,)))
+        draft.forward = together([*draft.forward, If(dotted("self.training"), (everything,))])
         evaluated = [value for value, stays in zip(values, kept, strict=True) if stays]
         if len(evaluated) == 1:
             draft.forward.append(Return(evaluated[0]))
