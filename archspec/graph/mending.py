@@ -98,15 +98,15 @@ def _changed(spec: Spec, change: Change) -> Spec | None:
         if step.at in change.rows:
             found.add(step.at)
             step = _with(step, change.rows[step.at])
-        before: list[Step] = []
-        if change.put and step.at == change.merge:
-            found.add(step.at)
-            step, before = _put(step, change)
         if step.body is not None:
             step = step._replace(body=in_body(step.body))
         if step.branches is not None:
             inner = [in_body(b) if isinstance(b, Body) else _one(in_step(b)) for b in step.branches]
             step = step._replace(branches=tuple(inner))
+        if not change.put or step.at != change.merge:
+            return [step]
+        found.add(step.at)
+        step, before = _put(step, change)
         return [*before, step]
 
     blocks = {name: b._replace(body=in_body(b.body)) for name, b in spec.blocks.items()}

@@ -241,6 +241,20 @@ HELP = {
 """,
         ["b makes 34×34 of 32×32", "give b `padding: 0`"],
     ),
+    "a stride against an empty branch": (
+        f"""\
+  - name: x
+    op: add
+    branches:
+      - [{{name: a, {CONV}, out_channels: 16, padding: 1, stride: 2}}]
+      - []
+""",
+        [
+            "the strides of the paths differ: a by 2, branch 1 by 1",
+            "give a `stride: 1` and `out_channels: 3`",
+            f"or put {PROJECTED.format(16)} at the end of branch 1",
+        ],
+    ),
     "a gate": (
         """\
   - {name: a, op: mean}
@@ -313,7 +327,11 @@ def mended(text: str, option: str) -> str:
     data = yaml.safe_load(text)
     bodies = [data["layers"], *(block["layers"] for block in data.get("blocks", {}).values())]
     rows = [row for body in bodies for row in body]
-    rows += [branch for row in rows for branch in row.get("branches", ())]
+    branches = [branch for row in rows for branch in row.get("branches", ())]
+    rows += [row for b in branches for row in (b if isinstance(b, list) else [b])]
+    if put := re.fullmatch(r"put `(.*)` at the end of branch (\d)", option):
+        branches[int(put[2])].append(yaml.safe_load(put[1]))
+        return yaml.safe_dump(data)
     if put := re.fullmatch(r"put `(.*)` between (.*) and (.*)", option):
         cells, before, path = put.groups()
         merge = path.rpartition(".")[2]
