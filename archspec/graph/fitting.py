@@ -51,18 +51,22 @@ def advise(
 
         found = list(_mended(network, paths, mends))
         fits = fitting if fitting and _differ_in_places(paths) else ""
-        told = [*_told(network, paths, fits, found), fault.help]
+        told = [*_told(paths, [*_lost(network, paths)], fits, found), fault.help]
         fault.help = "; ".join(filter(None, told))
 
 
 def _told(
-    network: Network, paths: Sequence[Path], fits: str, found: Sequence[Way]
+    paths: Sequence[Path], lost: Sequence[str], fits: str, found: Sequence[Way]
 ) -> Iterator[str]:
-    """Why the paths differ, as far as what mends them says it, and then what mends them."""
+    """Why the paths differ, as far as what mends them says it, and then what mends them.
+
+    Where no row leaves a rest an input may fit because little is left of it: it is not told then.
+    """
+    fits = fits if lost or not found else ""
     if fits:
-        yield from _lost(network, paths)
+        yield from lost
     elif found:
-        yield ", ".join(_strided(paths, found)) or found[0].why
+        yield ", ".join(_strided(paths, found)) or found[0].reason
     for index, said in enumerate(filter(None, [fits, *(way.said for way in found)])):
         yield f"or {said}" if index else said
 

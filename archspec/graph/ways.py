@@ -1,7 +1,9 @@
 """What rows of a path could say so that it ends in another shape; nothing here is tried yet."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from math import ceil
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archspec.graph.mending import Change, can_be_put
@@ -17,18 +19,51 @@ from archspec.ops.shape import kind_of, places_of
 from archspec.ops.sliding import Sliding
 from archspec.ops.transposed import ConvTranspose2d
 
+MOST_NAMED = 4
+"""Of more rows that would say the same, the first and the last are named."""
+
 
 class Way(NamedTuple):
-    """A change, how it is said (`give a `padding: 1``), and `why`: what the rows do without it."""
+    """A change, and what is said of it.
 
-    said: str
+    `given` is what rows would say (`padding: 1`), by what they are called, `put` the rows that
+    would be put between others and where, `why` what the rows do without it.
+    """
+
     change: Change
-    why: str = ""
+    given: Mapping[str, str] = MappingProxyType({})
+    put: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
 
     def and_(self, other: "Way") -> "Way":
         """Both together; what is said of one row twice is said of it at once."""
-        why = ", ".join(filter(None, [self.why, other.why]))
-        return Way(_joined(self.said, other.said), self.change.and_(other.change), why)
+        given = dict(self.given)
+        for row, said in other.given.items():
+            given[row] = f"{given[row]} and {said}" if row in given else said
+        why = self.why + other.why
+        return Way(self.change.and_(other.change), given, self.put + other.put, why)
+
+    @property
+    def said(self) -> str:
+        """``give a and b `padding: 1` and put `{op: mean}` between the input and c``."""
+        rows: dict[str, list[str]] = {}
+        for row, said in self.given.items():
+            rows.setdefault(said, []).append(row)
+        each = [f"{_named(names)} {said}" for said, names in rows.items()]
+        given = [f"give {' and '.join(each)}"] if each else []
+        return " and ".join([*given, *(f"put {row}" for row in self.put)])
+
+    @property
+    def reason(self) -> str:
+        """`a makes 30×30 of 32×32, b makes 28×28 of 30×30`."""
+        more = f", and {len(self.why) - 2} rows more lose some"
+        return ", ".join(self.why[:2]) + more if len(self.why) > MOST_NAMED else ", ".join(self.why)
+
+
+def _named(names: Sequence[str]) -> str:
+    if len(names) > MOST_NAMED:
+        return f"{names[0]} and {len(names) - 2} rows more, up to {names[-1]},"
+    return " and ".join(names)
 
 
 def ways(network: Network, path: Path, wanted: Shape) -> Iterator[Way]:
@@ -57,15 +92,16 @@ def _editable(path: Path) -> list[Node]:
     return [row for row in path.rows if row.step is not None and not row.role and row.op]
 
 
-def _give(rows: Sequence[tuple[Node, Mapping[str, Data]]], why: str = "") -> Way:
-    said: dict[str, list[str]] = {}
+def _give(rows: Sequence[tuple[Node, Mapping[str, Data]]], why: Sequence[str] = ()) -> Way:
+    """Rows with other attributes; one that is None would go."""
+    given, changed = {}, {}
     for row, attributes in rows:
-        given = {_key(row, key): value for key, value in attributes.items() if value is not None}
-        texts = " and ".join(f"`{key}: {_text(value)}`" for key, value in given.items())
-        said.setdefault(texts, []).append(called(row))
-    changed = {row.at: {_key(row, key): v for key, v in given.items()} for row, given in rows}
-    each = [f"{' and '.join(names)} {texts}" for texts, names in said.items()]
-    return Way(f"give {' and '.join(each)}", Change(changed, {}), why)
+        spelt = {_key(row, key): value for key, value in attributes.items()}
+        texts = [f"`{key}: {_text(value)}`" for key, value in spelt.items() if value is not None]
+        texts += [f"no `{key}`" for key, value in spelt.items() if value is None]
+        given[called(row)] = " and ".join(texts)
+        changed[row.at] = spelt
+    return Way(Change(changed, {}), given, why=tuple(why))
 
 
 def _key(row: Node, attribute: str) -> str:
@@ -82,15 +118,6 @@ def _text(value: Data) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _joined(first: str, second: str) -> str:
-    """`give a `stride: 1`` and `give a `out_channels: 3`` as one sentence."""
-    given = second.removeprefix("give ") if first.startswith("give ") else second
-    row, _, texts = given.partition(" `")
-    if first.startswith(f"give {row} `") and first.count("`") == 2:
-        return f"{first} and `{texts}"
-    return f"{first} and {given}"
-
-
 def _keeping(network: Network, path: Path) -> Iterator[Way]:
     """The padding with which rows that lose or gain a margin keep the size: all, or one of them."""
     found: list[tuple[Node, Mapping[str, Data]]] = []
@@ -102,7 +129,7 @@ def _keeping(network: Network, path: Path) -> Iterator[Way]:
             if padding is not None:
                 found.insert(0, (row, {"padding": padding}))
     for rows in [found, *([row] for row in found)] if len(found) > 1 else [found] if found else []:
-        yield _give(rows, ", ".join(_makes(network, row) for row, _ in rows))
+        yield _give(rows, [_makes(network, row) for row, _ in rows])
 
 
 def _makes(network: Network, row: Node) -> str:
@@ -153,8 +180,7 @@ def _enlarged(path: Path, wanted: Shape) -> Iterator[Way]:
     if last is None or last.output != path.value:
         return
     if isinstance(last.op, Upsample):
-        way = _give([(last, {"size": list(wanted[1:]), "scale_factor": None})])
-        yield way._replace(said=f"{way.said} in place of `scale_factor`")
+        yield _give([(last, {"size": list(wanted[1:]), "scale_factor": None})])
     elif isinstance(last.op, ConvTranspose2d):
         more = [goal - size for goal, size in zip(wanted[1:], path.shape[1:], strict=True)]
         added = [had + extra for had, extra in zip(last.op.output_padding, more, strict=True)]
@@ -203,7 +229,8 @@ def put(path: Path, op: str, attributes: Mapping[str, Data]) -> Iterator[Way]:
         if getattr(named, "name", None):
             where = f"behind {named.name}"  # type: ignore[union-attr]  # a body has no name
     cells = ", ".join(f"{key}: {_text(value)}" for key, value in {"op": op, **attributes}.items())
-    yield Way(f"put `{{{cells}}}` {where}", Change({}, {path.place: (op, attributes)}, step.at))
+    change = Change({}, {path.place: (op, attributes)}, step.at)
+    yield Way(change, put=(f"`{{{cells}}}` {where}",))
 
 
 def kinds(paths: Sequence[Path]) -> Iterator[Way]:
@@ -213,11 +240,8 @@ def kinds(paths: Sequence[Path]) -> Iterator[Way]:
     for path in vectors:
         mean = next((row for row in _editable(path) if isinstance(row.op, Mean)), None)
         if mean is not None and len(vectors) == 1:
-            yield _give([(mean, {"keepdim": True})], f"{called(mean)} leaves a vector of a map")
+            yield _give([(mean, {"keepdim": True})], [f"{called(mean)} leaves a vector of a map"])
     for op in ("mean", "flatten"):
         all_put = [way for path in maps for way in put(path, op, {})]
         if all_put and len(all_put) == len(maps):
-            together = all_put[0]
-            for way in all_put[1:]:
-                together = together.and_(way)
-            yield together
+            yield reduce(Way.and_, all_put)

@@ -227,7 +227,7 @@ HELP = {
 """,
         [
             "a makes 30×30 of 32×32, c makes 30×30 of 32×32",
-            "give a `padding: 1` and c `padding: 1`",
+            "give a and c `padding: 1`",
         ],
     ),
     "one map of three that gained one": (
@@ -370,3 +370,12 @@ def test_what_arrives_at_a_block_is_called_by_its_name() -> None:
     text = f"{HEAD}layers:\n{HELP['one whose merge stands in a block'][0]}"
     fault = next(d for d in check_text(text).diagnostics if isinstance(d, MergeMismatch))
     assert "up gives 8×26×26, skip (e) is 8×30×30" in fault.message
+
+
+def test_of_many_rows_not_all_are_named() -> None:
+    rows = "".join(f"  - {{name: a{i}, {CONV}, out_channels: 3}}\n" for i in range(9))
+    text = f"{HEAD}layers:\n{rows}  - {{op: add, from: [a8, input]}}\n"
+    assert help_of(check_text(text)) == (
+        "a0 makes 30×30 of 32×32, a1 makes 28×28 of 30×30, and 7 rows more lose some; "
+        "give a0 and 7 rows more, up to a8, `padding: 1`"
+    )
