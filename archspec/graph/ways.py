@@ -177,16 +177,20 @@ def _factors(shape: Shape, wanted: Shape) -> Data:
 def _enlarged(path: Path, wanted: Shape) -> Iterator[Way]:
     """What the row could say that makes the map of its path larger."""
     last = next(iter(_editable(path)), None)
-    if last is None or last.output != path.value:
+    if last is None or last.output != path.value or min(_more(path, wanted)) < 0:
         return
     if isinstance(last.op, Upsample):
         yield _give([(last, {"size": list(wanted[1:]), "scale_factor": None})])
     elif isinstance(last.op, ConvTranspose2d):
-        more = [goal - size for goal, size in zip(wanted[1:], path.shape[1:], strict=True)]
-        added = [had + extra for had, extra in zip(last.op.output_padding, more, strict=True)]
-        if min(added) >= 0:
-            height, width = added
-            yield _give([(last, {"output_padding": height if height == width else added})])
+        more = _more(path, wanted)
+        height, width = map(sum, zip(last.op.output_padding, more, strict=True))
+        padding: Data = height if height == width else [height, width]
+        yield _give([(last, {"output_padding": padding})])
+
+
+def _more(path: Path, wanted: Shape) -> list[int]:
+    """How many rows and columns a path lacks."""
+    return [goal - size for goal, size in zip(wanted[1:], path.shape[1:], strict=True)]
 
 
 def _widened(path: Path, wanted: Shape) -> Iterator[Way]:
