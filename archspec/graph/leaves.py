@@ -20,7 +20,7 @@ from archspec.diagnostics.wording import describe, did_you_mean
 from archspec.expressions import Configured, Reference, Word
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import seen
-from archspec.graph.frame import Frame
+from archspec.graph.frame import Frame, Given
 from archspec.graph.inherited import inherited
 from archspec.graph.init import bind, check_row, parameters_of
 from archspec.graph.network import INPUT, INPUT_NAME, Memory, Module, Node, Value
@@ -349,10 +349,22 @@ class Leaves:
         """`bn3 gives 256×56×56, downsample gives 256×28×28`."""
         sides = []
         for value in node.inputs:
-            name = "the input" if value in frame.sources else self._called(value, frame)
-            verb = "is" if value in frame.sources else "gives"
+            arrives = value in frame.sources
+            name = self._arriving(value, frame) if arrives else self._called(value, frame)
+            verb = "is" if arrives else "gives"
             sides.append(f"{name} {verb} {show(self.flow(value) or ())}")
         return ", ".join(sides)
+
+    def _arriving(self, value: Value, frame: Frame) -> str:
+        """What arrives at a body: `skip (e)` where a block has a name for it, and who gave it."""
+        for key in frame.inputs:
+            given = frame.outputs.get(key)
+            listed = given.places if isinstance(given, Given) else None
+            if value == given or value in (listed or ()):
+                name = key if listed is None else f"{key}.{listed.index(value)}"
+                outer = "" if value.node == INPUT else self.nodes[value.node].path
+                return f"{name} ({outer or 'the input'})"
+        return "the input"
 
     def _called(self, value: Value, frame: Frame) -> str:
         """What rows of a body call the value of a node: its row, the group it ends, or its path."""

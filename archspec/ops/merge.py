@@ -133,8 +133,7 @@ def _broadcast(shapes: Shapes) -> Shape:
     if alike and all(shape == first for shape in shapes):
         return first
     if any(len(shape) != len(first) for shape in shapes):
-        help_ = "`mean` with `keepdim: true` gives a map of one place, which fits any map"
-        raise Fault(MergeMismatch, op="this", wanted="to be all maps, or all vectors", help=help_)
+        raise Fault(MergeMismatch, op="this", wanted="to be all maps, or all vectors")
     if not alike:
         raise Fault(MergeMismatch, op="this", wanted="the channels at the same end")
     sizes = [max(column) for column in zip(*shapes, strict=True)]
