@@ -161,12 +161,10 @@ def _computed(
 
 def reads_misnamed(text: str, names: Mapping[str, Value]) -> bool:
     """Whether a text reads a name that is none, `num-classes` for one, which has been told."""
-    misnamed = (n for n in islice(names, MOST_NAMES) if n in text and not _is_usable(n))
+    held = (name for name in islice(names, MOST_NAMES) if name in text)
+    # An argument may be called as a word of Python; of a variable so called nothing is known.
+    misnamed = (n for n in held if not n.isidentifier() or (names[n] is UNKNOWN and iskeyword(n)))
     return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in misnamed)
-
-
-def _is_usable(name: str) -> bool:
-    return name.isidentifier() and not iskeyword(name)
 
 
 def expression_fault(error: ExpressionError, text: str, where: SpecPath) -> Diagnostic:

@@ -452,6 +452,8 @@ class Walker:
                     cls, block = OPS_BY_NAME.get(str(op)), self.spec.blocks.get(str(op))
                     if cls is None and block is None:
                         self.faults.append(self._no_such_op(step, op, frame))
+                elif op is False:
+                    self.faults.append(self._no_such_op(step, step.op, frame))
         if block is not None:
             keys = None if step.keys is None else self.resolver.keys(step, body, frame)
             scope = self.blocks.use(step, block, name, frame, inputs, keys, self._steps)
