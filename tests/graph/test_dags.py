@@ -113,7 +113,7 @@ class Reference:
             self.rows(row["layers"], inner)
             body.here = inner.here
         elif block is not None:
-            body.here = self.block(row, block, path, arriving, body)
+            body.here = self.block(row, block, path, arriving, body, read)
         elif len(there) == 1 and row["op"] in MERGES and self.may_lose(row):
             body.here = there[0]
         else:
@@ -131,10 +131,18 @@ class Reference:
             return len(branches) > 1 or any("beside" in branch for branch in written)
         return len(row["from"]) > 1 or row["from"][0].endswith(".*")
 
-    def block(self, row: Row, block: Row, path: str, arriving: list[Any], body: Body) -> Any:
+    def block(
+        self,
+        row: Row,
+        block: Row,
+        path: str,
+        arriving: list[Any],
+        body: Body,
+        read: dict[str, Any] | None,
+    ) -> Any:
         env = {"in_channels": arriving[0].shape[1]}
         for key, default in block["args"].items():
-            env[key] = self.value(row[key], row, body) if key in row else default
+            env[key] = self.value(row[key], row, body, read) if key in row else default
         names = block.get("inputs", ["input"])
         inner = Body(path, dict(zip(names, arriving, strict=True)), env, fixed=True)
         self.rows(block["layers"], inner)
