@@ -43,6 +43,7 @@ from archspec.targets.torch.emit import Row, Spelling, spell_step
 from archspec.targets.torch.emit.norm import times
 from archspec.targets.torch.length import require
 from archspec.targets.torch.names import TAKEN, class_name, sentence
+from archspec.targets.torch.rows.together import together
 
 TENSOR = dotted("torch.Tensor")
 
@@ -167,7 +168,7 @@ class _Writer:
         everything = Return(Call(Name(fields.name), tuple(values.values())))
         if len(kept) == len(values):
             return [*statements, everything], Name(fields.name)
-        statements = _guarded_also(statements, everything)
+        statements = together([*statements, If(dotted("self.training"), (everything,))])
         if len(kept) == 1:
             statements.append(Return(values[kept[0]]))
             return statements, Binary(TENSOR, "|", Name(fields.name))
@@ -448,11 +449,3 @@ def _guarded(forward: Sequence[tuple[bool, Statement]]) -> list[Statement]:
         else:
             found.append(If(dotted("self.training"), (statement,)))
     return found
-
-
-def _guarded_also(statements: Sequence[Statement], last: Statement) -> list[Statement]:
-    """Statements with one more that only training needs."""
-    training = dotted("self.training")
-    if statements and isinstance(statements[-1], If) and statements[-1].test == training:
-        return [*statements[:-1], If(training, (*statements[-1].body, last))]
-    return [*statements, If(training, (last,))]
