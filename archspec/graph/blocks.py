@@ -16,7 +16,7 @@ from archspec.expressions import UNKNOWN, extent
 from archspec.expressions import Value as Worth
 from archspec.graph.arriving import CHANNELS, SIZES, seen
 from archspec.graph.bounds import Bounds
-from archspec.graph.copies import Alike, Copy, Walked
+from archspec.graph.copies import Alike, Copy, Walked, elsewhere
 from archspec.graph.declared import references
 from archspec.graph.frame import Frame, Given, Source, a_list
 from archspec.graph.inputs import MAX_LIST, Arriving, Inputs, names_of, values_of
@@ -326,10 +326,9 @@ class Blocks:
             return None
         self.bounds.work += walked.work
         copy = Copy(walked, path, sources, len(leaves.nodes))
-        shapes = walked.shapes[walked.start : walked.stop]
         leaves.nodes += copy.nodes
-        leaves.shapes += shapes
-        leaves.flows += shapes
+        leaves.shapes += walked.given
+        leaves.flows += walked.given
         return copy
 
     # --- places that are alike ---------------------------------------------------------------
@@ -365,11 +364,8 @@ class Blocks:
         if copy is None:
             return None
         self.leaves.twins += self.leaves.twins[walked.start : walked.stop]
-        place = alike.place
         frame.children.append(
-            place._replace(
-                name=name, path=path, children=copy.children, sources=source, outputs=copy.outputs
-            )
+            elsewhere(alike.place, name, path, copy.children, source, copy.outputs)
         )
         frame.taken.add(name)
         frame.outputs[name] = frame.previous = copy.outputs[0]

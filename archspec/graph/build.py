@@ -55,9 +55,10 @@ def build(
     if walker.resolver.branching or spec.outputs:
         kept = [value for name, value in outputs.items() if name not in training_only]
         evaluated = _leading_to(nodes, kept)
-        trained = _leading_to(nodes, outputs.values())
-        faults += _unused(nodes, trained)
-        run = None if all(trained) else trained
+        trained = _leading_to(nodes, outputs.values()) if training_only else evaluated
+        if not all(trained):
+            faults += _unused(nodes, trained)
+            run = trained
         evaluated = None if all(evaluated) else evaluated
     known = (name for name in spec.vars if names.get(name, UNKNOWN) is not UNKNOWN)
     variables = {name: names[name] for name in known}

@@ -66,7 +66,7 @@ class Leaves:
         self.inputs = {INPUT_NAME: shape}
         self.arriving = (shape,)
         self.merged: dict[tuple[SpecPath, type[Op], str], Merged] = {}
-        self.constant: dict[tuple[SpecPath, type[Op], str], Op] = {}  # without expressions
+        self.literal: dict[Any, Op] = {}  # by attributes that are numbers, all of them
         self.init = init  # of the spec, by op
         self.parameters: dict[str, dict[str, Shape]] = {}  # met so far, of the ops in there
 
@@ -141,14 +141,16 @@ class Leaves:
         elif cls is not None:
             key = (step.at, cls, "" if head is None else repr(head))
             written, places = self._attributes(step, key, head, frame)
-            op = self.constant.get(key)
+            kinds = tuple(map(type, written.values()))
+            literal = (cls, *written.items(), *kinds) if PLAIN.issuperset(kinds) else None
+            op = None if literal is None else self.literal.get(literal)
             if op is None:
                 arriving = self.flow(inputs[0])
                 op = self.factory.make(cls, written, places, step.at, arriving, frame)
                 if op is not None and not written.keys() <= cls.model_fields.keys():
                     written = {key: written[key] for key in written if key in cls.model_fields}
-                elif op is not None and all(type(v) in PLAIN for v in written.values()):
-                    self.constant[key] = op
+                elif op is not None and literal is not None:
+                    self.literal[literal] = op
         return self.add(step, name, path, step.op or "", op, written, inputs, frame, head=head)
 
     def _attributes(
@@ -299,7 +301,8 @@ class Leaves:
 
     def _are_known(self, values: Iterable[Value]) -> bool:
         """Whether the shapes of values are those of nodes without a fault, or of the input."""
-        return all(node == INPUT or self.shapes[node] is not None for node, _ in values)
+        shapes = self.shapes
+        return None not in [shapes[node] for node, _ in values if node != INPUT]
 
     def _initialised(self, node: Node, frame: Frame) -> Node:
         """The node with how its module's parameters begin: as its row says, or as the spec does."""

@@ -182,7 +182,7 @@ def shorten(text: str) -> str:
 
 
 _AS_THEY_ARE = (int, Inherited)
-PLAIN = (int, float, bool)
+PLAIN = frozenset((int, float, bool))
 """What an attribute is without anything to compute."""
 
 
@@ -225,7 +225,7 @@ class OpFactory:
         Expressions see the body's names, and outside blocks what arrives at the row.
         """
         names = body.names
-        if not body.fixed and any(type(value) not in PLAIN for value in written.values()):
+        if not body.fixed and not PLAIN.issuperset(map(type, written.values())):
             names.update(seen(arriving))
         before = len(self.faults)
         values = {

@@ -166,11 +166,12 @@ class _Stop(Exception):
 class _Level:
     """A list or mapping being read; in a mapping, the key that waits for its value."""
 
-    __slots__ = ("container", "key", "key_place", "marks")
+    __slots__ = ("container", "is_mapping", "key", "key_place", "marks")
 
-    def __init__(self, container: Data, marks: Marks) -> None:
-        self.container = container
-        self.marks = marks
+    def __init__(self, *, is_mapping: bool) -> None:
+        self.container: Data = {} if is_mapping else []
+        self.marks = Marks(mapping=is_mapping)
+        self.is_mapping = is_mapping
         self.key: str | None = None
         self.key_place = 0
 
@@ -191,27 +192,39 @@ class _Level:
 
 
 class _Reader:
-    """Consumes events and builds the data with an explicit stack."""
+    """Consumes events and builds the data; `level` is the innermost that is open."""
 
     def __init__(self) -> None:
-        self.root: Data = None
-        self.marks: Marks | None = None
+        self.outermost = self.level = _Level(is_mapping=False)  # its one item is the document
+        self.around: list[_Level] = []
         self.faults: list[Diagnostic] = []
         self.documents = 0
-        self.stack: list[_Level] = []
+
+    @property
+    def root(self) -> Data:
+        """The document's data; None where it has none."""
+        return self.outermost.container[0] if self.outermost.container else None
+
+    @property
+    def marks(self) -> Marks | None:
+        """Where the document's items stand; None where it is no list or mapping."""
+        return (self.outermost.marks.inner or {}).get(0)
 
     def run(self, text: str) -> None:
         loader = _LOADER(text)
+        next_event, scalar = loader.get_event, self.scalar
         try:
             for count in count_from(0):
-                event = loader.get_event()
+                event = next_event()
+                kind = type(event)
                 if count > MAX_VALUES:
                     self.fault(TooManyValues, event, limit=MAX_VALUES)
                     return
-                handler = _HANDLERS.get(type(event))
-                if handler:
-                    handler(self, event)
-                if type(event) is yaml.StreamEndEvent or len(self.faults) >= MAX_FAULTS:
+                if kind is yaml.ScalarEvent:  # most of them
+                    scalar(event)
+                elif kind in _HANDLERS:
+                    _HANDLERS[kind](self, event)
+                elif kind is yaml.StreamEndEvent:
                     return
         except _Stop:
             return
@@ -221,6 +234,8 @@ class _Reader:
     def fault(self, kind: type[Diagnostic], event: Any, **facts: Any) -> None:
         mark = event.start_mark
         self.faults.append(kind((), at=Position(mark.line + 1, mark.column + 1), **facts))
+        if len(self.faults) >= MAX_FAULTS:
+            raise _Stop
 
     def document(self, event: Any) -> None:
         self.documents += 1
@@ -229,34 +244,38 @@ class _Reader:
             raise _Stop
 
     def scalar(self, event: Any) -> None:
+        """Take a key, or a value that is neither a list nor a mapping."""
         if event.anchor or event.tag:
             self._refuse(event)
-        if self.stack:
-            level = self.stack[-1]
-            if level.marks.keys is not None and level.key is None:
-                self._key(level, event)
-                return
-        self._put(_resolve(event.value) if event.implicit[0] else event.value, event, None)
+        level, text = self.level, event.value
+        mark = event.start_mark
+        place = (mark.line + 1) * _COLUMNS + mark.column + 1
+        if level.key is None and level.is_mapping:
+            level.key, level.key_place = text, place
+            if text in level.container or text == _MERGE:
+                self._refuse_key(level, event)
+        else:
+            level.put(_resolve(text) if event.implicit[0] else text, place, None)
 
     def alias(self, event: Any) -> None:
         self.fault(AnchorOrAlias, event, what=f"the alias `*{event.anchor}`")
-        self._value(None, event, None)
+        self._put(None, event, None, "alias")
 
     def start(self, event: Any) -> None:
         if event.anchor or event.tag:
             self._refuse(event)
-        if len(self.stack) >= MAX_DEPTH:
+        if len(self.around) >= MAX_DEPTH:
             self.fault(TooDeep, event, limit=MAX_DEPTH)
             raise _Stop
-        mapping = type(event) is yaml.MappingStartEvent
-        container: Data = {} if mapping else []
-        marks = Marks(mapping=mapping)
-        self._value(container, event, marks)
-        self.stack.append(_Level(container, marks))
+        is_mapping = type(event) is yaml.MappingStartEvent
+        inner = _Level(is_mapping=is_mapping)
+        self._put(inner.container, event, inner.marks, "mapping" if is_mapping else "list")
+        self.around.append(self.level)
+        self.level = inner
 
     def end(self, event: Any) -> None:
         del event
-        self.stack.pop()
+        self.level = self.around.pop()
 
     def _refuse(self, event: Any) -> None:
         if event.anchor:
@@ -264,35 +283,25 @@ class _Reader:
         if event.tag:
             self.fault(Tag, event, tag=event.tag)
 
-    def _value(self, value: Data, event: Any, inner: Marks | None) -> None:
-        """Put what cannot be a key."""
-        if self.stack and self.stack[-1].marks.keys is not None and self.stack[-1].key is None:
-            found = "mapping" if type(value) is dict else "list" if type(value) is list else "alias"
+    def _put(self, value: Data, event: Any, inner: Marks | None, found: str) -> None:
+        """Take what cannot be a key."""
+        if self.level.is_mapping and self.level.key is None:
             self.fault(KeyNotText, event, found=found)
             raise _Stop
-        self._put(value, event, inner)
-
-    def _put(self, value: Data, event: Any, inner: Marks | None) -> None:
-        if not self.stack:
-            self.root, self.marks = value, inner
-            return
         mark = event.start_mark
-        self.stack[-1].put(value, (mark.line + 1) * _COLUMNS + mark.column + 1, inner)
+        self.level.put(value, (mark.line + 1) * _COLUMNS + mark.column + 1, inner)
 
-    def _key(self, level: _Level, event: Any) -> None:
-        mark = event.start_mark
-        level.key = event.value
-        level.key_place = (mark.line + 1) * _COLUMNS + mark.column + 1
-        if level.key == _MERGE:
+    def _refuse_key(self, level: _Level, event: Any) -> None:
+        key = event.value
+        if key == _MERGE:
             self.fault(AnchorOrAlias, event, what="the merge key `<<`")
-        if level.key in level.container:
+        if key in level.container:
             assert level.marks.keys is not None
-            first = level.marks.keys[list(level.container).index(level.key)] // _COLUMNS
-            self.fault(DuplicateKey, event, key=level.key, first=first)
+            first = level.marks.keys[list(level.container).index(key)] // _COLUMNS
+            self.fault(DuplicateKey, event, key=key, first=first)
 
 
 _HANDLERS: dict[type, Any] = {
-    yaml.ScalarEvent: _Reader.scalar,
     yaml.SequenceStartEvent: _Reader.start,
     yaml.MappingStartEvent: _Reader.start,
     yaml.SequenceEndEvent: _Reader.end,
