@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from archspec.graph.network import Memory, Network
 from archspec.graph.unused import unused
 from archspec.language import loader
 from archspec.language.model import Spec, Variant
+from archspec.language.rows import MAX_FAULTS
 from archspec.language.source import Document
 
 if TYPE_CHECKING:
@@ -186,9 +188,9 @@ def _by_the_text(
     unread = any(fault.severity == "error" for fault in loaded.faults)
     if spec is None or unread or any(isinstance(fault, TooManySteps) for fault in faults):
         return []
-    told = [*unrun.check(spec, memory)]
+    told = [*islice(unrun.check(spec, memory), MAX_FAULTS)]
     if untaken.may_skip(text):
-        told += untaken.names(spec.family or spec)
+        told += islice(untaken.names(spec.family or spec), MAX_FAULTS)
     if spec.family is None:
         told += unrun.of_nothing(spec, memory)
     return told

@@ -15,15 +15,17 @@ ENOUGH = 6
 MOST = 8
 
 
-def for_each(work: Callable[[T], R | None], items: Sequence[T]) -> Iterator[R | None]:
-    """What `work` makes of each, in order; None where it makes nothing, or raises.
+def for_each(
+    work: Callable[[T], R | None], items: Sequence[T], here: Callable[[T], R | None]
+) -> Iterator[R | None]:
+    """What `work` makes of each, in order, and where that is nothing, or it raises, `here`.
 
-    It is done by several processes where there are many, and may be called in this one: what it
-    prints or changes there is lost. Results have to be picklable.
+    It is done by several processes where there are many: what it prints or changes there is lost,
+    and its results have to be picklable. `here` is done in this one, as all are where they are few.
     """
     count = min(_cores(), len(items), MOST)
     if len(items) < ENOUGH or count < 2 or not _may_fork():
-        yield from (_tried(work, item) for item in items)
+        yield from map(here, items)
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -35,9 +37,9 @@ def for_each(work: Callable[[T], R | None], items: Sequence[T]) -> Iterator[R | 
         with ProcessPoolExecutor(count, get_context("fork"), _begin, (work, items)) as pool:
             for result in pool.map(_done, range(len(items))):
                 told += 1
-                yield result
+                yield here(items[told - 1]) if result is None else result
     except BrokenProcessPool:  # one was killed
-        yield from [None] * (len(items) - told)
+        yield from map(here, items[told:])
 
 
 def _cores() -> int:
@@ -63,10 +65,6 @@ def _begin(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
 
 def _done(index: int) -> Any:
     work, items = _given
-    return _tried(work, items[index])
-
-
-def _tried(work: Callable[[T], R | None], item: T) -> R | None:
-    with suppress(Exception):  # whoever gets nothing tries it again, and hears why
-        return work(item)
+    with suppress(Exception):  # it is done again in the process that tells why
+        return work(items[index])
     return None

@@ -93,8 +93,8 @@ class _Job:
         """
         found = []
         taken: dict[Path, SpecFile] = {}
-        for spec, ready in zip(self.specs, for_each(self._emitted, self.specs), strict=True):
-            emission = ready or self._told(spec)
+        emissions = for_each(self._emitted, self.specs, self._told)
+        for spec, emission in zip(self.specs, emissions, strict=True):
             if emission is None:
                 continue
             for note in emission.notes:
@@ -110,12 +110,8 @@ class _Job:
 
     def _emitted(self, spec: "SpecFile") -> "Emission | None":
         """What the target makes of a spec; None for one with errors."""
-        from archspec.api import emit
-
         checked = self._checked(spec)
-        if checked.network is None or not checked.ok:
-            return None
-        return emit(checked, self.target.name, stem=spec.name, templates=self.templates)
+        return self._of(checked, spec) if checked.ok else None
 
     def _told(self, spec: "SpecFile") -> "Emission | None":
         """The same, with all that is wrong told; raises UserError where nothing can be made."""
@@ -124,16 +120,23 @@ class _Job:
         from archspec.targets import TemplateFault
 
         try:
-            emission = self._emitted(spec)
-        except (SpecNotFound, TemplateFault) as error:
+            checked = self._checked(spec)
+        except SpecNotFound as error:
+            raise UserError(str(error), exit_code=2) from None
+        try:
+            if checked.ok:
+                return self._of(checked, spec)
+        except TemplateFault as error:
             raise UserError(str(error), exit_code=2) from None
         except SpecError as error:
-            checked = self._checked(spec)
-            _tell(checked._replace(diagnostics=(*checked.diagnostics, *error.diagnostics)))
-            return None
-        if emission is None:
-            _tell(self._checked(spec))
-        return emission
+            checked = checked._replace(diagnostics=(*checked.diagnostics, *error.diagnostics))
+        _tell(checked)
+        return None
+
+    def _of(self, checked: "Checked", spec: "SpecFile") -> "Emission":
+        from archspec.api import emit
+
+        return emit(checked, self.target.name, stem=spec.name, templates=self.templates)
 
     def _checked(self, spec: "SpecFile") -> "Checked":
         import archspec

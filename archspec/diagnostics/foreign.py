@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 
-from archspec.diagnostics.wording import did_you_mean, is_list, suggest
+from archspec.diagnostics.wording import MOST_CHOICES, did_you_mean, is_list, suggest
 
 _OPS: Mapping[str, str] = {
     "conv2d": "conv conv2 convolution convolution2d conv2dlayer spatialconvolution",
@@ -179,7 +180,7 @@ def is_foreign(word: str) -> bool:
 
 def suggest_op(word: str, known: Iterable[str]) -> str:
     """Help for a word that is no op: what it is called here, or why there is none."""
-    known = list(known)
+    known = list(islice(known, MOST_CHOICES))
     plain = plain_of(word)
     same = next((name for name in known if plain_of(name) == plain), None)
     if plain in _absent():

@@ -12,14 +12,15 @@ _KINDS = {
     type(None): "empty",
 }
 _LIST = "known here: "
-_MOST_CHOICES = 200  # comparing words costs; a spec may define more of them than a person does
+MOST_CHOICES = 200
+"""So many words one is compared with: that costs, and a spec may define more than people do."""
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Help for a word that is none of the known ones."""
     from difflib import get_close_matches  # a spec without mistakes does not need it
 
-    choices = list(islice(known, _MOST_CHOICES))
+    choices = list(islice(known, MOST_CHOICES))
     same = next((name for name in choices if name.lower() == word.lower()), None)
     if same is not None:
         return did_you_mean(same)

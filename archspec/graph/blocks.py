@@ -27,6 +27,7 @@ from archspec.graph.resolve import Resolver
 from archspec.graph.values import PLAIN, evaluate, following_fault, shorten
 from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
+from archspec.language.rows import MAX_FAULTS
 from archspec.ops import Shape, channels_of
 
 Leaving = tuple[tuple[Value, ...], tuple[str, ...]]
@@ -189,7 +190,10 @@ class Blocks:
     ) -> set[str]:
         """Tell of the keys that are no arguments of the block; the help for each of them."""
         misspelt: set[str] = set()
+        room = len(self.faults) + MAX_FAULTS
         for key, written in given.items():
+            if len(self.faults) > room:
+                break
             if key in FOLLOWING and key not in block.args:
                 value = evaluate(written, frame.names, step.where(key), self.faults)
                 told = following_fault(key, value, step.where(key), arriving)

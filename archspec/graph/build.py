@@ -1,6 +1,7 @@
 """Spec → Network: variables bound, the bodies walked, outputs resolved."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from keyword import iskeyword
 
 from archspec.diagnostics import Diagnostic, SpecPath
@@ -26,6 +27,7 @@ from archspec.graph.network import INPUT, INPUT_NAME, Memory, Network, Node, Val
 from archspec.graph.values import as_rows, depends_on_unknown, evaluate, shorten
 from archspec.graph.walk import Walker
 from archspec.language.model import Spec, Step
+from archspec.language.rows import MAX_FAULTS
 from archspec.language.source import Data
 
 WORK_AROUND = 200
@@ -116,6 +118,9 @@ def bind(spec: Spec, overrides: Mapping[str, Data], faults: list[Diagnostic]) ->
             names[name] = UNKNOWN
             continue
         before = len(faults)
+        if before > MAX_FAULTS:
+            names[name] = UNKNOWN
+            continue
         value = as_rows(evaluate(written, names, where, faults))
         unsure = isinstance(value, list) and depends_on_unknown(written, names)
         unsure = unsure or value is None or len(faults) > before
@@ -132,8 +137,8 @@ def _unknown(
 ) -> None:
     """Variables that are set and not declared."""
     help_ = "" if spec.vars else "it has no `vars`"
-    for name in own:
-        if name not in spec.vars and spec.variant:
+    for name in islice((name for name in own if name not in spec.vars), MAX_FAULTS):
+        if spec.variant:
             where = (*spec.variant.at, name)
             help_ = suggest(name, spec.vars) or help_
             if name == "vars":

@@ -11,6 +11,7 @@ from archspec.graph.network import Node
 from archspec.graph.values import evaluate
 from archspec.language.init import RANGES, SCHEMES, WITH_FANS, Scheme, Schemes, problem_with
 from archspec.language.model import Spec
+from archspec.language.rows import MAX_FAULTS
 from archspec.ops import OPS_BY_NAME, Shape, Tensor
 
 
@@ -91,9 +92,12 @@ def check_spec(
 
     Of the parameters of one name those count that have the fewest dimensions.
     """
+    room = len(faults) + MAX_FAULTS
     for name, schemes in spec.init.items():
         cls = OPS_BY_NAME.get(name)
         where = ("init", name)
+        if len(faults) > room:
+            break
         if cls is None:
             help_ = suggest_op(name, OPS_BY_NAME)
             if name in spec.blocks:

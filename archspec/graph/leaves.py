@@ -1,6 +1,7 @@
 """Leaves of a network: rows of ops, what they carry along, and the shapes they give."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -28,7 +29,7 @@ from archspec.graph.values import PLAIN, OpFactory, cause_at, evaluate, shorten
 from archspec.graph.words import words_in
 from archspec.language.init import Schemes
 from archspec.language.model import Spec, Step
-from archspec.language.rows import SUGAR
+from archspec.language.rows import MAX_FAULTS, SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS, OPS_BY_NAME, Op, Shape, Tensor, show
 from archspec.ops.fields import spell
@@ -414,7 +415,7 @@ def _is_alone(step: Step) -> bool:
 
 def _without_inputs(step: Step, cls: type[Op]) -> Diagnostic:
     """The fault of a merge that does not say what it brings together, or says it otherwise."""
-    for key in step.attributes:
+    for key in islice(step.attributes, MAX_FAULTS):
         if suggest_key(key, ("from",)) == did_you_mean("from"):
             fault = UnknownKey(step.where(key), on_key=True, owner=cls.op_name, key=key)
             fault.help = did_you_mean("from")

@@ -7,6 +7,7 @@ there would wait for the day on which somebody sets a variable.
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 from archspec import expressions
@@ -29,6 +30,13 @@ What `else` names is only asked for where the row is left out.
 """
 
 
+MAX_NAMES = 2_000_000
+"""So many names are laid out, as each body sees all of the spec: 4,000 blocks beside 500 names.
+
+Bodies behind that are not judged by their text.
+"""
+
+
 def may_skip(text: str) -> bool:
     """Whether a text may have parts that are not computed."""
     return any(word in text for word in SKIPPED)
@@ -48,7 +56,7 @@ def places(spec: Spec) -> Iterator[Place]:
     known = {**references(spec), **dict.fromkeys((*NAMES, "i", "j", *_columns(spec)), UNKNOWN)}
     own = dict.fromkeys(spec.vars, UNKNOWN)
     yield Place(spec.body, {**known, **own}, _steps(spec.body))
-    for block in spec.blocks.values():
+    for block in islice(spec.blocks.values(), MAX_NAMES // len(known)):
         own = dict.fromkeys((*block.args, *block.vars), UNKNOWN)
         steps = _steps(block.body, block.inputs)
         yield Place(block.body, {**known, **own}, steps, block)

@@ -37,7 +37,7 @@ from archspec.expressions import (
 )
 from archspec.graph.arriving import NAMES, seen
 from archspec.graph.inherited import Inherited, Row
-from archspec.language.rows import SUGAR
+from archspec.language.rows import MAX_FAULTS, SUGAR
 from archspec.language.source import Data
 from archspec.ops import OPS_BY_NAME, Op, Shape, channels_of
 from archspec.ops.fields import spell
@@ -326,7 +326,7 @@ class OpFactory:
         given: Mapping[str, Any],
         told: Collection[SpecPath],
     ) -> None:
-        problems = error.errors(include_url=False)
+        problems = error.errors(include_url=False)[: len(cls.model_fields) + MAX_FAULTS]
         known = [*cls.model_fields, *cls.aliases, *(SUGAR if cls.weighted else ())]
         unknown = [str(p["loc"][0]) for p in problems if p["type"] == "extra_forbidden"]
         misspelt = {suggest_key(key, known) for key in unknown}

@@ -1,6 +1,7 @@
 """The walk over a spec's bodies: steps repeated or left out, branches followed, groups entered."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.foreign import suggest_op
@@ -24,6 +25,7 @@ from archspec.graph.resolve import PREVIOUS, Resolver, holds_everywhere, speaks_
 from archspec.graph.values import shorten
 from archspec.graph.words import words_in
 from archspec.language.model import Body, Spec, Step
+from archspec.language.rows import MAX_FAULTS
 from archspec.ops import OPS_BY_NAME, Op, Shape
 
 
@@ -42,7 +44,7 @@ class Walker:
         self.faults = faults
         self.body = Frame(names, "", (Value(INPUT),), 0, fixed=False, shared=False)
         self.dropped: set[str] = set()
-        faults += declared.check(spec)
+        faults += islice(declared.check(spec), MAX_FAULTS)
         faults += readings.check(spec)
         schemes = {op: init.bind(schemes, names, faults) for op, schemes in spec.init.items()}
         self.leaves = Leaves(spec, shape, faults, memory, schemes, names)

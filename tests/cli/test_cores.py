@@ -25,12 +25,15 @@ def work(item):
         os._exit(1)
     return None if item == 4 else (item, os.getpid() != PARENT)
 
+def here(item):
+    return (item, False)
+
 PARENT, KILLED = os.getpid(), bool(int(os.environ["KILLED"]))
-print(list(cores.for_each(work, list(range(8)))))
+print(list(cores.for_each(work, list(range(8)), here)))
 """
 
 
-def run(*, killed: bool) -> list[tuple[int, bool] | None]:
+def run(*, killed: bool) -> list[tuple[int, bool]]:
     environment = {**os.environ, "KILLED": str(int(killed))}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -40,28 +43,27 @@ def run(*, killed: bool) -> list[tuple[int, bool] | None]:
         check=True,
         timeout=60,
     )
-    found: list[tuple[int, bool] | None] = literal_eval(done.stdout)
+    found: list[tuple[int, bool]] = literal_eval(done.stdout)
     return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-def test_results_come_in_order_and_nothing_for_what_failed() -> None:
-    there = [(i, True) for i in range(8)]
-    assert run(killed=False) == [*there[:3], None, None, *there[5:]]
+def test_results_come_in_order_and_what_failed_is_done_here() -> None:
+    assert run(killed=False) == [(i, i not in (3, 4)) for i in range(8)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 def test_a_process_that_is_killed_leaves_the_rest_to_this_one() -> None:
     found = run(killed=True)
-    assert len(found) == 8
-    assert found[5] is None
-    assert all(result in (None, (i, True)) for i, result in enumerate(found))
+    assert [item for item, _ in found] == list(range(8))
+    assert found[5] == (5, False)
 
 
 def test_few_are_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cores, "_cores", lambda: 4)
     here = os.getpid()
-    assert list(cores.for_each(lambda _: os.getpid(), [1, 2])) == [here, here]
+    done = cores.for_each(lambda _: None, [1, 2], lambda _: os.getpid())
+    assert list(done) == [here, here]
 
 
 def test_many_specs_are_written_as_one_by_one(tmp_path: Path, run_cli: RunCli) -> None:

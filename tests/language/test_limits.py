@@ -264,3 +264,59 @@ def test_faulty_arguments_are_shown_as_json(value: str) -> None:
     told = json.loads(stream.getvalue())
     assert told["ok"] is False
     assert "null" in json.dumps([scope["arguments"] for scope in told["scopes"]])
+
+
+MANY = 5_000
+KEYS = ", ".join(f"k{i}: 1" for i in range(MANY))
+ROW = "layers: [{op: conv2d, out_channels: 4, kernel_size: 3}]\n"
+TAKING = "blocks: {B: {args: {c: 3}, layers: [{op: conv2d, out_channels: c, kernel_size: 1}]}}\n"
+BESIDE = f"norm: {{op: batch_norm, {KEYS}}}"
+FAULTY = {
+    "attributes": f"layers: [{{op: conv2d, out_channels: 4, kernel_size: 3, {KEYS}}}]\n",
+    "attributes of a norm": f"{ROW[:-3]}, {BESIDE}}}]\n",
+    "attributes of a value": f"vars: {{act: {{op: relu, {KEYS}}}}}\nlayers: [{{op: act}}]\n",
+    "arguments": f"{TAKING}layers: [{{op: B, {KEYS}}}]\n",
+    "defaults": f"defaults: {{conv2d: {{{KEYS}}}}}\n{ROW}",
+    "ops in defaults": f"defaults: {{{KEYS.replace(': 1', ': {}')}}}\n{ROW}",
+    "ops in init": f"init: {{{KEYS.replace(': 1', ': {weight: zeros}')}}}\n{ROW}",
+    "variables": "vars:\n" + "".join(f"  k{i}: j{i}\n" for i in range(MANY)) + ROW,
+    "values of a variant": f"vars: {{w: 3}}\nvariants: {{a: {{{KEYS}}}}}\n{ROW}",
+    "blocks that nothing uses": "blocks:\n"
+    + "".join(f"  B{i}: {{layers: [{{op: conx{i}}}]}}\n" for i in range(MANY))
+    + ROW,
+    "parts that are not computed": "vars: {a: 1}\nlayers:\n"
+    + "".join(f"  - {{op: relu, when: a or k{i}}}\n" for i in range(MANY)),
+}
+
+
+@pytest.mark.parametrize("text", FAULTY.values(), ids=FAULTY)
+def test_faults_that_nobody_reads_are_not_worked_out(text: str) -> None:
+    """Each takes time, for the help with it; thousands took minutes."""
+    result = check_text(HEAD + text)
+    assert 300 < len(result.diagnostics) < 600
+
+
+def test_what_no_network_runs_is_judged_as_far_as_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blocks = "".join(f"  B{i}: {{layers: [{{op: relu, when: k{i}}}]}}\n" for i in range(300))
+    text = f"{HEAD}blocks:\n{blocks}{ROW}"
+    assert codes(check_text(text)).count("AS211") == 300
+    monkeypatch.setattr("archspec.graph.untaken.MAX_NAMES", 30_000)
+    assert 0 < codes(check_text(text)).count("AS211") < 100
+
+
+@pytest.mark.parametrize("name", ["", "name: n{}, "], ids=["modules in a row", "statements"])
+def test_a_module_that_is_too_long_is_given_up_while_it_is_written(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archspec.targets.torch import write as writing
+
+    conv = "op: conv2d, out_channels: 3, kernel_size: 1, norm: batch_norm, activation: relu"
+    rows = (f"  - {{{name.format(i)}{conv}}}\n" for i in range(100))
+    checked = check_text(f"{HEAD}layers:\n{''.join(rows)}")
+    assert write(checked)
+    monkeypatch.setattr("archspec.targets.torch.length.MAX_LINES", 150)
+    monkeypatch.setattr(writing, "_compared", None)
+    with pytest.raises(SpecError, match="longer than 150 lines"):
+        write(checked)

@@ -386,6 +386,12 @@ def _parts_of(kind: Any) -> tuple[str, ...]:
     return tuple(part.name for part in fields(kind) if part.type not in (str, bool))
 
 
+def _part_names(node: object) -> tuple[str, ...]:
+    kind: Any = type(node)
+    names: tuple[str, ...] = _parts_of(kind)
+    return names
+
+
 def _field_names(node: object) -> tuple[str, ...]:
     kind: Any = type(node)
     names: tuple[str, ...] = _names_of(kind)
@@ -395,8 +401,7 @@ def _field_names(node: object) -> tuple[str, ...]:
 def children(node: Node) -> list[Node]:
     """The nodes that are parts of a node, in the order of the text."""
     found: list[Node] = []
-    kind: Any = type(node)
-    for name in _parts_of(kind):
+    for name in _part_names(node):
         value = getattr(node, name)
         if type(value) not in _PLAIN:
             _collect(value, found)
@@ -458,9 +463,9 @@ def rebuild(node: Node, replaced: Replace) -> Node:
     if other is not None:
         return other
     values = {}
-    for name in _field_names(node):
+    for name in _part_names(node):
         before = getattr(node, name)
-        after = _rebuilt(before, replaced)
+        after = before if type(before) in _PLAIN else _rebuilt(before, replaced)
         if after is not before:
             values[name] = after
     if not values:

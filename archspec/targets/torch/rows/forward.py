@@ -34,6 +34,7 @@ from archspec.targets.python.tree import (
     rebuild,
     walk,
 )
+from archspec.targets.torch.length import require
 from archspec.targets.torch.names import usable_argument
 from archspec.targets.torch.rows.facts import is_overwritable
 from archspec.targets.torch.rows.gathered import appending
@@ -79,6 +80,7 @@ class Forward(Variables):
         for value in outputs:
             self.left[value] = self.left.get(value, 0) + 1
         for item, following in zip_longest(ordered, ordered[1:]):
+            require(len(self.unit.statements) + len(self.body))
             if self._write_parts(item) or self._write_terms(item) or self._write_gathered(item):
                 continue
             self._write_item(item, following, self._of_gathered(item, applied[item.value]))

@@ -35,6 +35,7 @@ from archspec.targets.python.tree import (
     names_in,
     walk,
 )
+from archspec.targets.torch.length import require
 from archspec.targets.torch.rows.arguments import names_in as names_in_written
 from archspec.targets.torch.rows.facts import common
 from archspec.targets.torch.rows.passes import Passes
@@ -150,6 +151,7 @@ class Modules(Uses):
                 return None
             inside, channels = found
             parts += inside
+            require(len(parts))  # each has a line
         loops = any(isinstance(part, Starred) for _, part in parts)
         by_position = all(name in (None, str(i)) for i, (name, _) in enumerate(parts))
         spread = len(parts) > 1 and not (loops and len(parts) == 2)

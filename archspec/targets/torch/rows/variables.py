@@ -61,6 +61,7 @@ class Variables:
         self.named: set[str] = set()
         self.made: dict[int, Item] = {}
         self.readers: dict[int, list[Item]] = {}
+        self.branching: set[int] = set()  # the values whose only way leads to a `concat`
         self.outputs_evaluated = 0
         self._alive: list[int] = []  # of the first so many `exprs`, those that are still read
         self._counted = 0
@@ -73,6 +74,11 @@ class Variables:
         for item in items:
             for value in dict.fromkeys(item.inputs):
                 self.readers.setdefault(value, []).append(item)
+        self.branching = set()
+        for item in reversed(self.items):
+            after = None if self.is_merge(item) else self._after(item)
+            if after is not None and (self._concatenates(after) or after.value in self.branching):
+                self.branching.add(item.value)
         self.outputs_evaluated = sum(
             not self.made[value].trained_only for value in self.outputs if value in self.made
         )
@@ -92,7 +98,8 @@ class Variables:
 
     def _waiting(self) -> frozenset[str]:
         """The names in the values that are still read."""
-        self._alive += islice(self.exprs, self._counted, None)
+        further = [*islice(reversed(self.exprs), len(self.exprs) - self._counted)]
+        self._alive += reversed(further)
         self._counted = len(self.exprs)
         self._alive = [value for value in self._alive if self.left.get(value, 0) > 0]
         return names_in(*(self.exprs[value] for value in self._alive))
@@ -182,6 +189,13 @@ class Variables:
             return readers[0].value
         return item.value
 
+    def _after(self, item: Item) -> Item | None:
+        """The only step that reads a value, or the merge of all that do; None where it forks."""
+        readers = self._readers(item)
+        if len({self._merged_in(reader) for reader in readers}) != 1:
+            return None
+        return self.made[self._merged_in(readers[0])] if len(readers) > 1 else readers[0]
+
     def _readers(self, item: Item) -> list[Item]:
         return self.readers.get(item.value, [])
 
@@ -191,21 +205,25 @@ class Variables:
 
     def _branch_name(self, item: Item) -> str | None:
         """What the steps up to a `concat` have in common in their names, None elsewhere."""
+        if self.is_merge(item):
+            joined = any(map(self._concatenates, self._readers(item)))
+            return item.step.name if joined else None
+        return self._name_on_the_way(item) if item.value in self.branching else None
+
+    def _name_on_the_way(self, item: Item) -> str | None:
         names: list[str] = []
         ends = False
         current = item
-        if self.is_merge(item) and any(map(self._concatenates, self._readers(item))):
-            return item.step.name
         for _ in range(FARTHEST):
             if self.is_merge(current):
                 break
             if current.step.name is not None:
                 names.append(_COUNTED.sub("", current.step.name))
                 ends = self._ends_a_row(current)
-            readers = self._readers(current)
-            if len({self._merged_in(reader) for reader in readers}) != 1:
-                return None  # it forks, or ends
-            current = self.made[self._merged_in(readers[0])] if len(readers) > 1 else readers[0]
+            after = self._after(current)
+            if after is None:
+                return None
+            current = after
         if not self._concatenates(current) or not names:
             return None
         single = {v for v in current.inputs if v and len(self.readers[v]) == 1}
