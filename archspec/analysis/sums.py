@@ -9,6 +9,8 @@ from archspec.graph.network import Network, Node, Scope
 from archspec.ops import Counts
 
 Item = Scope | Node
+NOTHING = (0, 0)
+"""The numbers of no nodes."""
 
 
 class Sums:
@@ -77,20 +79,24 @@ class Sums:
     @cached_property
     def _ranges(self) -> dict[int, tuple[int, int]]:
         """The numbers of the nodes in each scope, from the first on up to the last plus one."""
-        starts: dict[int, int] = {}
+        scopes = [self.network.root]
+        for scope in scopes:  # grows meanwhile
+            scopes += [child for child in scope.children if isinstance(child, Scope)]
         found: dict[int, tuple[int, int]] = {}
-        pending: list[tuple[Item, bool]] = [(self.network.root, False)]
-        at = 0
-        while pending:
-            item, is_done = pending.pop()
-            if isinstance(item, Node):
-                at = item.index + 1
-            elif is_done:
-                found[id(item)] = starts[id(item)], at
-            else:
-                starts[id(item)] = at
-                pending.append((item, True))
-                pending.extend([(child, False) for child in reversed(item.children)])
+
+        def outermost(children: Iterable[Item]) -> tuple[int, int]:
+            """The numbers of the first of some items that has any."""
+            for item in children:
+                if isinstance(item, Node):
+                    return item.index, item.index + 1
+                if found[id(item)] != NOTHING:
+                    return found[id(item)]
+            return NOTHING
+
+        for scope in reversed(scopes):  # those inside before those around them
+            start, _ = outermost(scope.children)
+            _, stop = outermost(reversed(scope.children))
+            found[id(scope)] = start, stop
         return found
 
     @cached_property
