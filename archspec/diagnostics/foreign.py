@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 
 from archspec.diagnostics.wording import MOST_CHOICES, did_you_mean, is_list, suggest
 
@@ -121,6 +121,13 @@ _OF_OPS: Mapping[tuple[str, str], str] = {
     ),
     ("depthwise_conv2d", "out_channels"): (
         "`channel_multiplier` says how many times the channels that arrive; else as many leave"
+    ),
+    **dict.fromkeys(
+        product(
+            ("max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool"),
+            ("out_channels", "kernel_num", "filters", "depth", "channels", "width"),
+        ),
+        "leave it out, or its cell empty: as many channels leave a pooling as arrive",
     ),
     ("depthwise_conv2d", "groups"): "leave it out: every channel is a group of its own",
 }

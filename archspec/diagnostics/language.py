@@ -323,6 +323,37 @@ class ReadTwice(Diagnostic):
     )
 
 
+class ChainReadAsBranches(Diagnostic):
+    """A repeated row with one constant `from` is a chain, and another row reads all its places.
+
+    Only its first place reads what `from` says: each of the others reads the place before it. That
+    is what a densely read chain means, but somebody may have meant steps beside each other.
+    """
+
+    code = "AS232"
+    name = "chain-read-as-branches"
+    severity = "warning"
+    template = (
+        "`from: {read}` is read by the first place of `{step}` alone: each of the others reads the "
+        "place before it, and `{step}.*` all of them"
+    )
+    advice = (
+        "for steps that all read `{read}` write `branches: [{{op: …, beside: …}}]`; "
+        "for a chain `from: {read} if i == 0 else previous`"
+    )
+
+
+class MergeOfOne(Diagnostic):
+    """A merge that names a single step: it puts out what it reads."""
+
+    code = "AS233"
+    name = "merge-of-one"
+    severity = "warning"
+    follows = True
+    template = "this {op} brings together one step alone, `{read}`: it changes nothing"
+    advice = "name what else meets here, `from: [{read}, STEP]`, or take the row out"
+
+
 class ContradictsInput(Diagnostic):
     """A row says how many channels or features arrive at it, and others do."""
 

@@ -219,6 +219,32 @@ class SmallerUpsample(Diagnostic):
     advice = "for a map that is {size} times larger write `scale_factor: {size}`"
 
 
+class InputPassedOver(Diagnostic):
+    """Windows that stand farther apart than they are large: what lies between is never read.
+
+    A 1×1 convolution with a stride does that on purpose, and is not told of. Elsewhere it is often
+    a kernel and a stride that were mistaken for each other.
+    """
+
+    code = "AS324"
+    name = "input-passed-over"
+    severity = "note"
+    template = "{lost} between the windows are never read: {arithmetic}"
+    advice = "the kernel comes first in most tables, and the stride is no larger"
+
+
+class OuterBroadcast(Diagnostic):
+    """Sizes of 1 are stretched in all that arrives: what comes out has the shape of none of it.
+
+    For (C, 1, 1) and (1, H, W) that is an attention over channels and one over places together.
+    """
+
+    code = "AS325"
+    name = "outer-broadcast"
+    severity = "note"
+    template = "{sides} are stretched along each other: {output} comes out, the shape of neither"
+
+
 class LargeMomentum(Diagnostic):
     """A batch norm whose running statistics are nearly those of the last batch.
 

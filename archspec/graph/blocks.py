@@ -248,9 +248,13 @@ class Blocks:
         start, work = len(self.leaves.nodes), self.bounds.work
         inner.names = self._names(block, inner.names)
         self.open.append((block.name, key[0]))
+        before = len(self.faults)
         walk(block.body, inner)
         self.open.pop()
         outputs, gives = self._outputs(block, inner)
+        for fault in self.faults[before:]:  # another use may have none
+            if not fault.path and fault.where[:2] == ("blocks", block.name):
+                fault.path = inner.path
         if not self.faults:
             self._remember(inner, key, start, self.bounds.work - work, outputs, gives)
         return outputs, gives

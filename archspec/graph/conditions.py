@@ -39,7 +39,13 @@ class Conditions:
         """Whether `when` keeps a step; one that cannot be computed does."""
         if step.control is None or step.control.when is None:
             return True
-        value = self.resolver.control(step, "when", step.control.when, frame)
+        written = step.control.when
+        if type(written) in (int, float) and written not in (0, 1):
+            problem = f"`when` is a condition, and {spell(written)} is none: it is always met"
+            help_ = "compare something with it, as `when: stride == 2`"
+            self.faults.append(InvalidValue(step.where("when"), problem=problem, help=help_))
+            return True
+        value = self.resolver.control(step, "when", written, frame)
         if value is None or isinstance(value, int | float):
             there = value is None or bool(value)
             self.note(step, there=there)

@@ -462,8 +462,9 @@ def _merge(
     """
     written: dict[str, Data] = {}
     places: dict[str, SpecPath] = {}
+    own = {*step.attributes, *(head.attributes if head is not None else ())} & cls.either
     for key, value in defaults.items():
-        if key not in SUGAR:
+        if key not in SUGAR and not (own and key in cls.either):
             canonical = cls.aliases.get(key, key)
             written[canonical] = inherited(cls, canonical, value)
             places[canonical] = ("defaults", cls.op_name, key)

@@ -7,9 +7,14 @@ then what stands before both, and somebody may have meant what the row would hav
 from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics import Diagnostic, SpecPath
-from archspec.diagnostics.language import AmbiguousInput, ContradictsInput, WrongInputs
+from archspec.diagnostics.language import (
+    AmbiguousInput,
+    ChainReadAsBranches,
+    ContradictsInput,
+    WrongInputs,
+)
 from archspec.graph.network import INPUT_NAME
-from archspec.language.model import Body, Spec, Step
+from archspec.language.model import Body, Output, Spec, Step
 
 PREVIOUS = "previous"
 READER = "this row"
@@ -24,10 +29,43 @@ END = "end the body with a row that says with `from` what it reads"
 
 def check(spec: Spec) -> Iterator[Diagnostic]:
     """A fault for each reader of which it is not clear what it reads."""
+    for body, outputs in bodies(spec):
+        yield from _chains(body, outputs)
     yield from _body(spec.body, ends=not spec.outputs, first=(INPUT_NAME,))
     for block in spec.blocks.values():
         first = (next(iter(block.inputs)),) if block.inputs else (INPUT_NAME,)
         yield from _body(block.body, ends=not block.outputs, first=first)
+
+
+def bodies(spec: Spec) -> Iterator[tuple[Body, Sequence[Output]]]:
+    """The bodies in which names are looked up, and what leaves them by name."""
+    yield spec.body, spec.outputs
+    for block in spec.blocks.values():
+        yield block.body, block.outputs
+    for step in [*spec.body.every_step(), *_of_blocks(spec)]:
+        if step.body is not None:
+            yield step.body, ()
+
+
+def _of_blocks(spec: Spec) -> Iterator[Step]:
+    for block in spec.blocks.values():
+        yield from block.body.every_step()
+
+
+def _chains(body: Body, outputs: Sequence[Output]) -> Iterator[Diagnostic]:
+    """A warning for each chain with a `from` of its own, all places of which are read."""
+    read = {text for step in body.steps for text in step.inputs or ()}
+    read.update(output.of for output in outputs)
+    for step in body.steps:
+        control, inputs = step.control, step.inputs or ()
+        spread = control is not None and (
+            control.each is not None or control.repeat not in (None, 1)
+        )
+        if not spread or len(inputs) != 1 or f"{step.name}.*" not in read:
+            continue
+        if inputs[0] != PREVIOUS and inputs[0].replace(".", "").isidentifier():
+            where = step.where("from")
+            yield ChainReadAsBranches(where, read=inputs[0][:64], step=str(step.name)[:64])
 
 
 def hint_at_chain(

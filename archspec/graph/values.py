@@ -416,11 +416,13 @@ def _hint_at_attributes(
 ) -> None:
     """Say of an expression that reads the row's own attributes, as those of defaults may."""
     given = {key: v for key, v in values.items() if type(v) in PLAIN and key in cls.model_fields}
-    for key, text in written.items():
-        for fault in faults if type(text) is str else ():
+    for key, value in written.items():
+        for fault in faults if type(value) in (str, list) else ():
             missing = fault.cause.rpartition(".")[2]
-            if fault.where != places[key] or missing not in cls.model_fields or missing == key:
+            there = fault.where[: len(places[key])] == places[key]
+            if not there or missing not in cls.model_fields or missing == key:
                 continue
+            text = value if type(value) is str else f"[{', '.join(map(str, value))}]"
             worth = None
             with suppress(ExpressionError, DependsOnUnknown):
                 worth = expressions.evaluate(expressions.parse(text), {**names, **given})

@@ -7,6 +7,7 @@ from archspec.diagnostics import Diagnostic
 from archspec.diagnostics.foreign import suggest_op
 from archspec.diagnostics.language import (
     InvalidValue,
+    MergeOfOne,
     NothingArrives,
     OneInput,
     UnknownOp,
@@ -495,6 +496,9 @@ class Walker:
             frame.previous = present[0]
             frame.numbers += 1
         else:
+            if merges and len(inputs) == 1 and _terms(step) == 1 and step.inputs:
+                read = shorten(step.inputs[0])
+                self.faults.append(MergeOfOne(step.where("from"), op=step.op, read=read))
             if merges and frame.lookup.standing and len(set(present)) < len(present):
                 self.faults += standing.in_names(step, frame, self.resolver)
             self.leaves.row(step, cls, name, present or (frame.previous,), frame, head)

@@ -111,6 +111,17 @@ def torn_cells(row: Sequence[Data]) -> Iterator[tuple[int, list[Data]]]:
         start = end
 
 
+def thousands(cells: Sequence[Data]) -> int | None:
+    """The number that cells are parts of, as `1,792` is two; None where they are not."""
+    first, *rest = cells
+    if type(first) is not int or not 0 < first < 1000 or not 0 < len(rest) < 4:
+        return None
+    groups = [str(cell) for cell in rest if type(cell) in (int, str)]
+    if len(groups) < len(rest) or not all(_THOUSANDS.fullmatch(group) for group in groups):
+        return None
+    return int("".join([str(first), *groups]))
+
+
 def _opened(text: Data) -> int:
     return text.count("(") - text.count(")") if isinstance(text, str) else 0
 
@@ -122,7 +133,10 @@ def whole(key: str, text: str) -> tuple[Data, str, str]:
         problem = f"{key} is torn apart: a comma ends a value"
         return int(number[:15]), problem, f"write `{key}: {number}`"
     numbers = text[1:-1].split(", ")
-    if not (text.startswith("(") and all(number.isdecimal() for number in numbers)):
+    if _is_tuple(text) and not all(number.isdecimal() for number in numbers):
+        problem = f"{key} is written as a tuple, {text}; YAML has lists"
+        return list(numbers), problem, f"write `{key}: [{text[1:-1]}]`"
+    if not _is_tuple(text):
         problem = f"{key} is torn apart: a comma ends a value"
         return text, problem, f'write it in quotes, `{key}: "{text}"`'
     sizes = [int(number[:9]) for number in numbers]
@@ -132,6 +146,13 @@ def whole(key: str, text: str) -> tuple[Data, str, str]:
     if sizes[0] == sizes[1] != sizes[2]:
         sizes = [sizes[2], *sizes[:2]]  # as Keras prints it
     return None, problem, f"write `{key}: {sizes}`, channels first"
+
+
+def _is_tuple(text: str) -> bool:
+    """Whether a text is written as `(a, b)`, each part with its own brackets closed."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return False
+    return all(part.count("(") == part.count(")") for part in text[1:-1].split(", "))
 
 
 def in_op(value: Mapping[str, Data]) -> str:

@@ -163,8 +163,9 @@ class _SpecParser(RowParser):
         else:
             wanted = "a list of names, or a mapping of names to `optional` or a number"
             found = describe(written)
-            self.fault(WrongType, where, what="`inputs`", wanted=wanted, found=found)
             names = written.split(",") if isinstance(written, str) else ()
+            help_ = f"write `inputs: [{written}]`" if names else ""
+            self.fault(WrongType, where, what="`inputs`", wanted=wanted, found=found, help=help_)
             return dict.fromkeys(name.strip() for name in names)
         if not inputs:
             self.fault(InvalidValue, where, problem="`inputs` names nothing")

@@ -213,6 +213,8 @@ class RowParser:
         if any(isinstance(cell, str) and cell.endswith(")") for cell in row):
             row = self.whole_cells(row, at, columns)
         if len(row) > len(columns):
+            row = self.whole_number(row, at, columns)
+        if len(row) > len(columns):
             where = (*at, len(columns))
             self.fault(TooManyCells, where, cells=len(row), columns=len(columns))
         named = zip(columns, row, strict=False)
@@ -298,6 +300,18 @@ class RowParser:
             self.fault(InvalidValue, (*at, start), problem=problem, help=help_)
             cells.append(meant)
         return cells
+
+    def whole_number(
+        self, row: Sequence[Data], at: SpecPath, columns: Sequence[str]
+    ) -> Sequence[Data]:
+        """The cells with one in place of those that `1,792` in the last column makes."""
+        cells = forms.thousands(row[len(columns) - 1 :])
+        if cells is None:
+            return row
+        where, column = (*at, len(columns) - 1), columns[-1]
+        problem = f"{column} is torn apart: a comma ends a value"
+        self.fault(InvalidValue, where, problem=problem, help=f"write `{cells}`")
+        return [*row[: len(columns) - 1], cells]
 
     def group(self, row: Mapping[str, Data], at: SpecPath, columns: tuple[str, ...] | None) -> Step:
         if "op" in row:

@@ -89,6 +89,8 @@ class Op(BaseModel):
     """Other accepted names of attributes."""
     words: ClassVar[Mapping[str, frozenset[str]]] = {}
     """Attributes that take a word (`padding: same`); any other text is an expression."""
+    either: ClassVar[frozenset[str]] = frozenset()
+    """Attributes of which a row has one: with its own it has no default of another."""
     role: ClassVar[str] = ""
     """What a row may carry it as: `norm`, `activation` or `dropout`."""
     weighted: ClassVar[bool] = False

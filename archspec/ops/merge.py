@@ -6,8 +6,8 @@ from math import prod
 from typing import ClassVar
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import MergeMismatch
-from archspec.ops.base import Counts, Op, Text, require_channels_first
+from archspec.diagnostics.shapes import MergeMismatch, OuterBroadcast
+from archspec.ops.base import Counts, Op, Remark, Text, require_channels_first
 from archspec.ops.fields import Number
 from archspec.ops.mixing import EACH, Groups, Mixing
 from archspec.ops.shape import Shape, Shapes, channels_of, like, places_of, show
@@ -49,6 +49,12 @@ class Merge(Op):
     def infer_in_spite(self, shapes: Shapes) -> tuple[Shape, ...] | None:
         """The largest of what arrives: the path that was not reduced by mistake."""
         return (max(shapes, key=prod),)
+
+    def remarks(self, shapes: Shapes) -> Iterator[Remark]:
+        (output,) = self.infer(shapes)
+        if prod(output) > sum(map(prod, shapes)):
+            sides = " and ".join(show(shape) for shape in dict.fromkeys(shapes))
+            yield Remark(OuterBroadcast, "", {"sides": sides, "output": show(output)})
 
     def explain_output(self, shapes: Shapes) -> Iterator[Text]:
         if all(shape == shapes[0] for shape in shapes):

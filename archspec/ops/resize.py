@@ -43,6 +43,7 @@ class Upsample(Unary):
     op_name: ClassVar = "upsample"
     words: ClassVar = {"mode": frozenset({"nearest", "bilinear"})}
     backward_needs: ClassVar = frozenset()
+    either: ClassVar = frozenset({"scale_factor", "size"})
 
     scale_factor: OptionalSize = None
     size: OptionalSize = None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from archspec.diagnostics import Fault
-from archspec.diagnostics.shapes import InputNotRead, WindowTooLarge
+from archspec.diagnostics.shapes import InputNotRead, InputPassedOver, WindowTooLarge
 from archspec.ops.arithmetic import extent, padding_for, same_padding, unread, window_output
 from archspec.ops.base import Remark, Text, Unary, require_map
 from archspec.ops.fields import Padding, Pair, Size
@@ -24,6 +24,11 @@ class Axis(NamedTuple):
     after: int
     dilation: int
     ceil_mode: bool
+
+    @property
+    def extent(self) -> int:
+        """How many elements a window spans."""
+        return extent(self.kernel, self.dilation)
 
     @property
     def output(self) -> int:
@@ -138,6 +143,11 @@ class Sliding(Unary):
         if axes:
             facts = {"lost": _dropped(axes), "arithmetic": axes[0].formula()}
             yield Remark(InputNotRead, "stride", facts)
+        apart = [
+            axis for axis in self.axes(shape) if 1 < axis.extent < axis.stride and axis.output > 1
+        ]
+        if apart:
+            yield Remark(InputPassedOver, "stride", _passed_over(apart))
 
     def output_text(self, shape: Shape) -> Iterator[Text]:
         """The seeds' line for each axis; one line where both are the same."""
@@ -188,6 +198,15 @@ def _dropped(axes: list[Axis]) -> str:
     what = "padding" if only_padding else "the padded input" if padded else "the input"
     verb = "is" if len(axes) == 1 and axes[0].unread == 1 else "are"
     return f"{' and '.join(lines)} of {what} {verb} never read"
+
+
+def _passed_over(axes: list[Axis]) -> dict[str, str]:
+    """`2 of 5 rows and 2 of 5 columns`, `a stride of 5, and a window of 3`."""
+    words = {"height": "rows", "width": "columns"}
+    lost = [f"{a.stride - a.extent} of {a.stride} {words[a.name]}" for a in axes]
+    first = axes[0]
+    arithmetic = f"a stride of {first.stride}, and a window of {first.extent}"
+    return {"lost": " and ".join(lost), "arithmetic": arithmetic}
 
 
 def _explain_same(height: Axis, width: Axis) -> str:

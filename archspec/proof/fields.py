@@ -109,8 +109,11 @@ def _affordable(
         total += counts.macs if counts is not None and subject.network.is_evaluated(node) else 0
         sums.append(total)
 
+    reaching = [candidate.reach for candidate in candidates]
+
     def chosen(reach: int) -> list[Candidate]:
-        return [candidate for candidate in candidates if candidate.reach <= reach]
+        pairs = zip(candidates, reaching, strict=True)
+        return [candidate for candidate, own in pairs if own <= reach]
 
     def cost(reach: int) -> float:
         last = max(candidate.node.index for candidate in chosen(reach))
@@ -119,7 +122,7 @@ def _affordable(
         )
         return sums[last] * max(trace.pixels for trace in traces) / (height * width)
 
-    reaches = sorted({candidate.reach for candidate in candidates})
+    reaches = sorted({*reaching})
     paid = bisect_right(reaches, BUDGETS[subject.effort], key=cost)  # more fields cost more
     return chosen(reaches[paid - 1]) if paid else []
 

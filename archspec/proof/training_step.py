@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from math import inf
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 import torch
@@ -211,12 +211,17 @@ def _gradients(outputs: list[Tensor], wanted: Mapping[str, Tensor]) -> dict[str,
 
 
 class Other(NamedTuple):
-    """A tensor that is not as interpreted, and how far they are apart: its largest being 1."""
+    """A tensor that is not as interpreted, and how far they are apart: its largest being 1.
+
+    Infinitely far where only one of them has a number; `comparable` is false where there is no
+    such tensor, or one of another shape.
+    """
 
     where: str
     expected: str
     got: str
     apart: float = inf
+    comparable: bool = False
 
 
 def _others(expected: Step, got: Step, tolerance: float = TOLERANCE) -> Iterator[Other]:
@@ -238,12 +243,15 @@ def _compare(
     elif wanted.shape != found.shape:
         yield Other(where, show(wanted.shape), show(found.shape))
     elif wanted.numel():
-        scale = max(float(wanted.abs().nan_to_num(0, 0).max()), faint, 1e-30)
-        same = (wanted == found) | (wanted.isnan() & found.isnan())
-        apart = torch.where(same, 0, found - wanted).abs().nan_to_num(inf)
-        error = float(apart.max()) / scale
+        apart, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
+        if not isfinite(apart + largest):
+            same = (wanted == found) | (wanted.isnan() & found.isnan())
+            apart = float(torch.where(same, 0, found - wanted).abs().nan_to_num(inf).max())
+            largest = float(wanted.abs().nan_to_num(0, 0).max())
+        error = apart / max(largest, faint, 1e-30)
         if error:
-            yield Other(where, "the same numbers", f"others, apart by {error:.1e}", error)
+            told = f"others, apart by {error:.1e}"
+            yield Other(where, "the same numbers", told, error, comparable=True)
 
 
 def _told(tensor: Tensor | None) -> str:
@@ -286,7 +294,7 @@ def _told_from_rounding(
 
 def _is_within(other: Other, bounds: Mapping[str, float]) -> bool:
     """Whether rounding takes a tensor as far; no tensor at all, or of another shape, is a fault."""
-    return other.apart < inf and other.apart <= bounds.get(other.where, 0.0)
+    return other.comparable and other.apart <= bounds.get(other.where, 0.0)
 
 
 def _first_other(subject: Subject, weights: Mapping[str, Tensor], x: Tensor) -> str | None:

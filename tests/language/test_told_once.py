@@ -139,3 +139,11 @@ def test_variables_of_two_blocks_are_two() -> None:
     blocks = f"blocks: {{A: {block}, B: {block}}}\n"
     result = check_text(f"{HEAD}{blocks}layers: [{{op: A, w: 4}}, {{op: B, from: input, w: 4}}]\n")
     assert [name for name, _ in told(result)] == ["invalid-expression"] * 2
+
+
+def test_a_fault_in_a_block_names_the_use_that_has_it() -> None:
+    conv = "{op: conv2d, out_channels: c, kernel_size: 1}"
+    block = f"blocks:\n  B:\n    args: {{c: ~}}\n    layers: [{conv}]\n"
+    rows = "layers: [{op: B, c: 4}, {name: second, op: B, c: 0}, {op: B, c: 8}]\n"
+    result = check_text(HEAD + block + rows)
+    assert [fault.path for fault in result.diagnostics] == ["second"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from archspec.api import check_text, write
 from archspec.proof import Certificate, prove, training_step
 from archspec.proof.subject import Subject
 from tests.proof import hrnet
@@ -247,6 +248,17 @@ def test_rounding_that_a_network_enlarges_is_no_fault(tmp_path: Path) -> None:
         only=["training_step"],
     )
     assert few.proof("training_step").verdict == "proven"
+
+
+def test_a_norm_of_equal_numbers_without_eps_is_not_compared(tmp_path: Path) -> None:
+    """What is left of a mean of equal numbers is a rounding or nothing, and so 1, or no number."""
+    spec = (
+        "archspec: 1\nname: Net\ninput: [1, 1, 2]\nlayers:\n  - {op: pad_channels, before: 1}\n"
+        "  - {op: instance_norm, eps: '0.5 * (1 - i)', affine: true, repeat: 2}\n"
+    )
+    module = write(check_text(spec))
+    proof = certify(tmp_path, spec, module, only=["training_step"]).proof("training_step")
+    assert proof.verdict == "not applicable"
 
 
 def test_many_resolutions_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
