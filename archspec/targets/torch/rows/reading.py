@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.diagnostics import SpecPath
 from archspec.graph.network import INPUT_NAME
 from archspec.graph.resolve import ALL, NONE, PREVIOUS, chosen, holds_everywhere, speaks_of_places
+from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Output, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME
@@ -62,6 +64,7 @@ class Reading(Forward):
         self.count = 1
         self.channels: dict[int, Expr] = {}
         self.dropped: set[str] = set()  # names of steps that are not there
+        self.by_name: set[SpecPath] = set()  # the rows that nothing reads but by their name
         self.parameters: dict[str, Expr] = {"x": TENSOR}  # of forward
         self.apart: frozenset[str] = frozenset()  # steps of which a part is read
         self.may_gather: frozenset[str] = frozenset()  # names of what a loop may call
@@ -119,7 +122,9 @@ class Reading(Forward):
         return [(output.name, value) for output, value in zip(outputs, values, strict=True)]
 
     def _steps(self, steps: Sequence[Step], previous: int) -> int:
-        for step in steps:
+        for step, following in zip_longest(steps, steps[1:]):
+            if following is not None and _reads_by_name(following):
+                self.by_name.add(step.at)
             if is_unrolled(step):
                 previous = self._unrolled(step, previous)
             else:
@@ -157,9 +162,12 @@ class Reading(Forward):
         if step.body is not None and self._is_gone_through(step):
             return self._through(step, step.body, inputs[0])
         passes = previous if len(inputs) > 1 else inputs[0]
-        if not isinstance(when, bool) and self._otherwise(step, passes) != passes:
+        other = passes if isinstance(when, bool) else self._otherwise(step, passes)
+        if other != passes:
             if self.facts.is_always_there(step, self.unit.block):
                 when = True
+            elif other is not None and step.at in self.by_name:
+                passes = other
             else:
                 self._may_be_no_term(step)
         return self._items(step, inputs, when, passes)
@@ -469,6 +477,12 @@ class Reading(Forward):
     def may_be_missing(self, value: int) -> bool:
         """Whether what gives a value is there in some objects of the class only."""
         return any(i.value == value and not isinstance(i.when, bool) for i in self.items)
+
+
+def _reads_by_name(step: Step) -> bool:
+    """Whether a row is always there, and does not read the one before it as that."""
+    alone = step.control is None or (step.control.when is None and not step.spread)
+    return alone and step.inputs is not None and PREVIOUS not in words_in(step.inputs)
 
 
 def _turn(once: Step) -> str:

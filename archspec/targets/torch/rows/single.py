@@ -26,6 +26,7 @@ from archspec.targets.python.tree import (
     Keyword,
     Lambda,
     Literal,
+    Unary,
     dotted,
     walk,
 )
@@ -127,6 +128,7 @@ class Rows:
             written = self.facts.spec.defaults.get(step.op or "", {}).get(role)
             translate = self.unit.default_expr
         expr = translate(written) if isinstance(written, str) else Literal(value=True)
+        expr = _or_nothing(expr)[0] or expr
         self.unit.use(expr)
         if self.unit.may_be_missing(expr):
             return Compare((expr, Literal(None)), ("is not",))
@@ -178,6 +180,7 @@ class Rows:
         if not isinstance(written, str) or written in OPS_BY_NAME:
             return None
         expr = translate(written)
+        expr = _or_nothing(expr)[1] or expr
         self.unit.use(expr)
         if not free_names(expr) - self.unit.class_names and not isinstance(expr, Conditional):
             return None  # known here, as if it had been written
@@ -225,6 +228,16 @@ class Rows:
         if self.loops:
             return f"out_{kind}"
         return f"last_{kind}" if self.looped else f"stem_{kind}"
+
+
+def _or_nothing(expr: Expr) -> tuple[Expr | None, Expr | None]:
+    """The condition and the op of `op if condition else false`, or of it turned round."""
+    match expr:
+        case Conditional(test=test, body=op, orelse=Literal(value=False)):
+            return test, op
+        case Conditional(test=test, body=Literal(value=False), orelse=op):
+            return simplify(Unary("not", test)), op
+    return None, None
 
 
 def _padding_order(leaf: Leaf) -> int:
