@@ -203,7 +203,9 @@ class Leaves:
             return self.add(step, name, path, role, None, attributes, inputs, frame, where, role)
         op_name = str(op_name)
         if cls is None or cls.role != role:
-            self.faults.append(_no_such(role, op_name, where, names.get(op_name)))
+            unknown = _no_such(role, op_name, where, names.get(op_name))
+            unknown.help = hidden_op(op_name, names) or unknown.help
+            self.faults.append(unknown)
             return self.add(step, name, path, op_name, None, attributes, inputs, frame, where, role)
         inside = own if isinstance(value, dict) else ()
         places = {key: (*where, key) if key in inside else where for key in attributes}
@@ -422,6 +424,15 @@ def _without_inputs(step: Step, cls: type[Op]) -> Diagnostic:
             return fault
     help_ = "name what meets here, `from: [conv2, input]`, or give it `branches`"
     return MissingKey(step.at, owner=cls.op_name, key="from", help=help_)
+
+
+def hidden_op(written: str, names: Mapping[str, Worth]) -> str:
+    """Help for an expression in which something else is called as the op that it means."""
+    for word in words_in(written) & OPS_BY_NAME.keys() & names.keys():
+        if not isinstance(names[word], Reference) and written != word:
+            worth = spell(names[word])
+            return f"`{word}` is a name of your own here, {worth}, which hides the op: rename it"
+    return ""
 
 
 def _no_such(role: str, written: str, where: SpecPath, worth: Worth | None) -> Diagnostic:

@@ -20,7 +20,7 @@ from archspec.graph.blocks import Blocks, by_name, chains, gives_several, leavin
 from archspec.graph.bounds import Bounds
 from archspec.graph.conditions import Conditions, Row
 from archspec.graph.frame import Frame, Given, Source
-from archspec.graph.leaves import Leaves
+from archspec.graph.leaves import Leaves, hidden_op
 from archspec.graph.network import INPUT, Memory, Node, Scope, Value
 from archspec.graph.resolve import PREVIOUS, Resolver, holds_everywhere, speaks_of_places, value_of
 from archspec.graph.values import shorten
@@ -506,6 +506,7 @@ class Walker:
 
     def _no_such_op(self, step: Step, written: str, frame: Frame) -> Diagnostic:
         help_ = suggest_op(written, [*OPS_BY_NAME, *self.spec.blocks])
+        help_ = hidden_op(written, frame.names) or help_
         if written in frame.names and not isinstance(frame.names[written], Word):
             found = describe(frame.names[written])
             help_ = f"the variable `{shorten(written)}` is {found}, not the name of an op or block"

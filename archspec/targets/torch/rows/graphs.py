@@ -14,6 +14,7 @@ from archspec.targets.python.tree import (
     Binary,
     Call,
     Compare,
+    Conditional,
     Evaluate,
     Expr,
     Generator,
@@ -22,6 +23,7 @@ from archspec.targets.python.tree import (
     Literal,
     Name,
     Subscript,
+    Unary,
     call,
     dotted,
 )
@@ -33,7 +35,7 @@ from archspec.targets.torch.rows.gathered import as_list
 from archspec.targets.torch.rows.modules import Modules
 from archspec.targets.torch.rows.reading import Reading
 from archspec.targets.torch.rows.single import PARAMETER, Piece
-from archspec.targets.torch.rows.unit import CannotWrite, Unit
+from archspec.targets.torch.rows.unit import CannotWrite, Unit, When
 from archspec.targets.torch.rows.variables import Item
 
 _MODULE = dotted("nn.Module")
@@ -144,13 +146,14 @@ class Graph(Reading):
 
     def _module(self, item: Item) -> tuple[Apply, Expr]:
         """The call of a module or function, and the channels it gives on."""
-        arriving = self.channels[item.inputs[0]]
+        arriving = _where(item.when, self.channels[item.inputs[0]])
         self.modules.beside = [self.channels[value] for value in item.inputs[1:]]
         saved = self.unit.save()
         piece = self._piece(item, arriving)
         out = piece.out
         if not isinstance(item.when, bool) and item.value not in self.terms:
-            out = self.modules.either(item.when, piece.out, arriving)
+            through = arriving if item.passes in item.inputs else self.channels[item.passes]
+            out = self.modules.either(item.when, piece.out, through)
         if item.when is True and self._is_functional(item, piece):
             assert piece.spelling is not None
             assert piece.spelling.function is not None
@@ -349,8 +352,8 @@ class Graph(Reading):
         if item.value in self.optional:
             attribute = dotted(f"self.{item.step.name}")
             return Compare((attribute, Literal(None)), ("is not",))
-        if not self.is_merge(item):
-            return None
+        if not self.is_merge(item) and item.passes in item.inputs:
+            return None  # it is an `nn.Identity`
         op = self.leaves_of(item)[0].op.op_name
         base = item.step.name or ("shortcut" if 0 in item.inputs else op)
         names = _numbered(f"use_{base}", 99)
@@ -359,6 +362,16 @@ class Graph(Reading):
         self.unit.use(item.when)
         self.unit.assign(f"self.{name}", item.when)
         return dotted(f"self.{name}")
+
+
+def _where(when: When, channels: Expr) -> Expr:
+    """What a width comes to where a condition holds that it may depend on."""
+    match channels:
+        case Conditional(test=test, body=body, orelse=orelse) if isinstance(when, Expr):
+            if test == when:
+                return body
+            return orelse if test == simplify(Unary("not", when)) else channels
+    return channels
 
 
 def _numbered(base: str, most: int) -> Iterator[str]:

@@ -7,17 +7,27 @@ from typing import Any, NamedTuple, TypeAlias
 
 from archspec.diagnostics import SpecPath
 from archspec.graph.network import INPUT_NAME
-from archspec.graph.resolve import ALL, NONE, PREVIOUS, chosen, holds_everywhere, speaks_of_places
+from archspec.graph.resolve import (
+    ALL,
+    CHOICE,
+    NONE,
+    PREVIOUS,
+    chosen,
+    holds_everywhere,
+    speaks_of_places,
+)
 from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Output, Step
 from archspec.language.rows import SUGAR
 from archspec.ops import OPS_BY_NAME
+from archspec.targets.python.arithmetic import simplify
 from archspec.targets.python.tree import (
     Boolean,
     Expr,
     Literal,
     Name,
     Subscript,
+    Unary,
     names_in,
 )
 from archspec.targets.torch.names import usable_argument
@@ -416,7 +426,10 @@ class Reading(Forward):
 
     def _values(self, step: Step, text: str, previous: int) -> tuple[int | None, ...]:
         """The values behind one text of `from`, which are several behind `.*`."""
-        text = self._chosen(step, text)
+        read = self._chosen(step, text)
+        if read is None:
+            return (self._either(step, text, previous),)
+        text = read
         if text in (NONE, PREVIOUS):
             return (None if text == NONE else previous,)
         head, *path = text.split(".")
@@ -431,8 +444,29 @@ class Reading(Forward):
             known = known.parts[part]
         return (known.alone if isinstance(known, Parts) else known,)
 
-    def _chosen(self, step: Step, text: str) -> str:
-        """What a choice comes to, where it is the same in every object of the class."""
+    def _either(self, step: Step, text: str, previous: int) -> int:
+        """The value of a choice between a step and the one that is there in its place.
+
+        The later of the two is what is read: where it is left out, the other goes on.
+        """
+        choice = CHOICE.fullmatch(text.strip())
+        assert choice is not None
+        first, second = (self._value(step, choice[place], previous) for place in (1, 3))
+        condition = self.unit.condition(choice[2])
+        if first is not None and second is not None and isinstance(condition, Expr):
+            other = simplify(Unary("not", condition))
+            for value, before, when in ((first, second, condition), (second, first, other)):
+                made = [item for item in self.items if item.value == value]
+                if before < value and made and made[0].when == when:
+                    start = next(item for item in self.items if item.step is made[0].step)
+                    start.passes = before
+                    self.optional.discard(start.value)
+                    self.terms.discard(start.value)
+                    return value
+        raise CannotWrite(step.at, "what it reads differs from object to object")
+
+    def _chosen(self, step: Step, text: str) -> str | None:
+        """What a choice comes to; None where it is not the same in every object of the class."""
         bound = self.unit.bound.items()
         turn: dict[str, Any] = {
             name: expr.value for name, expr in bound if isinstance(expr, Literal)
@@ -445,10 +479,7 @@ class Reading(Forward):
             }
             return found.pop() if len(found) == 1 else None
 
-        found = chosen(text, holds)
-        if found is None:
-            raise CannotWrite(step.at, "what it reads differs from object to object")
-        return found
+        return chosen(text, holds)
 
     def _item(
         self, step: Step, role: str, inputs: tuple[int, ...], when: When, passes: int | None = None
