@@ -43,6 +43,7 @@ from archspec.targets.torch.rows.facts import Facts, Member, scopes_of
 from archspec.targets.torch.rows.kinds import FINEST, MOST_KINDS, kinds_of
 from archspec.targets.torch.rows.polish import polish
 from archspec.targets.torch.rows.refusal import CannotWrite
+from archspec.targets.torch.rows.same import without_doubles
 from archspec.targets.torch.signatures import BadCall
 from archspec.targets.torch.storage import Mismatch
 from archspec.targets.torch.validate import Validator
@@ -256,8 +257,10 @@ def _from_rows(
     functions = [_function(classes, network, member) for member in members] if family else []
     before = [cls for draft in drafts for cls in _documented(draft)]
     polish(drafts, functions)
+    spec = members[0].network.spec  # that of `facts` has a block for each kind
+    of_blocks = {draft.name: _as_written(b, spec) for b, draft in classes.blocks.items()}
     return Form(
-        [cls for draft in drafts for cls in _documented(draft)],
+        without_doubles([cls for draft in drafts for cls in _documented(draft)], of_blocks),
         functions,
         [function.name for function in functions] or [name],
         [name, *in_order(function.name for function in functions)],

@@ -73,7 +73,7 @@ class Forward(Variables):
         """Forward's statements, all but what it returns."""
         self.follow(_leading_to(outputs, items), outputs)
         ordered = _heads_early(self.items)
-        self.exprs[0] = Name("x")
+        self.exprs[0] = Name(self.first)
         for item in ordered:
             for value in _read_by(item):
                 self.left[value] = self.left.get(value, 0) + 1
@@ -115,8 +115,8 @@ class Forward(Variables):
             for read in _operands(expr):
                 self._annotate(read)
             if gives_any(expr) or any(map(self._is_cut_out, _operands(expr))):
-                name = "x" if Name("x") not in exprs else "result"
-                annotation = None if name == "x" else TENSOR
+                name = self.first if Name(self.first) not in exprs else "result"
+                annotation = None if name == self.first else TENSOR
                 alone = len(exprs) == 1 and not self._joins_parts(values[i])
                 value = self._with_what_it_reads(expr) if alone else expr
                 self.body.append((False, Assign(Name(name), value, annotation)))
@@ -136,7 +136,11 @@ class Forward(Variables):
         others = [part for part in _terms(expr) if part is not made]
         read = [part.id for part in walk(made) if isinstance(part, Name) and part.id != "self"]
         taken = names_in(*others) | {"self"}
-        names = [own if "x" in {*read} - taken else "", *read, "out"]  # a shortcut has its own
+        names = [
+            own if self.first in {*read} - taken else "",
+            *read,
+            "out",
+        ]  # a shortcut has its own
         free = [n for n in names if n.isidentifier() and usable_argument(n) and n not in taken]
         if not free:
             return expr
@@ -147,7 +151,7 @@ class Forward(Variables):
         """Whether a variable is one of several that a call gives: what they are is not said."""
         body = [statement for _, statement in self.body]
         whole = any(isinstance(s, Assign) and s.target == Name(name) for s in body)
-        return name != "x" and not whole and any(map(gives_any, _assignments(name, body)))
+        return name != self.first and not whole and any(map(gives_any, _assignments(name, body)))
 
     def _joins_parts(self, value: int) -> bool:
         """Whether a value and what it is made from both come from blocks or groups."""
@@ -175,7 +179,7 @@ class Forward(Variables):
 
         Where it is made first that holds for whatever it becomes later on.
         """
-        if name == "x" or name in self.told:
+        if name == self.first or name in self.told:
             return
         self.told.add(name)
         made = list(_assignments(name, [statement for _, statement in self.body]))
@@ -284,7 +288,7 @@ class Forward(Variables):
         for i, (value, output) in enumerate(zip(item.values, item.outputs, strict=True)):
             taken = {*names, *self._waiting()}
             read = self.exprs[item.inputs[i]] if chains else None
-            before = read.id if isinstance(read, Name) else "x" if i == 0 else ""
+            before = read.id if isinstance(read, Name) else self.first if i == 0 else ""
             own = snake(f"{base}_{output}")
             options = (before, snake(output), own, *(f"{own}{i}" for i in range(2, len(taken) + 3)))
             name = next(n for n in options if n and n not in taken and usable_argument(n))

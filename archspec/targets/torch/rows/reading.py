@@ -75,7 +75,7 @@ class Reading(Forward):
         self.channels: dict[int, Expr] = {}
         self.dropped: set[str] = set()  # names of steps that are not there
         self.by_name: set[SpecPath] = set()  # the rows that nothing reads but by their name
-        self.parameters: dict[str, Expr] = {"x": TENSOR}  # of forward
+        self.parameters: dict[str, Expr] = {self.first: TENSOR}  # of forward
         self.apart: frozenset[str] = frozenset()  # steps of which a part is read
         self.may_gather: frozenset[str] = frozenset()  # names of what a loop may call
         self.place = ""  # the list of modules that the steps are in
@@ -100,6 +100,10 @@ class Reading(Forward):
     def _take(self, block: Block) -> None:
         """The values that arrive at a block: one, several by name, lists among them."""
         self.names = dict.fromkeys(block.inputs)
+        first, *others = block.inputs
+        if self.first in others and usable_argument(first):
+            self.first = first
+            self.parameters = {first: TENSOR}
         lists: dict[str, list[int]] = {}
         for i, name in enumerate(self.facts.inputs_of(block.name)):
             if name in block.lists and name == next(iter(block.inputs)):
@@ -110,7 +114,8 @@ class Reading(Forward):
                 self.names[name] = -i
             if not i:
                 continue
-            own = name if usable_argument(name) and name != "x" else f"{name}_"
+            usable = usable_argument(name) or (name == "x" and self.first != "x")
+            own = name if usable and name != self.first else f"{name}_"
             channels: Expr = Name(channels_name(name))
             self.exprs[-i] = Name(own)
             if name in lists:
@@ -426,7 +431,7 @@ class Reading(Forward):
 
     def _values(self, step: Step, text: str, previous: int) -> tuple[int | None, ...]:
         """The values behind one text of `from`, which are several behind `.*`."""
-        read = self._chosen(step, text)
+        read = self._chosen(text)
         if read is None:
             return (self._either(step, text, previous),)
         text = read
@@ -465,7 +470,7 @@ class Reading(Forward):
                     return value
         raise CannotWrite(step.at, "what it reads differs from object to object")
 
-    def _chosen(self, step: Step, text: str) -> str | None:
+    def _chosen(self, text: str) -> str | None:
         """What a choice comes to; None where it is not the same in every object of the class."""
         bound = self.unit.bound.items()
         turn: dict[str, Any] = {

@@ -55,6 +55,7 @@ class Variables:
         self.unit = unit
         self.facts = unit.facts
         self.items: list[Item] = []
+        self.first = "x"  # what arrives, and what is made of it one step after the other
         self.exprs: dict[int, Expr] = {}
         self.left: dict[int, int] = {}
         self.outputs: set[int] = set()
@@ -124,7 +125,9 @@ class Variables:
             free = isinstance(expr, Name) and self.left[value] == 0 and expr.id not in waiting
             if free and isinstance(expr, Name) and expr.id not in self.named:
                 return expr.id
-        chain = next((name for name in ("x", self._chain_name(item)) if name not in waiting), "")
+        chain = next(
+            (name for name in (self.first, self._chain_name(item)) if name not in waiting), ""
+        )
         return chain or self._numbered(own or snake(item.step.op or ""))
 
     def _numbered(self, base: str) -> str:
@@ -233,7 +236,7 @@ class Variables:
         if len(prefix) > 2 and all(f"{name}_".startswith(f"{prefix}_") for name in names):
             return prefix
         own = "out" if ends else names[-1]
-        return own if "x" in self._waiting() else None  # else a chain is one of `x`
+        return own if self.first in self._waiting() else None  # else a chain is one of `x`
 
 
 def _common_start(names: Sequence[str]) -> str:
