@@ -12,7 +12,7 @@ from archspec.diagnostics.language import Unused
 from archspec.graph.words import words_in
 from archspec.language.model import Block, Body, Spec, Step
 from archspec.language.rows import SUGAR
-from archspec.ops import OPS_BY_NAME
+from archspec.ops import OPS_BY_NAME, Op
 
 
 def unused(spec: Spec) -> Iterator[Diagnostic]:
@@ -155,7 +155,7 @@ def _defaults(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
         if not rows:
             yield Unused(("defaults", name), on_key=True, what="defaults of", name=name, of="")
         for key in defaults if rows else ():
-            if all(_gives(step, key, OPS_BY_NAME[name].aliases) for step in rows):
+            if all(_gives(step, key, OPS_BY_NAME[name]) for step in rows):
                 where, of = ("defaults", name, key), f" of {name}: every row has its own"
                 yield Unused(where, on_key=True, what="default", name=key, of=of)
 
@@ -165,11 +165,16 @@ def _computed(step: Step) -> str | None:
     return None if step.op in OPS_BY_NAME else step.op
 
 
-def _gives(step: Step, key: str, aliases: Mapping[str, str]) -> bool:
-    """Whether a row has a value of its own for an attribute, or for what it carries along."""
+def _gives(step: Step, key: str, cls: type[Op]) -> bool:
+    """Whether a row has a value of its own for an attribute, or for what it carries along.
+
+    So it has with one that stands in the attribute's place.
+    """
+    aliases = cls.aliases
     canonical = aliases.get(key, key)
-    given = (own for own, value in step.attributes.items() if value is not None)
-    return key in step.sugar or canonical in (aliases.get(own, own) for own in given)
+    given = {aliases.get(own, own) for own, value in step.attributes.items() if value is not None}
+    instead = cls.either if given & cls.either else frozenset[str]()
+    return key in step.sugar or canonical in given | instead
 
 
 def _of_tables(spec: Spec, every: Sequence[Step]) -> Iterator[Diagnostic]:
