@@ -313,7 +313,8 @@ def emit(
         assert member.results is not None
         networks.append((member.variant or member.name, member.network, member.results))
     family = checked.name if checked.family else None
-    order = Order(stem or checked.variant or Path(checked.file).stem, family, templates)
+    stem = stem or checked.variant or Path(checked.file).stem
+    order = Order(stem, family, templates, lambda place: checked.document.locate(place).line)
     try:
         with _collector_paused():
             return TARGETS[target].emit(networks, order)

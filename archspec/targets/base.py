@@ -1,10 +1,11 @@
 """What a target is: something that turns checked networks into files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from archspec.analysis.results import Results
+from archspec.diagnostics import SpecPath
 from archspec.graph.network import Network
 
 
@@ -12,12 +13,14 @@ class Order(NamedTuple):
     """How networks are to be written.
 
     `stem` is what the spec's file is called, `family` the name of the family that the networks
-    are members of, if they are, and `templates` a folder of somebody's own templates.
+    are members of, if they are, and `templates` a folder of somebody's own templates. `line_of`
+    tells the line of a place in the spec.
     """
 
     stem: str = "network"
     family: str | None = None
     templates: Path | None = None
+    line_of: Callable[[SpecPath], int] | None = None
 
 
 class Emission(NamedTuple):

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import inspect
 import itertools
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,7 @@ Fields = Literal["none", "all"]
 Writer = Callable[[Check], tuple[str, str]]
 """A module's text, and why it is plain."""
 PLAIN = "written in its plain form: "
+_LINE = re.compile(r"line \d+: ")
 CRASHED = "no rule has a form for it"
 """The reason that is given where the rules did not say no, but went wrong."""
 
@@ -56,7 +58,7 @@ def written(check: Check) -> tuple[str, str]:
     emission = emit(check)
     notes = [note for note in emission.notes if note.startswith(PLAIN)]
     text = next(iter(emission.files.values())).decode()
-    return text, notes[0].removeprefix(PLAIN) if notes else ""
+    return text, _LINE.sub("", notes[0].removeprefix(PLAIN)) if notes else ""
 
 
 def examine(text: str, *, fields: Fields = "all", writer: Writer = written) -> Outcome:

@@ -33,5 +33,8 @@ class TorchTarget:
             raise Fault(ModuleTooLong, limit=error.limit, form=error.form) from None
         except Mismatch as error:
             raise Fault(CodeNotEqual, reason=str(error)) from None
-        notes = (f"written in its plain form: {written.reason}",) if written.reason else ()
+        reason, line_of = written.reason, order.line_of
+        if reason and written.where and line_of is not None:
+            reason = f"line {line_of(written.where)}: {reason}"
+        notes = (f"written in its plain form: {reason}",) if reason else ()
         return Emission({f"{module_name(order.stem)}.py": written.text.encode()}, notes)

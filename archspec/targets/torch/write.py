@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archspec.diagnostics import Diagnostic
+from archspec.diagnostics import Diagnostic, SpecPath
 from archspec.graph.build import bind, build
 from archspec.graph.network import Network
 from archspec.graph.tail import with_tail
@@ -50,10 +50,14 @@ from archspec.targets.torch.validate import Validator
 
 
 class Written(NamedTuple):
-    """A module's text; where it is the plain form, why nothing else came out right."""
+    """A module's text; where it is the plain form, why nothing else came out right.
+
+    `where` is the row in whose way the rules were, if it is one.
+    """
 
     text: str
     reason: str = ""
+    where: SpecPath = ()
 
 
 class Form(NamedTuple):
@@ -79,14 +83,14 @@ def write_module(
     own `templates` make of it is theirs. Raises `TooLong`, and `TemplateFault` about those.
     """
     require_few_rows(member.network for member in members)
-    form, reason = _right_form(members, family)
+    form, reason, where = _right_form(members, family)
     text = _text(form, members, family, templates)
     require(text.count("\n"), reason)
-    return Written(text, reason)
+    return Written(text, reason, where)
 
 
-def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", str]:
-    """The form that is equal to the networks; where it is the plain one, why."""
+def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", str, SpecPath]:
+    """The form that is equal to the networks; where it is the plain one, why, and which row."""
     closed: frozenset[str] = frozenset()
     split: dict[str, int] = {}
     while True:
@@ -95,7 +99,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
             require_few_lines(form.classes)
             form, wrong = _compared(form, members)
             if wrong is None:
-                return form, ""
+                return form, "", ()
             if wrong in closed:
                 raise Mismatch(f"{wrong} stays an argument")  # noqa: TRY301 - caught as the others
             closed |= {wrong}
@@ -113,7 +117,7 @@ def _right_form(members: Sequence[Member], family: str | None) -> tuple["Form", 
             except TooLong:
                 raise TooLong(reason) from None
             _validate(form, members)
-            return form, reason
+            return form, reason, error.where if isinstance(error, CannotWrite) else ()
 
 
 def _of_several_kinds(
