@@ -152,8 +152,10 @@ class Classes(Writer):
 
     def _is_absent(self, expr: Expr) -> bool:
         """Whether a block is named that no network has: it has no class."""
-        absent = {name for block, name in self.names.items() if block not in self.facts.units}
-        return bool(free_names(expr) & absent)
+        named = free_names(expr)
+        return bool(named) and any(
+            n in named and block not in self.facts.units for block, n in self.names.items()
+        )
 
     def _default(self, unit: Unit, default: Data) -> Expr:
         if isinstance(default, list):

@@ -1,6 +1,6 @@
 """Arguments of a class that are the same in every use, as one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from archspec.targets.python.tree import (
@@ -41,51 +41,86 @@ def take_out_equal(drafts: Sequence[Draft], handed_on: frozenset[str]) -> None:
 
     The last draft is the network's own class; classes that are `handed_on` by name stay.
     """
+    named = _Named(drafts)
     others = [draft for draft in drafts[:-1] if draft.name not in handed_on]
-    while any(_takes_one_out(draft, drafts) for draft in others):
+    while sum(_takes_out(draft, named) for draft in others):  # one may let another
         pass
 
 
-def _takes_one_out(draft: Draft, drafts: Sequence[Draft]) -> bool:
-    """Whether an argument was taken out."""
+class _Named:
+    """Where the classes of a module are named, and how: each draft is gone through once."""
+
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        self.drafts = {draft.name: draft for draft in drafts}
+        self.found = {draft.name: self._found(draft) for draft in drafts}
+        self.users: dict[str, list[str]] = {}  # the drafts that name a class
+        for user, uses in self.found.items():
+            for name in uses:
+                self.users.setdefault(name, []).append(user)
+
+    def uses(self, name: str) -> _Uses:
+        """All that drafts make of a class."""
+        together = _Uses()
+        for user in self.users.get(name, ()):
+            uses = self.found[user].get(name, _Uses())
+            together.calls += uses.calls
+            together.repeated += uses.repeated
+            together.others += uses.others
+        return together
+
+    def changed(self, draft: Draft) -> None:
+        """Go through a draft again, which names no other classes than before."""
+        self.found[draft.name] = self._found(draft)
+
+    def _found(self, draft: Draft) -> dict[str, _Uses]:
+        found: dict[str, _Uses] = {}
+        for statement in (*draft.init, *draft.methods):
+            _collect(statement, self.drafts.keys(), found, again=False)
+        annotations = (argument.annotation for argument in draft.arguments)
+        defaults = (a.default for a in draft.arguments if a.default is not None)
+        for name in names_in(*annotations, *defaults) & self.drafts.keys():
+            found.setdefault(name, _Uses()).others += 1
+        return found
+
+
+def _takes_out(draft: Draft, named: _Named) -> bool:
+    """Whether an argument was taken out: as many are as can be."""
+    taken = False
+    while _takes_one_out(draft, named):
+        taken = True
+    return taken
+
+
+def _takes_one_out(draft: Draft, named: _Named) -> bool:
     if not draft.takes_channels or draft.also:
         return False
-    uses = _uses_of(draft.name, drafts)
+    uses = named.uses(draft.name)
     if uses.others or not uses.calls or _CHANNELS in _bound(draft):
         return False
     for argument in draft.arguments:
         if _is_channels(draft, argument, uses) and argument.name not in _bound(draft):
-            _take_out(draft, argument, drafts)
+            _take_out(draft, argument, named)
             return True
     return False
 
 
-def _uses_of(name: str, drafts: Sequence[Draft]) -> _Uses:
-    found = _Uses()
-    for draft in drafts:
-        for statement in (*draft.init, *draft.methods):
-            _collect(statement, name, found, again=False)
-        annotations = (argument.annotation for argument in draft.arguments)
-        defaults = (a.default for a in draft.arguments if a.default is not None)
-        found.others += name in names_in(*annotations, *defaults)
-    return found
-
-
-def _collect(node: Node, name: str, found: _Uses, *, again: bool) -> None:
+def _collect(node: Node, names: Collection[str], found: dict[str, _Uses], *, again: bool) -> None:
     again = again or isinstance(node, For | Generator)
     match node:
-        case Name():
-            found.others += node.id == name
+        case Name(id=name):
+            if name in names:
+                found.setdefault(name, _Uses()).others += 1
         case Call(function=Name(id="isinstance")):
             pass
-        case Call(function=Name() as function, arguments=arguments) if function.id == name:
-            found.calls.append(node)
-            found.repeated += again
+        case Call(function=Name(id=name), arguments=arguments) if name in names:
+            uses = found.setdefault(name, _Uses())
+            uses.calls.append(node)
+            uses.repeated += again
             for argument in arguments:
-                _collect(argument, name, found, again=again)
+                _collect(argument, names, found, again=again)
         case _:
             for child in children(node):
-                _collect(child, name, found, again=again)
+                _collect(child, names, found, again=again)
 
 
 def _bound(draft: Draft) -> frozenset[str]:
@@ -125,7 +160,7 @@ def _place(draft: Draft, argument: Argument) -> int:
     return names.index(argument.name) if argument.name in names else len(names)
 
 
-def _take_out(draft: Draft, argument: Argument, drafts: Sequence[Draft]) -> None:
+def _take_out(draft: Draft, argument: Argument, named: _Named) -> None:
     """One argument fewer, in the class and wherever it is used."""
     at = _place(draft, argument)
 
@@ -139,12 +174,15 @@ def _take_out(draft: Draft, argument: Argument, drafts: Sequence[Draft]) -> None
         )
         return Call(node.function, kept, spread=node.spread)  # type: ignore[arg-type]  # as before
 
-    for other in drafts:
+    users = [named.drafts[name] for name in named.users.get(draft.name, ())]
+    for other in users:
         other.init = [rebuild(statement, shorter) for statement in other.init]  # type: ignore[misc]  # a statement stays one
         other.methods = tuple(rebuild(method, shorter) for method in other.methods)  # type: ignore[misc]  # the same
 
-    def named(node: Node) -> Node | None:
+    def as_channels(node: Node) -> Node | None:
         return Name(_CHANNELS) if node == Name(argument.name) else None
 
-    draft.init = [rebuild(statement, named) for statement in draft.init]  # type: ignore[misc]  # the same
+    draft.init = [rebuild(statement, as_channels) for statement in draft.init]  # type: ignore[misc]  # the same
     draft.arguments = tuple(a for a in draft.arguments if a is not argument)
+    for changed in (draft, *users):
+        named.changed(changed)

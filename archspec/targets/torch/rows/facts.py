@@ -101,6 +101,9 @@ class Facts:
         self._kinds = Kinds([member.network for member in members], split)
         self.spec: Spec = self._kinds.spec
         self.references = references(self.spec)
+        blocks = self.spec.blocks.values()
+        self.plain_blocks = {b.name for b in blocks if not b.inputs and not b.outputs}
+        """The blocks that take one value and give one."""
         self.leaves: dict[tuple[SpecPath, str], list[Leaf]] = defaultdict(list)
         self.scopes: dict[tuple[SpecPath, str], list[Inner]] = defaultdict(list)
         self.units: dict[str, list[Inner]] = defaultdict(list)

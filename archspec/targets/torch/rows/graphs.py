@@ -354,8 +354,8 @@ class Graph(Reading):
             return Compare((attribute, Literal(None)), ("is not",))
         if not self.is_merge(item) and item.passes in item.inputs:
             return None  # it is an `nn.Identity`
-        op = self.leaves_of(item)[0].op.op_name
-        base = item.step.name or ("shortcut" if 0 in item.inputs else op)
+        ops = [leaf.op.op_name for leaf in self.leaves_of(item)[:1]] or ["step"]
+        base = item.step.name or ("shortcut" if 0 in item.inputs else ops[0])
         names = _numbered(f"use_{base}", 99)
         name = next(name for name in names if name not in self.attributes)
         self.attributes.add(name)

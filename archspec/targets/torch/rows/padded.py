@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from archspec.ops.conv import Convolution
 from archspec.ops.sliding import Sliding
 from archspec.targets.python.tree import Expr, Literal, Node, literal, rebuild, walk
 from archspec.targets.torch.emit import Written
 from archspec.targets.torch.emit.padding import plan
 from archspec.targets.torch.rows.facts import Leaf, common
+from archspec.targets.torch.rows.refusal import CannotWrite
 
 _WORDS = {Literal("same"), Literal("valid")}
 
@@ -20,7 +22,12 @@ def padded_in_numbers(
     `leaves`, or is no number at all, nothing is changed.
     """
     written = attributes.get("padding")
-    if not isinstance(written, Expr) or _WORDS.isdisjoint(walk(written)):
+    if not isinstance(written, Expr):
+        return leaf, attributes
+    if _WORDS.isdisjoint(walk(written)):
+        refused = next((found for found in leaves if _is_refused(found)), None)
+        if refused is not None:
+            raise CannotWrite(refused.node.at, "PyTorch takes no `same` here, which is an argument")
         return leaf, attributes
     same = common(_number_of(leaf) for leaf in leaves if _is_same(leaf))
     if same is None and Literal("same") in walk(written):
@@ -39,6 +46,12 @@ def padded_in_numbers(
 
 def _is_same(leaf: Leaf) -> bool:
     return isinstance(leaf.op, Sliding) and leaf.op.padding == "same"
+
+
+def _is_refused(leaf: Leaf) -> bool:
+    """Whether PyTorch takes no word in the place of this padding."""
+    takes = isinstance(leaf.op, Convolution) and leaf.op.strides == (1, 1)
+    return _is_same(leaf) and not takes
 
 
 def _number_of(leaf: Leaf) -> Expr | None:

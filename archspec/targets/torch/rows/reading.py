@@ -89,13 +89,8 @@ class Reading(Forward):
             self._take(block)
         outputs = () if block is None else block.outputs
         self.apart = _read_by_paths(body, outputs)
-        self.may_gather = gathered_in(body, outputs, self._plain_blocks())
+        self.may_gather = gathered_in(body, outputs, self.facts.plain_blocks)
         return self._steps(body.steps, 0)
-
-    def _plain_blocks(self) -> set[str]:
-        """The blocks that take one value and give one."""
-        blocks = self.facts.spec.blocks.values()
-        return {b.name for b in blocks if not b.inputs and not b.outputs}
 
     def _take(self, block: Block) -> None:
         """The values that arrive at a block: one, several by name, lists among them."""

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from archspec.graph.declared import references
 from archspec.language.model import Block, Body, Step
 from archspec.language.source import Data
 from archspec.targets.python.arithmetic import Unknown, free_names, value_of
@@ -72,7 +71,7 @@ class Writer(ABC):
     def unit(self, block: str) -> Unit:
         """A place where the names of ops and blocks are known."""
         unit = Unit(self.facts, block, self.heads.spell)
-        unit.values.update(references(self.facts.spec))
+        unit.values.update(self.facts.references)
         functions = {member.name for member in self.facts.members}  # which no class calls
         unit.class_names = frozenset(self.names.values()) | (self.taken - functions)
         unit.taken |= {"in_channels"} if block else set()
