@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from archspec.diagnostics import SpecPath
 from archspec.diagnostics.foreign import FOLLOWING, suggest_key
 from archspec.diagnostics.language import (
     InvalidValue,
@@ -254,7 +255,7 @@ class Blocks:
         outputs, gives = self._outputs(block, inner)
         for fault in self.faults[before:]:  # another use may have none
             if not fault.path and fault.where[:2] == ("blocks", block.name):
-                fault.path = inner.path
+                fault.path = _path_of(fault.where, inner)
         if not self.faults:
             self._remember(inner, key, start, self.bounds.work - work, outputs, gives)
         return outputs, gives
@@ -382,6 +383,15 @@ class Blocks:
 
 ITEMS_AT_ONCE = 4
 """So many items of a list that is handed on are as much work as one that is evaluated."""
+
+
+def _path_of(where: SpecPath, inner: Frame) -> str:
+    """The path of the row of a body that a place is in, or that of the body."""
+    for child in inner.children:
+        at = child.step.at if isinstance(child, Scope) and child.step is not None else child.at
+        if where[: len(at)] == at:
+            return child.path
+    return inner.path
 
 
 def _always_used(body: Body, spec: Spec) -> Iterator[str]:

@@ -146,4 +146,4 @@ def test_a_fault_in_a_block_names_the_use_that_has_it() -> None:
     block = f"blocks:\n  B:\n    args: {{c: ~}}\n    layers: [{conv}]\n"
     rows = "layers: [{op: B, c: 4}, {name: second, op: B, c: 0}, {op: B, c: 8}]\n"
     result = check_text(HEAD + block + rows)
-    assert [fault.path for fault in result.diagnostics] == ["second"]
+    assert [fault.path for fault in result.diagnostics] == ["second.0"]
